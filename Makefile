@@ -1,0 +1,43 @@
+# One door to everything; `make help` lists it.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
+	@touch $@
+
+setup: $(READY) ## install everything into .venv
+
+demo: $(READY) ## run one range test on real data through the whole service
+	@$(BIN)/clr-tuner demo
+
+serve: $(READY) ## keep the embedded service running on CLR_PORT (default 8000)
+	@$(BIN)/clr-tuner serve
+
+migrate: $(READY) ## bring the database of CLR_DATABASE_URL to the newest schema
+	@$(BIN)/clr-tuner migrate
+
+test: $(READY) ## every test, against real SQLite, Postgres and Valkey
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## format, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## rewrite the sources in house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## print the benchmark tables
+	@for table in benchmarks/*.py; do $(BIN)/python $$table || exit 1; done
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup demo serve migrate test check format bench help

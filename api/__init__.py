@@ -1,0 +1,1 @@
+"""HTTP in, JSON out: the routes, the request and answer models, the mapping of errors."""

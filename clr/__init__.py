@@ -1,0 +1,1 @@
+"""The science: schedules, range tests, bounds. No server, no database."""

@@ -1,0 +1,69 @@
+"""What a workload is: the contract between the engine and everybody's models.
+
+A workload is declared by subclassing `Workload` and found by its name through the entry-point group
+`clr_tuner.workloads`. Everything here is free of torch, so that schemas can be read without it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Batch = tuple["Tensor", "Tensor"]
+
+
+class NoParams(BaseModel):
+    """The params of a workload that has none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatasetMissing(Exception):
+    """The workload's data is not on this machine; the message holds the command that brings it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One seed's ready-to-train instance of a workload.
+
+    `batches`: endless (inputs, targets), on the device already or movable to it.
+    `held_out`: fixed (inputs, targets), never trained on, the same for every seed.
+    `loss`: (outputs, targets) -> scalar, the batch mean.
+    `classifies`: targets are class indices and accuracy is meaningful.
+    `train_size`: examples in the training set; with the batch size it gives steps per epoch.
+    """
+
+    model: nn.Module
+    loss: nn.Module
+    batches: Iterable[Batch]
+    held_out: Batch
+    train_size: int
+    classifies: bool = True
+
+
+class Workload(ABC):
+    """A named model + data + loss + default optimizer.
+
+    Subclasses set the class variables and write `build`. `Params` is published as JSON Schema,
+    so that a request is checked before it is queued; it should forbid extra fields.
+    """
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    Params: ClassVar[type[BaseModel]] = NoParams
+    default_optimizer: ClassVar[dict[str, Any]] = {"name": "SGD", "momentum": 0.9}
+    default_batch_size: ClassVar[int] = 64
+
+    @abstractmethod
+    def build(self, params: Any, *, seed: int, batch_size: int, device: str) -> Problem:
+        """The problem for one seed: initial weights and batch order follow from `seed` alone.
+
+        Raises `DatasetMissing` where the data is not on this machine.
+        """

@@ -1,0 +1,53 @@
+"""The service's settings: environment variables with the prefix CLR_, read once by `get_settings`.
+
+Every process of one service must see the same database and broker; the rest may differ per process.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One attribute per variable; the unit of a duration is in its name."""
+
+    model_config = SettingsConfigDict(env_prefix="CLR_", frozen=True)
+
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL, `postgresql+psycopg://...`; empty: SQLite in the data directory",
+    )
+    broker_url: str = Field(
+        default="",
+        description="`redis://...` of Redis or Valkey; empty: `serve` starts a Valkey of its own",
+    )
+    data_dir: Path = Field(default=Path("data"), description="where SQLite, datasets and checkpoints live")
+    host: str = Field(default="127.0.0.1", description="address the API binds")
+    port: int = Field(default=8000, ge=0, le=65535, description="port the API binds; 0: any free one")
+    api_keys: list[SecretStr] = Field(
+        default=[], description="JSON list of bearer keys; needed to bind anything but loopback"
+    )
+    max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
+    max_steps: int = Field(default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together")
+    worker_slots: int = Field(default=1, ge=1, description="jobs one worker runs side by side")
+    worker_max_tasks_per_child: int = Field(default=1, ge=1, description="rings one child answers before it is replaced")
+    lease_s: float = Field(default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds")
+    sweep_s: float = Field(default=10.0, gt=0, description="pause between two sweeps for lost jobs and rings, seconds")
+    watch_s: float = Field(default=0.5, gt=0, description="pause between two looks of a worker at its children, seconds")
+    cancel_grace_s: float = Field(default=3.0, ge=0, description="a cancelling job is killed after this long, seconds")
+    stall_timeout_s: float = Field(default=300.0, gt=0, description="a job without a new step for this long is killed, seconds")
+    max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
+    log_level: str = Field(default="INFO", description="Python logging level")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """`database_url`, or SQLite's file in the data directory."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'clr.sqlite3'}"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""The built-in workloads, on real data that packages ship."""
