@@ -30,14 +30,28 @@ class Settings(BaseSettings):
         default=[], description="JSON list of bearer keys; needed to bind anything but loopback"
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
-    max_steps: int = Field(default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together")
+    max_steps: int = Field(
+        default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"
+    )
     worker_slots: int = Field(default=1, ge=1, description="jobs one worker runs side by side")
-    worker_max_tasks_per_child: int = Field(default=1, ge=1, description="rings one child answers before it is replaced")
-    lease_s: float = Field(default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds")
-    sweep_s: float = Field(default=10.0, gt=0, description="pause between two sweeps for lost jobs and rings, seconds")
-    watch_s: float = Field(default=0.5, gt=0, description="pause between two looks of a worker at its children, seconds")
-    cancel_grace_s: float = Field(default=3.0, ge=0, description="a cancelling job is killed after this long, seconds")
-    stall_timeout_s: float = Field(default=300.0, gt=0, description="a job without a new step for this long is killed, seconds")
+    worker_max_tasks_per_child: int = Field(
+        default=1, ge=1, description="rings one child answers before it is replaced"
+    )
+    lease_s: float = Field(
+        default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds"
+    )
+    sweep_s: float = Field(
+        default=10.0, gt=0, description="pause between two sweeps for lost jobs and rings, seconds"
+    )
+    watch_s: float = Field(
+        default=0.5, gt=0, description="pause between two looks of a worker at its children, seconds"
+    )
+    cancel_grace_s: float = Field(
+        default=3.0, ge=0, description="a cancelling job is killed after this long, seconds"
+    )
+    stall_timeout_s: float = Field(
+        default=300.0, gt=0, description="a job without a new step for this long is killed, seconds"
+    )
     max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
     log_level: str = Field(default="INFO", description="Python logging level")
 

@@ -1,0 +1,30 @@
+"""Bring a database to the newest schema, and tell whether it is there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade(url: str) -> None:
+    """Run every migration that the database of `url` lacks; running it again changes nothing."""
+    command.upgrade(_config(url), "head")
+
+
+def is_current(url: str) -> bool:
+    """Whether the database of `url` has the newest schema."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        heads = MigrationContext.configure(connection).get_current_heads()
+    engine.dispose()
+    return set(heads) == set(ScriptDirectory.from_config(_config(url)).get_heads())

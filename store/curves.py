@@ -1,0 +1,97 @@
+"""Curves as measured: written in batches by the claim that holds the job, read back sweep by sweep.
+
+A series is a table of float64 columns. `train` has step, lr and loss; `held_out` has step, lr,
+loss and accuracy (NaN where there is none). Non-finite values are stored as they came.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from store.database import now
+from store.models import CurveChunk, Sweep
+
+COLUMNS = {"train": ("step", "lr", "loss"), "held_out": ("step", "lr", "loss", "accuracy")}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSweep:
+    """One sweep of one seed; `series` maps a name of `COLUMNS` to its columns, each (num_rows,)."""
+
+    sweep: int
+    seed: int
+    plan: dict[str, Any]
+    finished: bool
+    series: dict[str, dict[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
+
+
+def begin_sweep(session: Session, job_id: str, *, sweep: int, seed: int, plan: dict[str, Any]) -> None:
+    """Make room for a sweep; what a lost attempt left of it goes."""
+    for table in (Sweep, CurveChunk):
+        session.execute(delete(table).where(table.job_id == job_id, table.sweep == sweep, table.seed == seed))
+    session.add(Sweep(job_id=job_id, sweep=sweep, seed=seed, plan=plan))
+
+
+def finish_sweep(session: Session, job_id: str, *, sweep: int, seed: int) -> None:
+    """Mark a sweep as measured to its end: a later attempt keeps it."""
+    session.execute(
+        update(Sweep)
+        .where(Sweep.job_id == job_id, Sweep.sweep == sweep, Sweep.seed == seed)
+        .values(finished_at=now())
+    )
+
+
+def append(
+    session: Session, job_id: str, *, sweep: int, seed: int, series: str, rows: Sequence[Sequence[float]]
+) -> None:
+    """Add rows to a series; each row has one value per column of `COLUMNS[series]`, in step order."""
+    columns = np.asarray(rows, dtype="<f8").T
+    session.add(
+        CurveChunk(
+            job_id=job_id,
+            sweep=sweep,
+            seed=seed,
+            series=series,
+            first_step=int(columns[0, 0]),
+            data=columns.tobytes(),
+        )
+    )
+
+
+def load(session: Session, job_id: str, *, after_step: int = -1) -> list[StoredSweep]:
+    """Every sweep of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`."""
+    of_sweep = (Sweep.sweep, Sweep.seed)
+    sweeps = session.scalars(select(Sweep).where(Sweep.job_id == job_id).order_by(*of_sweep)).all()
+    chunks = session.scalars(
+        select(CurveChunk).where(CurveChunk.job_id == job_id).order_by(CurveChunk.first_step)
+    )
+    pieces: dict[tuple[int, int, str], list[npt.NDArray[np.float64]]] = defaultdict(list)
+    for chunk in chunks:
+        columns = np.frombuffer(chunk.data, dtype="<f8").reshape(len(COLUMNS[chunk.series]), -1)
+        pieces[chunk.sweep, chunk.seed, chunk.series].append(columns[:, columns[0] > after_step])
+    return [
+        StoredSweep(
+            sweep=row.sweep,
+            seed=row.seed,
+            plan=row.plan,
+            finished=row.finished_at is not None,
+            series={
+                series: _table(names, pieces[row.sweep, row.seed, series])
+                for series, names in COLUMNS.items()
+            },
+        )
+        for row in sweeps
+    ]
+
+
+def _table(
+    names: tuple[str, ...], pieces: list[npt.NDArray[np.float64]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    columns = np.concatenate(pieces, axis=1) if pieces else np.empty((len(names), 0))
+    return dict(zip(names, columns, strict=True))

@@ -1,0 +1,86 @@
+"""One engine and two kinds of transaction, the same on SQLite and Postgres.
+
+Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and writes later fails with
+`database is locked` whatever the timeout. All times come from the database's clock, as unix seconds.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Float, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+API_THREADS = 40  # what FastAPI's thread pool may ask for at once; the pool must not be smaller
+
+
+class now(FunctionElement[float]):
+    """The database's wall clock, unix seconds with fractions."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now, "postgresql")
+def _postgres_now(element: object, compiler: object, **_: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(element: object, compiler: object, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+class Database:
+    """Opens transactions; safe to share between threads, not between processes."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: `sqlite:///PATH` or `postgresql+psycopg://...`."""
+        backend = make_url(url).get_backend_name()
+        options = _CONNECT_OPTIONS[backend]
+        self._reader = create_engine(
+            url, pool_size=5, max_overflow=API_THREADS, pool_pre_ping=True, connect_args=options
+        )
+        self._writer = self._reader.execution_options(writes=True)
+        if backend == "sqlite":
+            event.listen(self._reader, "connect", _prepare_sqlite)
+            event.listen(self._reader, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that writes; commits at the end, rolls back on an exception."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._reader.dispose()
+
+
+_CONNECT_OPTIONS: dict[str, dict[str, Any]] = {
+    "sqlite": {"timeout": 15.0},
+    "postgresql": {
+        "connect_timeout": 5,
+        "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
+    },
+}
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself; _begin_sqlite does
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,51 @@
+"""The doorbell: a message that says no more than "there may be a job", so that losing one loses nothing.
+
+The database is the truth. Rings are topped up to the number of queued jobs, so a superfluous call is cheap.
+"""
+
+from celery import Celery
+from kombu.entity import Queue
+
+QUEUE = "jobs"
+TASK = "claim"
+
+
+def make_celery(broker_url: str) -> Celery:
+    """The Celery app as producers and workers must both see it."""
+    app = Celery("clr-tuner", broker=broker_url)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_queues=[Queue(QUEUE)],
+        task_ignore_result=True,
+        task_publish_retry=False,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 86_400,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+        },
+    )
+    return app
+
+
+class Doorbell:
+    """Rings the workers; used by one thread at a time. Broker errors are kombu's OperationalError."""
+
+    def __init__(self, broker_url: str) -> None:
+        self._celery = make_celery(broker_url)
+
+    def top_up(self, queued: int) -> int:
+        """Ring until as many rings wait as jobs are queued; answers how many were added."""
+        if queued == 0:
+            return 0
+        with self._celery.connection_for_write() as connection:
+            waiting: int = Queue(QUEUE, channel=connection.default_channel).queue_declare().message_count
+            for _ in range(queued - waiting):
+                self._celery.send_task(TASK, connection=connection)
+        return max(0, queued - waiting)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._celery.close()

@@ -1,0 +1,268 @@
+"""Jobs of every kind: create, find, claim, renew, end. The rules of the queue are here and nowhere else.
+
+A claim is one guarded UPDATE that raises `attempt`; that number fences every later write of the claim.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from store.database import now
+from store.errors import ClaimLost, Conflict, KeyReused, NotFound
+from store.models import Attempt, Job
+from store.status import ACTIVE, FINAL, RETRIED, Reason, Status, move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What a request asks for, validated and with every default resolved."""
+
+    kind: str
+    workload: str
+    config: dict[str, Any]
+    name: str | None = None
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+def create(session: Session, new: NewJob) -> tuple[Job, bool]:
+    """Queue a job; (job, replayed). A key seen before answers the job it made, if the body is the same.
+
+    Raises `KeyReused` when it is another. Two racing creates with one key make one job.
+    """
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    job = session.execute(
+        insert(Job)
+        .values(
+            id=str(uuid4()),
+            kind=new.kind,
+            name=new.name,
+            tags=list(new.tags),
+            workload=new.workload,
+            config=new.config,
+            status=Status.QUEUED,
+            attempt=0,
+            created_at=now(),
+            idempotency_key=new.idempotency_key,
+            request_hash=new.request_hash,
+        )
+        .on_conflict_do_nothing(index_elements=["kind", "idempotency_key"])
+        .returning(Job)
+    ).scalar_one_or_none()
+    if job is not None:
+        return job, False
+    same_key = and_(Job.kind == new.kind, Job.idempotency_key == new.idempotency_key)
+    job = session.execute(select(Job).where(same_key)).scalar_one()
+    if job.request_hash != new.request_hash:
+        raise KeyReused
+    return job, True
+
+
+def get(session: Session, job_id: str, *, kind: str | None = None) -> Job:
+    """The job, of this kind if one is given. Raises `NotFound`."""
+    job = session.get(Job, job_id)
+    if job is None or kind not in (None, job.kind):
+        raise NotFound
+    return job
+
+
+def find(
+    session: Session,
+    *,
+    limit: int,
+    kind: str | None = None,
+    status: str | None = None,
+    workload: str | None = None,
+    tag: str | None = None,
+    after: tuple[float, str] | None = None,
+) -> list[Job]:
+    """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
+    query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+    if kind is not None:
+        query = query.where(Job.kind == kind)
+    if status is not None:
+        query = query.where(Job.status == status)
+    if workload is not None:
+        query = query.where(Job.workload == workload)
+    if tag is not None:
+        query = query.where(_has_tag(session, tag))
+    if after is not None:
+        query = query.where(tuple_(Job.created_at, Job.id) < after)
+    return list(session.scalars(query))
+
+
+def _has_tag(session: Session, tag: str) -> Any:
+    elements = {"postgresql": "json_array_elements_text", "sqlite": "json_each"}[
+        session.get_bind().dialect.name
+    ]
+    each = getattr(func, elements)(Job.tags).table_valued("value")
+    return select(1).select_from(each).where(each.c.value == tag).exists()
+
+
+def request_cancel(session: Session, job_id: str) -> Job:
+    """Cancel a queued job, or ask the worker of a running one to stop; asking again changes nothing.
+
+    Raises `NotFound`, and `Conflict` when the job has ended otherwise.
+    """
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None:
+        raise NotFound
+    if job.status in (Status.CANCELLING, Status.CANCELLED):
+        return job
+    to = Status.CANCELLED if job.status == Status.QUEUED else Status.CANCELLING
+    return move(session, job_id, to, cancel_requested_at=now())
+
+
+def remove(session: Session, job_id: str) -> None:
+    """Delete a job with everything measured. Raises `NotFound`, and `Conflict` while it may still run."""
+    removed = session.execute(
+        delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.id)
+    ).scalar_one_or_none()
+    if removed is None:
+        raise Conflict(f"the job is {get(session, job_id).status}: cancel it first")
+
+
+def claimable(session: Session) -> int:
+    """How many jobs wait for a worker."""
+    return session.scalar(select(func.count()).select_from(Job).where(Job.status == Status.QUEUED)) or 0
+
+
+def claim(
+    session: Session, *, workloads: Collection[str], worker_id: str, ring_id: str, pid: int, lease_s: float
+) -> Job | None:
+    """Take the oldest queued job whose workload is among `workloads`; None when there is none."""
+    job_id = session.scalar(
+        select(Job.id)
+        .where(Job.status == Status.QUEUED, Job.workload.in_(workloads))
+        .order_by(Job.created_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if job_id is None:
+        return None
+    job = move(
+        session,
+        job_id,
+        Status.RUNNING,
+        attempt=Job.attempt + 1,
+        lease_expires_at=now() + lease_s,
+        progress=None,
+        progressed_at=now(),
+        started_at=func.coalesce(Job.started_at, now()),
+    )
+    session.add(
+        Attempt(
+            job_id=job.id,
+            attempt=job.attempt,
+            worker_id=worker_id,
+            ring_id=ring_id,
+            pid=pid,
+            started_at=now(),
+        )
+    )
+    session.flush()
+    return job
+
+
+def renew(session: Session, job_id: str, attempt: int, *, lease_s: float) -> Status:
+    """Hold the job for another `lease_s` seconds; answers its status. Raises `ClaimLost`."""
+    return _touch(session, job_id, attempt, Job.lease_expires_at > now(), lease_expires_at=now() + lease_s)
+
+
+def report(session: Session, job_id: str, attempt: int, progress: dict[str, Any]) -> Status:
+    """Note how far the attempt is; answers the job's status. Raises `ClaimLost`: then write nothing."""
+    return _touch(session, job_id, attempt, progress=progress, progressed_at=now())
+
+
+def _touch(session: Session, job_id: str, attempt: int, *guard: ColumnElement[bool], **values: Any) -> Status:
+    held = (Job.id == job_id, Job.attempt == attempt, Job.status.in_(ACTIVE), *guard)
+    status = session.scalar(update(Job).where(*held).values(**values).returning(Job.status))
+    if status is None:
+        raise ClaimLost
+    return Status(status)
+
+
+def succeed(session: Session, job_id: str, attempt: int, *, outcome: str, result: dict[str, Any]) -> None:
+    """End the attempt with a result. Raises `ClaimLost`."""
+    move(session, job_id, Status.SUCCEEDED, of_attempt=attempt, outcome=outcome, result=result)
+    _end_attempt(session, job_id, attempt, Status.SUCCEEDED)
+
+
+def fail(
+    session: Session, job_id: str, attempt: int, reason: Reason, message: str, *, max_attempts: int
+) -> Status:
+    """End the attempt without a result; answers what became of the job.
+
+    A job that was asked to stop is cancelled; one whose worker or database was lost is queued again while
+    attempts are left; any other has failed. Raises `ClaimLost`.
+    """
+    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
+    if job is None or job.attempt != attempt or job.status not in ACTIVE:
+        raise ClaimLost
+    if job.status == Status.CANCELLING:
+        to, values = Status.CANCELLED, dict[str, Any]()
+    elif reason in RETRIED and attempt < max_attempts:
+        to, values = Status.QUEUED, {"lease_expires_at": None, "progress": None}
+    else:
+        to, values = Status.FAILED, {"reason": reason, "message": message}
+    move(session, job_id, to, of_attempt=attempt, **values)
+    _end_attempt(session, job_id, attempt, to if to == Status.CANCELLED else reason)
+    return to
+
+
+def _end_attempt(session: Session, job_id: str, attempt: int, ended: str) -> None:
+    session.execute(
+        update(Attempt)
+        .where(Attempt.job_id == job_id, Attempt.attempt == attempt)
+        .values(finished_at=now(), ended=ended)
+    )
+
+
+def expired(session: Session) -> list[Job]:
+    """The jobs whose lease ran out, locked for this transaction where the database can."""
+    query = select(Job).where(Job.lease_expires_at < now(), Job.status.in_(ACTIVE))
+    return list(session.scalars(query.with_for_update(skip_locked=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A running attempt as its worker watches it; every age in seconds of the database's clock."""
+
+    job_id: str
+    attempt: int
+    pid: int
+    timeout_s: float | None
+    running_for_s: float
+    unchanged_for_s: float
+    cancelling_for_s: float | None
+    lease_left_s: float
+
+
+def held_by(session: Session, worker_id: str, *, ring_id: str | None = None) -> list[Held]:
+    """What the children of this worker run; of one ring if it is given."""
+    query = (
+        select(
+            Job.id,
+            Job.attempt,
+            Attempt.pid,
+            Job.config,
+            now() - Attempt.started_at,
+            now() - Job.progressed_at,
+            now() - Job.cancel_requested_at,
+            Job.lease_expires_at - now(),
+        )
+        .join(Attempt, and_(Attempt.job_id == Job.id, Attempt.attempt == Job.attempt))
+        .where(Job.status.in_(ACTIVE), Attempt.worker_id == worker_id)
+    )
+    if ring_id is not None:
+        query = query.where(Attempt.ring_id == ring_id)
+    return [
+        Held(job_id, attempt, pid, config.get("timeout_s"), *ages)
+        for job_id, attempt, pid, config, *ages in session.execute(query)
+    ]

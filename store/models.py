@@ -1,0 +1,119 @@
+"""The tables. Times are unix seconds of the database's clock; status and reason are their codes.
+
+Rows leave this package only as these classes; nobody else writes SQL.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The metadata that migrations are compared with."""
+
+    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True), list[str]: JSON, float: Float(53)}  # noqa: RUF012
+
+
+class Job(Base):
+    """A range test (later: or a training job), as something queued and run."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("kind", "idempotency_key"),
+        Index("jobs_by_age", "kind", "created_at", "id"),
+        Index("jobs_queued", "created_at", "id", postgresql_where=text("status = 'queued'"),
+              sqlite_where=text("status = 'queued'")),
+        Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
+              sqlite_where=text("lease_expires_at IS NOT NULL")),
+    )  # fmt: skip
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str | None] = mapped_column(String(200))
+    tags: Mapped[list[str]]
+    workload: Mapped[str] = mapped_column(String(200), index=True)
+    config: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    message: Mapped[str | None]
+    result: Mapped[dict[str, Any] | None]
+    progress: Mapped[dict[str, Any] | None]
+    progressed_at: Mapped[float | None]
+    attempt: Mapped[int]
+    lease_expires_at: Mapped[float | None]
+    cancel_requested_at: Mapped[float | None]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+
+
+class Attempt(Base):
+    """One claim of a job: who held it, in which process, and how that ended."""
+
+    __tablename__ = "attempts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[str] = mapped_column(String(36), index=True)
+    ring_id: Mapped[str] = mapped_column(String(36), index=True)
+    pid: Mapped[int]
+    started_at: Mapped[float]
+    finished_at: Mapped[float | None]
+    ended: Mapped[str | None] = mapped_column(String(32))
+
+
+class Sweep(Base):
+    """One sweep of one seed: what was planned, and whether it was measured to its end."""
+
+    __tablename__ = "sweeps"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    sweep: Mapped[int] = mapped_column(primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True)
+    plan: Mapped[dict[str, Any]]
+    finished_at: Mapped[float | None]
+
+
+class CurveChunk(Base):
+    """A piece of a curve: the columns of one series one after the other, packed as little-endian float64."""
+
+    __tablename__ = "curve_chunks"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    sweep: Mapped[int] = mapped_column(primary_key=True)
+    seed: Mapped[int] = mapped_column(primary_key=True)
+    series: Mapped[str] = mapped_column(String(16), primary_key=True)
+    first_step: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Workload(Base):
+    """A workload as its workers published it."""
+
+    __tablename__ = "workloads"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    description: Mapped[str]
+    params_schema: Mapped[dict[str, Any]]
+    default_optimizer: Mapped[dict[str, Any]]
+    default_batch_size: Mapped[int]
+    published_at: Mapped[float]
+
+
+class Worker(Base):
+    """A worker: one Celery parent with its slots."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    hostname: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    slots: Mapped[int]
+    device: Mapped[str] = mapped_column(String(100))
+    workloads: Mapped[list[str]]
+    started_at: Mapped[float]
+    seen_at: Mapped[float]

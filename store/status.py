@@ -1,0 +1,82 @@
+"""The status machine: one table of allowed moves, and the one function that makes them.
+
+The SQL guard, the test of every pair and the table in the docs all come from `MOVES`.
+Values are only ever added.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from store.database import now
+from store.errors import ClaimLost, Conflict, NotFound
+from store.models import Job
+
+
+class Status(StrEnum):
+    """How the execution of a job stands."""
+
+    QUEUED = "queued"  #: waiting for a worker
+    RUNNING = "running"  #: a worker holds it
+    CANCELLING = "cancelling"  #: a worker holds it and was asked to stop
+    SUCCEEDED = "succeeded"  #: ended by itself; `outcome` says what the science found
+    FAILED = "failed"  #: ended without a result; `reason` says why
+    CANCELLED = "cancelled"  #: ended because somebody asked
+
+
+MOVES: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
+    Status.RUNNING: frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLING, Status.QUEUED}),
+    Status.CANCELLING: frozenset({Status.CANCELLED, Status.SUCCEEDED, Status.FAILED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset(),
+    Status.CANCELLED: frozenset(),
+}
+
+ACTIVE = frozenset({Status.RUNNING, Status.CANCELLING})  # a worker holds the job
+FINAL = frozenset(status for status, moves in MOVES.items() if not moves)
+
+
+class Reason(StrEnum):
+    """Why a job failed; stable codes."""
+
+    WORKER_LOST = "worker_lost"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    INVALID_WORKLOAD = "invalid_workload"
+    DATASET_MISSING = "dataset_missing"
+    TIMED_OUT = "timed_out"
+    STALLED = "stalled"
+    WORKLOAD_ERROR = "workload_error"
+
+
+RETRIED = frozenset({Reason.WORKER_LOST, Reason.DATABASE_UNAVAILABLE})
+
+
+def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = None, **values: Any) -> Job:
+    """Move a job to `to`, setting `values` with it; every status write goes through here.
+
+    `of_attempt`: the claim this move belongs to; None for moves that belong to no claim.
+    Raises `NotFound`, `ClaimLost` when the attempt is over, and `Conflict` when the status forbids the move.
+    """
+    sources = [status for status, moves in MOVES.items() if to in moves]
+    guard = [Job.id == job_id, Job.status.in_(sources)]
+    if of_attempt is not None:
+        guard.append(Job.attempt == of_attempt)
+    if to in FINAL:
+        values |= {"finished_at": now(), "lease_expires_at": None}
+    moved = session.execute(
+        update(Job).where(*guard).values(status=to, **values).returning(Job),
+        execution_options={"populate_existing": True},
+    ).scalar_one_or_none()
+    if moved is not None:
+        return moved
+    job = session.get(Job, job_id, populate_existing=True)
+    if job is None:
+        raise NotFound
+    if of_attempt is not None and (job.attempt != of_attempt or job.status not in ACTIVE):
+        raise ClaimLost
+    raise Conflict(f"a {job.status} job cannot become {to}")

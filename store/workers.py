@@ -1,0 +1,68 @@
+"""Who can run what: the workers that live, and the workloads they published."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from store.database import now
+from store.models import Worker, Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """One Celery parent and what it offers."""
+
+    id: str
+    hostname: str
+    pid: int
+    slots: int
+    device: str
+
+
+def publish(session: Session, worker: WorkerInfo, workloads: Sequence[dict[str, Any]]) -> None:
+    """Announce a worker with the workloads it has; a workload published before is replaced.
+
+    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size.
+    """
+    for workload in workloads:
+        session.merge(Workload(**workload, published_at=now()))
+    session.merge(
+        Worker(
+            id=worker.id,
+            hostname=worker.hostname,
+            pid=worker.pid,
+            slots=worker.slots,
+            device=worker.device,
+            workloads=[workload["name"] for workload in workloads],
+            started_at=now(),
+            seen_at=now(),
+        )
+    )
+
+
+def seen(session: Session, worker_id: str) -> None:
+    """Note that a worker is alive."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(seen_at=now()))
+
+
+def forget(session: Session, *, unseen_for_s: float) -> None:
+    """Drop the workers that were not seen for so long."""
+    session.execute(delete(Worker).where(Worker.seen_at < now() - unseen_for_s))
+
+
+def living(session: Session) -> list[Worker]:
+    """The workers that publish here, longest-serving first."""
+    return list(session.scalars(select(Worker).order_by(Worker.started_at, Worker.id)))
+
+
+def workloads(session: Session) -> list[Workload]:
+    """Every workload that was ever published, by name."""
+    return list(session.scalars(select(Workload).order_by(Workload.name)))
+
+
+def workload(session: Session, name: str) -> Workload | None:
+    """The workload of this name, if a worker published it."""
+    return session.get(Workload, name)
