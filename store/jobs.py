@@ -199,20 +199,27 @@ def fail(
 ) -> Status:
     """End the attempt without a result; answers what became of the job.
 
-    A job that was asked to stop is cancelled; one whose worker or database was lost is queued again while
-    attempts are left; any other has failed. Raises `ClaimLost`.
+    A job that was asked to stop is cancelled; one whose worker or database was lost is queued again until
+    that happened `max_attempts` times; any other has failed. Raises `ClaimLost`.
     """
-    job = session.get(Job, job_id, with_for_update=True, populate_existing=True)
-    if job is None or job.attempt != attempt or job.status not in ACTIVE:
-        raise ClaimLost
-    if job.status == Status.CANCELLING:
-        to, values = Status.CANCELLED, dict[str, Any]()
-    elif reason in RETRIED and attempt < max_attempts:
-        to, values = Status.QUEUED, {"lease_expires_at": None, "progress": None}
-    else:
-        to, values = Status.FAILED, {"reason": reason, "message": message}
+    losses = session.scalar(select(func.count()).where(Attempt.job_id == job_id, Attempt.ended.in_(RETRIED)))
+    if reason in RETRIED and (losses or 0) + 1 < max_attempts:
+        return _let_go(session, job_id, attempt, Status.QUEUED, ended=reason)
+    return _let_go(session, job_id, attempt, Status.FAILED, ended=reason, reason=reason, message=message)
+
+
+def give_back(session: Session, job_id: str, attempt: int) -> Status:
+    """Queue the job again, not counted against it; cancel it if that was asked for. Raises `ClaimLost`."""
+    return _let_go(session, job_id, attempt, Status.QUEUED, ended="given_back")
+
+
+def _let_go(session: Session, job_id: str, attempt: int, to: Status, *, ended: str, **values: Any) -> Status:
+    if _touch(session, job_id, attempt, lease_expires_at=Job.lease_expires_at) == Status.CANCELLING:
+        to, ended, values = Status.CANCELLED, Status.CANCELLED, {}
+    if to == Status.QUEUED:
+        values = {"lease_expires_at": None, "progress": None}
     move(session, job_id, to, of_attempt=attempt, **values)
-    _end_attempt(session, job_id, attempt, to if to == Status.CANCELLED else reason)
+    _end_attempt(session, job_id, attempt, ended)
     return to
 
 
@@ -266,3 +273,16 @@ def held_by(session: Session, worker_id: str, *, ring_id: str | None = None) -> 
         Held(job_id, attempt, pid, config.get("timeout_s"), *ages)
         for job_id, attempt, pid, config, *ages in session.execute(query)
     ]
+
+
+def zombies(session: Session, worker_id: str, *, within_s: float) -> list[int]:
+    """Pids of this worker's children whose claim was taken from them in the last `within_s` seconds."""
+    return list(
+        session.scalars(
+            select(Attempt.pid).where(
+                Attempt.worker_id == worker_id,
+                Attempt.ended == Reason.WORKER_LOST,
+                Attempt.finished_at > now() - within_s,
+            )
+        )
+    )

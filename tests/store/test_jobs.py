@@ -1,0 +1,323 @@
+"""The queue's rules, on SQLite and on Postgres."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from store import jobs
+from store.database import Database, now
+from store.errors import ClaimLost, Conflict, KeyReused, NotFound
+from store.jobs import NewJob
+from store.models import Attempt, Job
+from store.status import Reason, Status
+
+LEASE_S = 30.0
+
+
+def queue(database: Database, **overrides: Any) -> Job:
+    new = {"kind": "range_test", "workload": "w", "config": {"timeout_s": 60.0}} | overrides
+    with database.write() as session:
+        return jobs.create(session, NewJob(**new))[0]
+
+
+def claim(database: Database, *workloads: str, worker_id: str = "worker") -> Job | None:
+    with database.write() as session:
+        return jobs.claim(
+            session,
+            workloads=workloads or ("w",),
+            worker_id=worker_id,
+            ring_id="ring",
+            pid=os.getpid(),
+            lease_s=LEASE_S,
+        )
+
+
+def age(database: Database, job_id: str, **columns: float) -> None:
+    """Move some of a job's times into the past, by seconds."""
+    with database.write() as session:
+        values = {name: getattr(Job, name) - seconds for name, seconds in columns.items()}
+        session.execute(update(Job).where(Job.id == job_id).values(**values))
+
+
+def status(database: Database, job_id: str) -> str:
+    with database.read() as session:
+        return jobs.get(session, job_id).status
+
+
+def ends(database: Database, job_id: str) -> list[str | None]:
+    with database.read() as session:
+        query = select(Attempt.ended).where(Attempt.job_id == job_id).order_by(Attempt.attempt)
+        return list(session.scalars(query))
+
+
+def test_the_oldest_job_is_claimed_first(database: Database) -> None:
+    first, second = queue(database), queue(database)
+
+    claimed = [claim(database), claim(database), claim(database)]
+
+    assert [job and job.id for job in claimed] == [first.id, second.id, None]
+
+
+def test_a_worker_claims_only_workloads_it_has(database: Database) -> None:
+    queue(database, workload="theirs")
+    ours = queue(database, workload="ours")
+
+    claimed = claim(database, "ours")
+
+    assert claimed is not None
+    assert claimed.id == ours.id
+    assert claim(database, "ours") is None
+
+
+def test_a_claim_counts_the_attempt_and_takes_a_lease(database: Database) -> None:
+    queue(database)
+
+    job = claim(database)
+
+    assert job is not None
+    assert (job.status, job.attempt) == (Status.RUNNING, 1)
+    assert job.lease_expires_at is not None
+    assert job.started_at is not None
+    assert job.lease_expires_at - job.started_at == pytest.approx(LEASE_S, abs=1.0)
+
+
+def test_no_job_is_claimed_twice_by_racing_workers(database: Database) -> None:
+    made = {queue(database).id for _ in range(20)}
+
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [job.id for job in pool.map(lambda _: claim(database), range(40)) if job is not None]
+
+    assert sorted(claimed) == sorted(made)
+
+
+def test_one_key_and_one_body_make_one_job(database: Database) -> None:
+    key = {"idempotency_key": "k", "request_hash": "h"}
+
+    first, again = queue(database, **key), queue(database, **key)
+
+    assert first.id == again.id
+
+
+def test_racing_creates_with_one_key_make_one_job(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: queue(database, idempotency_key="k", request_hash="h").id, range(16)))
+
+    assert len(set(made)) == 1
+
+
+def test_one_key_with_another_body_is_refused(database: Database) -> None:
+    queue(database, idempotency_key="k", request_hash="h")
+
+    with pytest.raises(KeyReused):
+        queue(database, idempotency_key="k", request_hash="other")
+
+
+def test_jobs_without_a_key_never_collide(database: Database) -> None:
+    assert queue(database).id != queue(database).id
+
+
+def test_the_list_is_newest_first_and_pages_by_key(database: Database) -> None:
+    made = [queue(database).id for _ in range(5)]
+
+    with database.read() as session:
+        first = jobs.find(session, limit=2)
+        rest = jobs.find(session, limit=9, after=(first[-1].created_at, first[-1].id))
+
+    listed = [job.id for job in first + rest]
+    assert sorted(listed) == sorted(made)
+    assert [job.created_at for job in first + rest] == sorted(
+        (job.created_at for job in first + rest), reverse=True
+    )
+
+
+def test_the_list_filters_by_tag_workload_and_status(database: Database) -> None:
+    wanted = queue(database, tags=["night", "ci"], workload="ours")
+    queue(database, tags=["nightly"], workload="ours")
+    queue(database, tags=["night"], workload="theirs")
+
+    with database.read() as session:
+        found = jobs.find(session, limit=9, tag="night", workload="ours", status=Status.QUEUED)
+
+    assert [job.id for job in found] == [wanted.id]
+
+
+def test_a_queued_job_is_cancelled_at_once(database: Database) -> None:
+    job = queue(database)
+
+    with database.write() as session:
+        assert jobs.request_cancel(session, job.id).status == Status.CANCELLED
+
+    assert claim(database) is None
+
+
+def test_a_running_job_is_asked_to_stop_and_asking_again_changes_nothing(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+
+    with database.write() as session:
+        first = jobs.request_cancel(session, job.id)
+    with database.write() as session:
+        again = jobs.request_cancel(session, job.id)
+
+    assert first.status == again.status == Status.CANCELLING
+    assert first.cancel_requested_at == again.cancel_requested_at
+
+
+def test_a_finished_job_cannot_be_cancelled(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+    with database.write() as session:
+        jobs.succeed(session, job.id, 1, outcome="bounds_found", result={})
+
+    with pytest.raises(Conflict, match="succeeded"), database.write() as session:
+        jobs.request_cancel(session, job.id)
+
+
+def test_an_active_job_cannot_be_removed_and_a_finished_one_can(database: Database) -> None:
+    job = queue(database)
+
+    with pytest.raises(Conflict), database.write() as session:
+        jobs.remove(session, job.id)
+    with database.write() as session:
+        jobs.request_cancel(session, job.id)
+    with database.write() as session:
+        jobs.remove(session, job.id)
+
+    with pytest.raises(NotFound):
+        status(database, job.id)
+
+
+LateWrite = Callable[[Any, str], object]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda session, job_id: jobs.renew(session, job_id, 1, lease_s=LEASE_S),
+        lambda session, job_id: jobs.report(session, job_id, 1, {"completed": 9}),
+        lambda session, job_id: jobs.succeed(session, job_id, 1, outcome="bounds_found", result={}),
+        lambda session, job_id: jobs.fail(session, job_id, 1, Reason.CRASHED, "", max_attempts=3),
+        lambda session, job_id: jobs.give_back(session, job_id, 1),
+    ],
+    ids=["renew", "report", "succeed", "fail", "give_back"],
+)
+def test_a_late_write_of_an_older_attempt_changes_nothing(database: Database, write: LateWrite) -> None:
+    job = queue(database)
+    claim(database)
+    with database.write() as session:
+        jobs.give_back(session, job.id, 1)
+    claim(database)
+
+    with pytest.raises(ClaimLost), database.write() as session:
+        write(session, job.id)
+
+    with database.read() as session:
+        found = jobs.get(session, job.id)
+        assert (found.status, found.attempt, found.progress) == (Status.RUNNING, 2, None)
+
+
+def test_an_expired_lease_cannot_be_renewed(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+    age(database, job.id, lease_expires_at=LEASE_S + 1)
+
+    with pytest.raises(ClaimLost), database.write() as session:
+        jobs.renew(session, job.id, 1, lease_s=LEASE_S)
+
+
+def test_a_lost_job_is_queued_again_until_it_was_lost_max_attempts_times(database: Database) -> None:
+    job = queue(database)
+    became = []
+
+    for attempt in (1, 2, 3):
+        claim(database)
+        with database.write() as session:
+            became.append(jobs.fail(session, job.id, attempt, Reason.WORKER_LOST, "gone", max_attempts=3))
+
+    assert became == [Status.QUEUED, Status.QUEUED, Status.FAILED]
+
+
+def test_a_job_given_back_is_not_charged_with_an_attempt(database: Database) -> None:
+    job = queue(database)
+    for attempt in (1, 2, 3):
+        claim(database)
+        with database.write() as session:
+            jobs.give_back(session, job.id, attempt)
+    claim(database)
+
+    with database.write() as session:
+        became = jobs.fail(session, job.id, 4, Reason.WORKER_LOST, "gone", max_attempts=2)
+
+    assert became == Status.QUEUED
+    assert ends(database, job.id) == ["given_back"] * 3 + ["worker_lost"]
+
+
+def test_a_reason_of_the_workload_itself_is_not_retried(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+
+    with database.write() as session:
+        jobs.fail(session, job.id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
+
+    with database.read() as session:
+        found = jobs.get(session, job.id)
+        assert (found.status, found.reason, found.message) == ("failed", "out_of_memory", "too big")
+
+
+def test_whatever_ends_a_cancelling_job_it_is_cancelled(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+    with database.write() as session:
+        jobs.request_cancel(session, job.id)
+
+    with database.write() as session:
+        became = jobs.fail(session, job.id, 1, Reason.CRASHED, "signal 11", max_attempts=3)
+
+    assert became == Status.CANCELLED
+    assert ends(database, job.id) == ["cancelled"]
+
+
+def test_expired_jobs_are_those_whose_lease_ran_out(database: Database) -> None:
+    lost, held = queue(database), queue(database)
+    claim(database)
+    claim(database)
+    age(database, lost.id, lease_expires_at=LEASE_S + 1)
+
+    with database.write() as session:
+        assert [job.id for job in jobs.expired(session)] == [lost.id]
+    assert status(database, held.id) == Status.RUNNING
+
+
+def test_a_worker_sees_what_its_own_children_hold(database: Database) -> None:
+    job = queue(database)
+    claim(database, worker_id="ours")
+    age(database, job.id, progressed_at=7.0)
+
+    with database.read() as session:
+        (held,) = jobs.held_by(session, "ours")
+        assert jobs.held_by(session, "theirs") == []
+
+    assert (held.job_id, held.attempt, held.pid, held.timeout_s) == (job.id, 1, os.getpid(), 60.0)
+    assert held.unchanged_for_s == pytest.approx(7.0, abs=1.0)
+    assert held.cancelling_for_s is None
+
+
+def test_a_child_whose_claim_was_taken_is_a_zombie_for_a_while(database: Database) -> None:
+    job = queue(database)
+    claim(database, worker_id="ours")
+    with database.write() as session:
+        jobs.fail(session, job.id, 1, Reason.WORKER_LOST, "gone", max_attempts=3)
+
+    with database.read() as session:
+        assert jobs.zombies(session, "ours", within_s=60) == [os.getpid()]
+        assert jobs.zombies(session, "theirs", within_s=60) == []
+
+
+def test_the_clock_is_unix_time_with_fractions(database: Database) -> None:
+    with database.read() as session:
+        assert session.scalar(select(now())) == pytest.approx(time.time(), abs=2.0)

@@ -1,0 +1,57 @@
+"""The catalogue that workers publish."""
+
+from typing import Any
+
+from store import workers
+from store.database import Database
+from store.workers import WorkerInfo
+
+
+def worker(name: str) -> WorkerInfo:
+    return WorkerInfo(id=name, hostname="host", pid=1, slots=2, device="cpu")
+
+
+def workload(name: str, **overrides: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "description": "d",
+        "params_schema": {"type": "object"},
+        "default_optimizer": {"name": "SGD"},
+        "default_batch_size": 64,
+    } | overrides
+
+
+def test_what_a_worker_publishes_can_be_found(database: Database) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [workload("y"), workload("x")])
+
+    with database.read() as session:
+        assert [found.name for found in workers.workloads(session)] == ["x", "y"]
+        assert workers.workload(session, "z") is None
+        assert [(found.id, found.workloads) for found in workers.living(session)] == [("a", ["y", "x"])]
+
+
+def test_a_workload_published_again_is_replaced(database: Database) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [workload("x")])
+
+    with database.write() as session:
+        workers.publish(session, worker("b"), [workload("x", default_batch_size=7)])
+
+    with database.read() as session:
+        found = workers.workload(session, "x")
+        assert found is not None
+        assert found.default_batch_size == 7
+
+
+def test_a_worker_not_seen_for_long_is_forgotten(database: Database) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [])
+
+    with database.write() as session:
+        workers.forget(session, unseen_for_s=60)
+        assert [found.id for found in workers.living(session)] == ["a"]
+        workers.forget(session, unseen_for_s=-1)
+
+    with database.read() as session:
+        assert workers.living(session) == []
