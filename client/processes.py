@@ -1,0 +1,157 @@
+"""Child processes under one parent: restarted when they die, stopped in order, never left behind.
+
+Each child leads a session of its own (so the terminal's Ctrl-C reaches the parent alone) and dies with the
+parent, even one killed -9: PR_SET_PDEATHSIG, which Linux ties to the *thread* that started the child, so
+`start` and `tend` belong in the main thread. Other systems lack it (not tried there).
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long a dead child stays dead: `first_s`, doubling to `limit_s`; a child that lived `healthy_s`
+    starts over."""
+
+    first_s: float = 0.5
+    limit_s: float = 30.0
+    healthy_s: float = 60.0
+
+    def after(self, previous_s: float, *, lived_s: float) -> float:
+        """The pause before the next start; `previous_s`: the pause before the life that ended, 0: none."""
+        if previous_s == 0 or lived_s >= self.healthy_s:
+            return self.first_s
+        return min(self.limit_s, 2 * previous_s)
+
+
+class Child:
+    """One process and its log file.
+
+    stop_s: how long it may take to end after SIGTERM before its whole process group is killed.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, stop_s: float = 5.0
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command, self._env, self._stop_s = command, env, stop_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0  # monotonic
+
+    def start(self) -> None:
+        """Start the process; its output is appended to the log."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+        self.started_at = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """The process's id, its process group's too."""
+        assert self._process is not None, "not started"
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """As subprocess: None while it runs (or was stopped by us), negative for a signal."""
+        return None if self._process is None else self._process.poll()
+
+    def wait(self) -> int:
+        """Wait for the process to end by itself; its exit code."""
+        assert self._process is not None, "not started"
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Ask the process to end, wait, then kill whatever is left of its group."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(self._stop_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process and its group at once."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None  # its id may soon be another's
+
+
+class Supervisor:
+    """Keeps children running; `say` hears one line about each death."""
+
+    def __init__(self, say: Callable[[str], None], backoff: Backoff | None = None) -> None:
+        self.children: list[Child] = []
+        self._say = say
+        self._backoff = backoff or Backoff()
+        self._pause_s: dict[str, float] = {}
+        self._start_at: dict[str, float] = {}  # children that are down, and when they come back
+
+    def start(self, child: Child) -> None:
+        """Start a child and keep it running from now on."""
+        self.children.append(child)
+        child.start()
+
+    def tend(self) -> None:
+        """Look once at every child: note who died, start who has waited long enough."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.name in self._start_at:
+                if now >= self._start_at[child.name]:
+                    del self._start_at[child.name]
+                    child.start()
+            elif (code := child.exit_code()) is not None:
+                child.kill()  # what it may have left in its group
+                lived_s = now - child.started_at
+                pause_s = self._backoff.after(self._pause_s.get(child.name, 0.0), lived_s=lived_s)
+                self._pause_s[child.name] = pause_s
+                self._start_at[child.name] = now + pause_s
+                self._say(
+                    f"{child.name} ended ({describe_exit(code)}); starting it again in {pause_s:g} s. "
+                    f"Its log: {child.log}"
+                )
+
+    def stop(self) -> None:
+        """Stop the children, the last started first; interrupted, kill them all at once."""
+        try:
+            for child in reversed(self.children):
+                child.stop()
+        finally:
+            for child in self.children:
+                child.kill()
+
+
+def describe_exit(code: int) -> str:
+    """An exit code in words."""
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    def in_child() -> None:
+        if _prctl is not None:
+            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
+
+    return in_child

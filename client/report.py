@@ -1,0 +1,105 @@
+"""What a range test found, in plain words for a terminal; and its progress while it runs."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from client.errors import Inconclusive
+from client.job import Bounds, Job
+
+
+class ProgressReport:
+    """Shows a job's progress on stderr: a bar on a terminal, elsewhere a line each quarter of the way.
+
+    Give it to `Job.wait(on_progress=...)`.
+    """
+
+    def __init__(self) -> None:
+        console = Console(file=sys.stderr)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("queued", total=None, unit="")
+        self._said = ""
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, job: Job) -> None:
+        """Show where the job is now."""
+        completed, total = job.progress.get("completed") or 0, job.progress.get("total")
+        phase = job.progress.get("phase")
+        what = f"{job.status}: {phase}" if phase and not job.is_final else job.status
+        unit = job.progress.get("unit") or "steps"
+        if self._bar:
+            self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
+            return
+        quarter = int(4 * completed / total) * 25 if total else 0
+        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not job.is_final else what
+        if line != self._said:
+            typer.echo(line, err=True)
+            self._said = line
+
+
+def describe_bounds(bounds: Bounds, *, num_seeds: int | None = None) -> str:
+    """Both learning rates, their spread over seeds, and the reason of each in a sentence."""
+    over = f"over {num_seeds} seeds" if num_seeds and num_seeds > 1 else "over seeds"
+    lines = []
+    for name, lr, (low, high), reason in (
+        ("base_lr", bounds.base_lr, bounds.base_lr_interval, bounds.reason_base),
+        ("max_lr", bounds.max_lr, bounds.max_lr_interval, bounds.reason_max),
+    ):
+        spread = f"   {over}: {low:.4g} to {high:.4g}" if num_seeds != 1 else ""
+        lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
+    if bounds.step_size is not None:
+        lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    lines += [f"warning: {warning}" for warning in bounds.warnings]
+    return "\n".join(lines)
+
+
+def describe_inconclusive(result: Inconclusive) -> str:
+    """Why there is no answer, and what to run next."""
+    lines = [f"inconclusive ({result.why}): {result.detail}"]
+    if message := result.next_experiment.get("message"):
+        lines.append(f"next: {message}")
+    return "\n".join(lines)
+
+
+def columns(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as aligned text columns; None is left blank."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def describe_params(schema: Mapping[str, Any]) -> str:
+    """The parameters of a JSON Schema with their defaults, on one line."""
+    properties: Iterable[tuple[str, Any]] = schema.get("properties", {}).items()
+    return ", ".join(
+        f"{name}={spec['default']}" if "default" in spec else f"{name} (required)"
+        for name, spec in properties
+    )
