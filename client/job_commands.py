@@ -69,22 +69,22 @@ def range_test(
         raise typer.BadParameter("--optimizer-param needs --optimizer")
     if plot:
         _plot_format(plot)
+    request: dict[str, Any] = {
+        "params": _pairs(param) or None,
+        "optimizer": {"name": optimizer, **_pairs(optimizer_param)} if optimizer else None,
+        "num_seeds": num_seeds,
+        "seed": seed,
+        "start_lr": start_lr,
+        "end_lr": end_lr,
+        "num_steps": num_steps,
+        "effort": effort,
+        "batch_size": batch_size,
+        "timeout_s": timeout_s,
+        "name": name,
+        "tags": tag or None,
+    }
     with connect(url, api_key) as client:
-        job = client.range_test(
-            workload,
-            params=_pairs(param),
-            optimizer={"name": optimizer, **(_pairs(optimizer_param) or {})} if optimizer else None,
-            num_seeds=num_seeds,
-            seed=seed,
-            start_lr=start_lr,
-            end_lr=end_lr,
-            num_steps=num_steps,
-            effort=effort,
-            batch_size=batch_size,
-            timeout_s=timeout_s,
-            name=name,
-            tags=tag or None,
-        )
+        job = client.range_test(workload, **request)
         _follow(job)
         if plot:
             _write_plot(job, plot)
@@ -241,7 +241,7 @@ def _plot_format(file: Path) -> Any:
     return file.suffix[1:]
 
 
-def _pairs(pairs: list[str] | None) -> dict[str, Any] | None:
+def _pairs(pairs: list[str] | None) -> dict[str, Any]:
     """K=V as a dict; V is read as JSON where it is JSON (64, true, [1, 2]), else as text."""
     read: dict[str, Any] = {}
     for pair in pairs or ():
@@ -252,7 +252,7 @@ def _pairs(pairs: list[str] | None) -> dict[str, Any] | None:
             read[name] = json.loads(value)
         except ValueError:
             read[name] = value
-    return read or None
+    return read
 
 
 def _print_json(answer: Any) -> None:

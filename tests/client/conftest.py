@@ -1,0 +1,133 @@
+"""A real HTTP server on loopback that answers what a test wrote down."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+JOB_ID = "11111111-2222-3333-4444-555555555555"
+JOB = f"/range-tests/{JOB_ID}"
+BOUNDS = {
+    "base_lr": 0.01,
+    "max_lr": 0.1,
+    "base_lr_interval": [0.008, 0.012],
+    "max_lr_interval": [0.09, 0.11],
+    "rule_base": "first_rise",
+    "rule_max": "peak",
+    "reason_base": "The loss starts to fall here.",
+    "reason_max": "The accuracy stops rising here.",
+    "evidence": {},
+    "step_size": 120,
+    "steps_per_epoch": 60.0,
+    "candidates": [{"name": "valley", "lr": 0.02, "note": "fastai"}],
+    "warnings": ["the seeds differ"],
+    "snippet": "scheduler = ...",
+}
+INCONCLUSIVE = {
+    "code": "inconclusive",
+    "why": "flat",
+    "detail": "The loss never changes.",
+    "next_experiment": {"message": "Raise end_lr to 10.", "request": {"end_lr": 10.0}},
+    "candidates": [],
+}
+
+
+def job(status: str = "queued", **fields: Any) -> dict[str, Any]:
+    """A job as the service answers it."""
+    return {"id": JOB_ID, "kind": "range_test", "status": status, "config": {"num_seeds": 3}, **fields}
+
+
+@dataclass
+class Answer:
+    """What the server says; `drop`: nothing, the connection is closed."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+
+@dataclass
+class Request:
+    """What the server heard; the names of headers in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+class Service:
+    """Answers each route with its next answer; the last one is repeated."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self._answers: dict[tuple[str, str], list[Answer]] = {}
+        self.answers("GET", "/healthz", Answer(body={}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def answers(self, method: str, path: str, *answers: Answer) -> None:
+        """Lay down what a route says from now on."""
+        self._answers[method, path] = list(answers)
+
+    def heard(self, method: str, path: str) -> list[Request]:
+        """Every request of a route, in order."""
+        return [request for request in self.requests if (request.method, request.path) == (method, path)]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                url = urlsplit(self.path)
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = Request(
+                    method=self.command,
+                    path=url.path,
+                    query=dict(parse_qsl(url.query)),
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=json.loads(body) if body else None,
+                )
+                service.requests.append(request)
+                answers = service._answers.get(
+                    (request.method, request.path), [Answer(404, {"detail": "no"})]
+                )
+                answer = answers.pop(0) if len(answers) > 1 else answers[0]
+                if answer.drop:
+                    return
+                content = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_DELETE = answer
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.close()
