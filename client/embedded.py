@@ -61,7 +61,7 @@ class EmbeddedService:
         for child in self._supervisor.children:
             code = child.exit_code()
             if code is not None:
-                raise CannotServe(f"{child.name} ended ({describe_exit(code)})\n{self.tails()}")
+                raise CannotServe(f"{child.name} ended ({describe_exit(code)}):\n{tail(child.log)}")
 
     def tails(self) -> str:
         """The end of every log that says something."""
@@ -91,7 +91,7 @@ class EmbeddedService:
 
     def _broker(self, port: int) -> Child:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no"]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
         return Child("broker", command, env=dict(os.environ), log=self.logs / "broker.log")
 
     def _migrate(self, env: dict[str, str]) -> None:
@@ -102,7 +102,9 @@ class EmbeddedService:
         finally:
             migration.kill()
         if code:
-            raise CannotServe(f"the database could not be migrated ({describe_exit(code)})\n{self.tails()}")
+            raise CannotServe(
+                f"the database cannot be migrated ({describe_exit(code)}):\n{tail(migration.log)}"
+            )
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,29 @@ def test_jobs_are_listed_in_columns(service: Service) -> None:
     assert header.split() == ["ID", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
     assert first.split() == [JOB_ID, "succeeded", "bounds_found"]
     assert second.split() == [JOB_ID, "running"]
+
+
+def test_ctrl_c_cancels_the_job(service: Service) -> None:
+    service.answers("POST", "/range-tests", Answer(202, job()))
+    service.answers("GET", JOB, Answer(body=job("running"), headers={"Retry-After": "60"}))
+    service.answers("POST", f"{JOB}/cancel", Answer(202, job("cancelling")))
+    command = [
+        str(Path(sys.executable).parent / "clr-tuner"),
+        "range-test",
+        "digits-mlp",
+        "--url",
+        service.url,
+    ]
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = [process.stderr.readline() for _ in range(2)]  # its id, then the first progress
+        process.send_signal(signal.SIGINT)
+        said += process.stderr.readlines()
+
+    assert process.returncode == 130
+    assert said[-1] == f"job {JOB_ID} is cancelling\n"
+    assert "Traceback" not in "".join(said)
 
 
 def test_a_job_can_be_looked_at_and_cancelled_by_id(service: Service) -> None:
