@@ -1,0 +1,114 @@
+"""Curves as JSON columns or CSV rows; values that are not finite are null in JSON and spelled out in CSV."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from store.curves import StoredSweep
+
+Floats = npt.NDArray[np.float64]
+Columns = dict[str, Floats]
+
+
+class HeldOutSeries(BaseModel):
+    """Looks at the held-out set, in step order."""
+
+    step: list[int]
+    lr: list[float]
+    loss: list[float | None]
+    accuracy: list[float | None]
+    non_finite_from: int | None
+
+
+class RunSeries(BaseModel):
+    """One sweep of one seed: float64 columns of equal length, in step order.
+
+    `non_finite_from`: the step at which the loss stopped being finite; such losses are null.
+    """
+
+    seed: int
+    sweep: int
+    phase: str
+    shape: str
+    finished: bool
+    step: list[int]
+    lr: list[float]
+    loss: list[float | None]
+    non_finite_from: int | None
+    held_out: HeldOutSeries
+
+
+class Curve(BaseModel):
+    """Everything that was measured; `complete` once the job is final."""
+
+    complete: bool
+    runs: list[RunSeries]
+
+
+def curve(sweeps: Iterable[StoredSweep], *, complete: bool, max_points: int | None) -> Curve:
+    """The JSON answer; each series has at most `max_points` rows, keeping its minima and maxima."""
+    runs = []
+    for sweep in sweeps:
+        train = downsample(sweep.series["train"], max_points)
+        looks = downsample(sweep.series["held_out"], max_points)
+        runs.append(
+            RunSeries(
+                seed=sweep.seed,
+                sweep=sweep.sweep,
+                phase=sweep.plan["phase"],
+                shape=sweep.plan["shape"],
+                finished=sweep.finished,
+                **_series(train, ("loss",)),
+                held_out=HeldOutSeries(**_series(looks, ("loss", "accuracy"))),
+            )
+        )
+    return Curve(complete=complete, runs=runs)
+
+
+def _series(columns: Columns, may_be_null: Sequence[str]) -> dict[str, Any]:
+    broken = np.flatnonzero(~np.isfinite(columns["loss"]))
+    return {
+        "step": columns["step"].astype(int).tolist(),
+        "lr": columns["lr"].tolist(),
+        **{name: _nullable(columns[name]) for name in may_be_null},
+        "non_finite_from": int(columns["step"][broken[0]]) if broken.size else None,
+    }
+
+
+def _nullable(values: Floats) -> list[float | None]:
+    return [
+        value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)
+    ]
+
+
+def downsample(columns: Columns, max_points: int | None) -> Columns:
+    """At most `max_points` (>= 4) rows: the first, the last, and the lowest and highest loss of equal stretches."""
+    loss = columns["loss"]
+    if max_points is None or len(loss) <= max_points:
+        return columns
+    kept = [np.array([0, len(loss) - 1])]
+    ranked = np.where(np.isfinite(loss), loss, np.inf)
+    for stretch in np.array_split(np.arange(len(loss)), (max_points - 2) // 2):
+        kept.append(stretch[[ranked[stretch].argmin(), ranked[stretch].argmax()]])
+    rows = np.unique(np.concatenate(kept))
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def as_csv(sweeps: Iterable[StoredSweep], *, max_points: int | None) -> str:
+    """One row a measurement; `series` is train or held_out; nan and inf are spelled so."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["seed", "sweep", "series", "step", "lr", "loss", "accuracy"])
+    for sweep in sweeps:
+        for series, columns in sweep.series.items():
+            for step, *values in zip(*downsample(columns, max_points).values(), strict=True):
+                accuracy = values[2:] or [""]
+                writer.writerow(
+                    [sweep.seed, sweep.sweep, series, int(step), *map(float, values[:2]), *accuracy]
+                )
+    return text.getvalue()

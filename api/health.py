@@ -1,0 +1,31 @@
+"""Is the process alive, and can the service do its job?"""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.errors import Problem, responses
+from api.state import Opened
+from store import workers
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    """All is well."""
+
+    status: str = "ok"
+
+
+@router.get("/healthz")
+def healthz() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get("/readyz", responses=responses(503))
+def readyz(state: Opened) -> Health:
+    """The database answers and a worker has published its workloads."""
+    with state.database.read() as session:
+        if not workers.workloads(session):
+            raise Problem(503, "catalogue_empty", "no worker has published its workloads yet")
+    return Health()

@@ -1,0 +1,166 @@
+"""Jobs of every kind as the API shows them; `GET /jobs` for those who only poll."""
+
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from api.errors import Problem, responses
+from api.plain import Text
+from api.state import Opened, State
+from store import jobs
+from store.models import Job
+from store.status import FINAL, Status
+
+PATHS = {"range_test": "/range-tests"}  # of each kind
+POLL_S = 1  # what Retry-After suggests
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
+
+router = APIRouter(tags=["jobs"])
+Item = TypeVar("Item")
+
+
+class Progress(BaseModel):
+    """How far a job is; `total` may grow while a range test learns what to measure."""
+
+    phase: str
+    completed: int
+    total: int | None
+    unit: str
+    updated_at: datetime | None
+
+
+class JobStatus(BaseModel):
+    """How a job stands."""
+
+    id: str
+    kind: str
+    name: str | None
+    tags: list[str]
+    workload: str
+    status: Status
+    outcome: str | None = Field(description="of a succeeded job: what the science says")
+    reason: str | None = Field(description="of a failed job: a stable code")
+    message: str | None
+    progress: Progress | None
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The answer for a row."""
+        return cls(**_fields(job))
+
+
+class JobView(JobStatus):
+    """A job with its request, every default resolved."""
+
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The answer for a row."""
+        return cls(**_fields(job), config=job.config)
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    path = f"{PATHS[job.kind]}/{job.id}"
+    names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
+    return {name: getattr(job, name) for name in names} | {
+        "progress": job.progress and {**job.progress, "updated_at": _time(job.progressed_at)},
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+        "links": {"self": path}
+        | {name: f"{path}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "cancel")},
+    }
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some of the items, newest first; `next_page_token` is null on the last page."""
+
+    items: list[Item]
+    next_page_token: str | None
+
+
+def suggest_polling(response: Response, job: Job) -> None:
+    """Say when to look again, unless nothing will change."""
+    if job.status not in FINAL:
+        response.headers["Retry-After"] = str(POLL_S)
+
+
+class Filters(BaseModel):
+    """What a list is narrowed to, and which page of it."""
+
+    status: Status | None = None
+    workload: Text | None = Field(default=None, max_length=200)
+    tag: Text | None = Field(default=None, max_length=64)
+    page_size: int = Field(default=PAGE_SIZE, ge=1, description=f"capped at {MAX_PAGE_SIZE}")
+    page_token: str | None = Field(default=None, description="`next_page_token` of the page before")
+
+    def _narrowing(self) -> list[str | None]:
+        return [self.status, self.workload, self.tag]
+
+    def after(self) -> tuple[float, str] | None:
+        """The last (created_at, id) of the page before. Raises a 400 problem for a token that is not ours."""
+        if self.page_token is None:
+            return None
+        try:
+            created_at, job_id, *narrowing = json.loads(base64.urlsafe_b64decode(self.page_token))
+            after = float(created_at), str(job_id)
+        except (ValueError, TypeError) as error:
+            raise Problem(400, "bad_page_token", "page_token is not one that this service gave") from error
+        if narrowing != self._narrowing():
+            raise Problem(400, "bad_page_token", "page_token belongs to a list with other filters")
+        return after
+
+    def token(self, last: Job) -> str:
+        """The token of the page that follows `last`."""
+        key = json.dumps([last.created_at, last.id, *self._narrowing()])
+        return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+Filtered = Annotated[Filters, Query()]
+
+
+def list_jobs(state: State, filters: Filters, *, kind: str | None) -> tuple[list[Job], str | None]:
+    """One page of jobs and the next page's token."""
+    limit = min(filters.page_size, MAX_PAGE_SIZE)
+    with state.database.read() as session:
+        found = jobs.find(
+            session,
+            limit=limit + 1,
+            kind=kind,
+            status=filters.status,
+            workload=filters.workload,
+            tag=filters.tag,
+            after=filters.after(),
+        )
+    page = found[:limit]
+    return page, filters.token(page[-1]) if len(found) > limit else None
+
+
+@router.get("/jobs", responses=responses(400, 422, 503))
+def list_all_jobs(state: Opened, filters: Filtered) -> Page[JobStatus]:
+    """Jobs of every kind, newest first."""
+    page, token = list_jobs(state, filters, kind=None)
+    return Page(items=[JobStatus.of(job) for job in page], next_page_token=token)
+
+
+@router.get("/jobs/{job_id}", responses=responses(404, 503))
+def get_job(state: Opened, job_id: Text, response: Response) -> JobStatus:
+    """How one job stands, whatever its kind."""
+    with state.database.read() as session:
+        job = jobs.get(session, job_id)
+    suggest_polling(response, job)
+    return JobStatus.of(job)

@@ -1,0 +1,48 @@
+"""Who runs the jobs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from api.errors import responses
+from api.state import Opened
+from store import workers
+from store.models import Worker
+
+router = APIRouter(tags=["operations"])
+
+
+class WorkerView(BaseModel):
+    """One worker: a host's Celery parent with its slots."""
+
+    id: str
+    hostname: str
+    pid: int
+    slots: int
+    device: str
+    workloads: list[str]
+    started_at: datetime
+    seen_at: datetime
+
+    @classmethod
+    def of(cls, row: Worker) -> "WorkerView":
+        """The answer for a row."""
+        values: dict[str, Any] = {name: getattr(row, name) for name in cls.model_fields}
+        times = {name: datetime.fromtimestamp(values[name], UTC) for name in ("started_at", "seen_at")}
+        return cls(**values | times)
+
+
+class Workers(BaseModel):
+    """Every worker that was seen lately."""
+
+    items: list[WorkerView]
+
+
+@router.get("/workers", responses=responses(503))
+def list_workers(state: Opened) -> Workers:
+    """Every worker that was seen lately, the longest-serving first."""
+    with state.database.read() as session:
+        found = workers.living(session)
+    return Workers(items=[WorkerView.of(row) for row in found])

@@ -1,0 +1,85 @@
+"""What can be run, as the workers published it; requests are checked against it before they are queued."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from api.errors import FieldError, Problem, invalid, responses
+from api.plain import Text
+from api.state import Opened
+from store import workers
+from store.errors import NotFound
+from store.models import Workload
+
+router = APIRouter(tags=["workloads"])
+
+
+class WorkloadView(BaseModel):
+    """A workload: its parameters as JSON Schema, and what is used where a request says nothing."""
+
+    name: str
+    description: str
+    params_schema: dict[str, Any]
+    default_optimizer: dict[str, Any]
+    default_batch_size: int
+
+    @classmethod
+    def of(cls, workload: Workload) -> "WorkloadView":
+        """The answer for a row."""
+        return cls(**{name: getattr(workload, name) for name in cls.model_fields})
+
+
+class Workloads(BaseModel):
+    """Everything that can be run."""
+
+    items: list[WorkloadView]
+
+
+@router.get("/workloads", responses=responses(503))
+def list_workloads(state: Opened) -> Workloads:
+    """Every workload that a worker published."""
+    with state.database.read() as session:
+        return Workloads(items=[WorkloadView.of(workload) for workload in workers.workloads(session)])
+
+
+@router.get("/workloads/{name}", responses=responses(404, 503))
+def get_workload(state: Opened, name: Text) -> WorkloadView:
+    """One workload."""
+    with state.database.read() as session:
+        workload = workers.workload(session, name)
+    if workload is None:
+        raise NotFound(f"there is no workload {name!r}")
+    return WorkloadView.of(workload)
+
+
+def find_workload(session: Session, name: str) -> Workload:
+    """The workload a request names. Raises a 422 problem for an unknown one, 503 before any was published."""
+    known = {workload.name: workload for workload in workers.workloads(session)}
+    if not known:
+        retry = {"Retry-After": "2"}
+        detail = "no worker has published its workloads yet; try again"
+        raise Problem(503, "catalogue_empty", detail, headers=retry)
+    if name not in known:
+        raise invalid("/workload", f"unknown workload {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]:
+    """The params with the schema's defaults. Raises a 422 problem that names each wrong one."""
+    schema = workload.params_schema
+    allowed = ", ".join(schema.get("properties", {})) or "none"
+    errors = []
+    for error in Draft202012Validator(schema).iter_errors(params):
+        pointer = "/".join(["/params", *map(str, error.absolute_path)])
+        message = error.message
+        if error.validator == "additionalProperties":
+            message += f"; allowed: {allowed}"
+        errors.append(FieldError(pointer=pointer, message=message))
+    if errors:
+        first = errors[0]
+        raise Problem(422, "invalid_request", f"{first.pointer}: {first.message}", errors=errors)
+    properties = schema.get("properties", {}).items()
+    return {name: property["default"] for name, property in properties if "default" in property} | params

@@ -1,0 +1,103 @@
+"""Optimizers by name with their parameters: what a request may say, checked without torch.
+
+Names, parameters, defaults and ranges are torch's own; the learning rate is not among them, as the sweep and
+the schedule set it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Betas = tuple[Fraction, Fraction]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight_decay: NonNegative = 0.0
+
+
+class SGD(_Spec):
+    """torch.optim.SGD."""
+
+    name: Literal["SGD"]
+    momentum: NonNegative = 0.0
+    dampening: NonNegative = 0.0
+    nesterov: bool = False
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "SGD":
+        if self.nesterov and (self.momentum == 0 or self.dampening != 0):
+            raise ValueError("nesterov needs momentum > 0 and dampening = 0")
+        return self
+
+
+class Adam(_Spec):
+    """torch.optim.Adam."""
+
+    name: Literal["Adam"]
+    betas: Betas = (0.9, 0.999)
+    eps: NonNegative = 1e-8
+    amsgrad: bool = False
+
+
+class AdamW(_Spec):
+    """torch.optim.AdamW; its weight decay is decoupled."""
+
+    name: Literal["AdamW"]
+    betas: Betas = (0.9, 0.999)
+    eps: NonNegative = 1e-8
+    amsgrad: bool = False
+    weight_decay: NonNegative = 0.01
+
+
+class RMSprop(_Spec):
+    """torch.optim.RMSprop."""
+
+    name: Literal["RMSprop"]
+    alpha: NonNegative = 0.99
+    eps: NonNegative = 1e-8
+    momentum: NonNegative = 0.0
+    centered: bool = False
+
+
+class Adagrad(_Spec):
+    """torch.optim.Adagrad."""
+
+    name: Literal["Adagrad"]
+    lr_decay: NonNegative = 0.0
+    initial_accumulator_value: NonNegative = 0.0
+    eps: NonNegative = 1e-10
+
+
+class Adadelta(_Spec):
+    """torch.optim.Adadelta."""
+
+    name: Literal["Adadelta"]
+    rho: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.9
+    eps: NonNegative = 1e-6
+
+
+NAMES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta")
+_CANONICAL = {name.lower(): name for name in NAMES}
+
+
+def _spell(value: Any) -> Any:
+    """Accept a name in any case; keep torch's spelling."""
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return value | {"name": _CANONICAL.get(value["name"].lower(), value["name"])}
+    return value
+
+
+OptimizerSpec = Annotated[
+    Annotated[SGD | Adam | AdamW | RMSprop | Adagrad | Adadelta, Field(discriminator="name")],
+    BeforeValidator(_spell),
+]
+_ADAPTER: TypeAdapter[SGD | Adam | AdamW | RMSprop | Adagrad | Adadelta] = TypeAdapter(OptimizerSpec)
+
+
+def parse_optimizer(spec: dict[str, Any]) -> OptimizerSpec:
+    """Check {"name", its parameters}. Raises pydantic's ValidationError naming the parameter."""
+    return _ADAPTER.validate_python(spec)

@@ -1,0 +1,133 @@
+"""Which sweep to measure next: a pure function of the request and of what was measured.
+
+An exponential scout finds the decade; linear tests then come down from above it, range by range, until a lower
+range trains no better than the last; the best range is repeated for every seed.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clr.plateau import depth, plateau, smooth
+from clr.range_test import Effort, Sweep, SweepPlan
+
+SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 150
+QUICK_STEPS = 200
+TEST_STEPS = 400
+LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
+STEP_DOWN = math.sqrt(10)  # from one test range to the next
+USUAL_RANGES, MAX_RANGES = 4, 6
+WORTH = 0.01  # of the fall in loss: a lower range must be so much deeper to be preferred
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeTestConfig:
+    """A range test as requested; None is chosen by the test.
+
+    start_lr, end_lr: ends of the test sweeps (> 0); both given: one range, no scout. num_steps: of each test
+    sweep. effort: "quick" is one exponential sweep of one seed, "standard" the whole test.
+    """
+
+    seed: int = 0
+    num_seeds: int = 3
+    start_lr: float | None = None
+    end_lr: float | None = None
+    num_steps: int | None = None
+    effort: Effort = "standard"
+
+
+def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:
+    """What to measure after `finished`; None when nothing is left."""
+    if config.effort == "quick":
+        return None if finished else _exponential(config, config.num_steps or QUICK_STEPS)
+    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    if config.start_lr is not None and config.end_lr is not None:
+        return _unmeasured_seed(config, tests, config.end_lr)
+    if not finished:
+        return _exponential(config, SCOUT_STEPS)
+    if not math.isfinite(finished[0].points[0].loss):
+        return None
+    return _unmeasured_seed(config, tests, _next_top(config, finished[0], tests))
+
+
+def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
+    """How many steps the whole test is expected to take while a sweep is still to come."""
+    if config.effort == "quick":
+        return config.num_steps or QUICK_STEPS
+    fixed = config.start_lr is not None and config.end_lr is not None
+    measured = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    ranges = 1 if fixed else max(USUAL_RANGES, len({sweep.plan.end_lr for sweep in measured}))
+    left = max(1, ranges + config.num_seeds - 1 - len(measured))
+    scout = 0 if fixed or finished else SCOUT_STEPS
+    return sum(len(sweep.points) for sweep in finished) + scout + left * (config.num_steps or TEST_STEPS)
+
+
+def chosen_range(tests: Sequence[Sweep]) -> list[Sweep]:
+    """The sweeps of the best range: the highest one that trains as well as any, judged by the first seed."""
+    first_seed = tests[0].plan.seed
+    depths = {sweep.plan.end_lr: depth(sweep) for sweep in tests if sweep.plan.seed == first_seed}
+    enough = (1 - WORTH) * max(depths.values())
+    end_lr = max(end_lr for end_lr, fallen in depths.items() if fallen >= enough)
+    return [sweep for sweep in tests if sweep.plan.end_lr == end_lr]
+
+
+def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> float:
+    """The upper end of the range to measure now."""
+    tops = sorted({sweep.plan.end_lr for sweep in tests})
+    lowest = min(tests, key=lambda sweep: sweep.plan.end_lr, default=scout)
+    if not tops:
+        return config.end_lr or _scouted_top(scout)
+    chosen = chosen_range(tests)
+    best = chosen[0].plan.end_lr
+    if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
+        return best
+    if best == tops[0] or depth(lowest) >= (1 - WORTH) * depth(chosen[0]):
+        return tops[0] / STEP_DOWN
+    found = plateau(chosen[0])
+    if best == tops[-1] and config.end_lr is None and found is not None and found.reaches_end:
+        return tops[-1] * STEP_DOWN
+    return best
+
+
+def _scouted_top(scout: Sweep) -> float:
+    """Above where the scout's loss was lowest, on a grid of half decades so that seeds agree on it."""
+    losses = [point.loss for point in scout.points if math.isfinite(point.loss)]
+    if not losses:
+        return scout.plan.start_lr * STEP_DOWN
+    lowest = scout.points[int(np.argmin(smooth(losses, 9)))].lr
+    return float(10 ** (math.ceil(2 * math.log10(2 * lowest)) / 2))
+
+
+def _unmeasured_seed(config: RangeTestConfig, tests: Sequence[Sweep], top: float) -> SweepPlan | None:
+    """The first seed that this range still lacks."""
+    ranges = list(dict.fromkeys(sweep.plan.end_lr for sweep in tests))
+    measured = {sweep.plan.seed for sweep in tests if sweep.plan.end_lr == top}
+    for seed in range(config.seed, config.seed + config.num_seeds):
+        if seed not in measured:
+            num_steps = config.num_steps or TEST_STEPS
+            return SweepPlan(
+                sweep=1 + (ranges.index(top) if top in ranges else len(ranges)),
+                seed=seed,
+                phase="test",
+                shape="linear",
+                start_lr=config.start_lr or top / num_steps,
+                end_lr=top,
+                num_steps=num_steps,
+                eval_every=max(1, num_steps // LOOKS),
+            )
+    return None
+
+
+def _exponential(config: RangeTestConfig, num_steps: int) -> SweepPlan:
+    return SweepPlan(
+        sweep=0,
+        seed=config.seed,
+        phase="scout",
+        shape="exponential",
+        start_lr=config.start_lr or SCOUT_START,
+        end_lr=config.end_lr or SCOUT_END,
+        num_steps=num_steps,
+        eval_every=max(1, num_steps // LOOKS),
+    )

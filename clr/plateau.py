@@ -1,0 +1,143 @@
+"""Where a sweep trains well: the stretch of lr on which its held-out score stays close to the best it reached.
+
+The score is held-out accuracy, else minus the held-out loss, else minus the training loss; raw values are
+smoothed here and kept as they are everywhere else.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clr.range_test import Sweep
+
+Metric = Literal["accuracy", "held_out_loss", "loss"]
+Floats = npt.NDArray[np.float64]
+
+MIN_VALUES = 12  # fewer measurements of a sweep say nothing
+WINDOW = 0.05  # of the sweep, over which the score is averaged
+TOLERANCE = 0.02  # of the whole rise, by which the plateau may lie below the peak
+NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jitter between neighbours
+MIN_ACCURACY_RISE = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score along a sweep, cut at the first value that is not finite; higher is better. Arrays: (n,)."""
+
+    metric: Metric
+    lr: Floats
+    raw: Floats
+    smooth: Floats
+
+    @property
+    def jitter(self) -> float:
+        """The typical random difference of one raw value, robust against jumps."""
+        return float(1.4826 * np.median(np.abs(np.diff(self.raw))) / math.sqrt(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """What one sweep of one seed says.
+
+    floor, peak: lowest and highest smoothed score. rise_lr: where it first leaves the floor for good.
+    lower_lr, upper_lr: the stretch around the peak. reaches_end: the score had not fallen when the sweep ended.
+    learns: the rise stands out from the jitter.
+    """
+
+    metric: Metric
+    floor: float
+    peak: float
+    rise_lr: float
+    lower_lr: float
+    upper_lr: float
+    reaches_end: bool
+    learns: bool
+
+    @property
+    def rise(self) -> float:
+        """How far the score rose."""
+        return self.peak - self.floor
+
+
+def smooth(values: Sequence[float] | Floats, window: int) -> Floats:
+    """Centred moving average, (n,) -> (n,); at the ends over what is there."""
+    kernel = np.ones(window)
+    values = np.asarray(values, dtype=np.float64)
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+
+
+def score(sweep: Sweep) -> Score | None:
+    """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
+    metric: Metric
+    if len(sweep.held_out) >= MIN_VALUES:
+        lrs = [look.lr for look in sweep.held_out]
+        accuracies = [look.accuracy for look in sweep.held_out if look.accuracy is not None]
+        if len(accuracies) == len(lrs):
+            metric, values = "accuracy", accuracies
+        else:
+            metric, values = "held_out_loss", [-look.loss for look in sweep.held_out]
+    else:
+        lrs = [point.lr for point in sweep.points]
+        metric, values = "loss", [-point.loss for point in sweep.points]
+    raw = np.asarray(values, dtype=np.float64)
+    broken = np.flatnonzero(~np.isfinite(raw))
+    raw = raw[: broken[0]] if broken.size else raw
+    if len(raw) < MIN_VALUES:
+        return None
+    lr = np.asarray(lrs[: len(raw)], dtype=np.float64)
+    return Score(metric, lr, raw, smooth(raw, _window(len(raw))))
+
+
+def plateau(sweep: Sweep) -> Plateau | None:
+    """Find the plateau of a sweep; None where there are too few finite values."""
+    measured = score(sweep)
+    if measured is None:
+        return None
+    values = measured.smooth
+    best = int(values.argmax())
+    floor, peak = float(values.min()), float(values[best])
+    good = values >= peak - TOLERANCE * (peak - floor)
+    first, last = _stretch(good, best)
+    risen = values[: best + 1] > floor + 0.1 * (peak - floor)
+    still_low = np.flatnonzero(~risen)
+    threshold = max(NOISE_FACTOR * measured.jitter, MIN_ACCURACY_RISE * (measured.metric == "accuracy"))
+    ended_early = sweep.points[-1].step < sweep.plan.num_steps - 1
+    return Plateau(
+        metric=measured.metric,
+        floor=floor,
+        peak=peak,
+        rise_lr=float(
+            measured.lr[still_low[-1] + 1] if still_low.size and still_low[-1] < best else measured.lr[0]
+        ),
+        lower_lr=float(measured.lr[first]),
+        upper_lr=float(measured.lr[last]),
+        reaches_end=last == len(values) - 1 and not ended_early,
+        learns=peak - floor > threshold,
+    )
+
+
+def depth(sweep: Sweep) -> float:
+    """How far the loss fell below its untrained value at the best: held-out where it was measured.
+
+    Losses tell ranges apart where accuracies have saturated. 0 where nothing finite was measured.
+    """
+    losses = [look.loss for look in sweep.held_out] or [point.loss for point in sweep.points]
+    finite = [loss for loss in losses if math.isfinite(loss)]
+    if len(finite) < MIN_VALUES:
+        return 0.0
+    return sweep.points[0].loss - float(smooth(finite, _window(len(finite))).min())
+
+
+def _window(num_values: int) -> int:
+    return max(3, round(WINDOW * num_values)) | 1
+
+
+def _stretch(good: npt.NDArray[np.bool_], around: int) -> tuple[int, int]:
+    """The ends of the run of good values that holds `around`."""
+    bad = np.flatnonzero(~good)
+    before, after = bad[bad < around], bad[bad > around]
+    return (int(before[-1]) + 1 if before.size else 0, int(after[0]) - 1 if after.size else len(good) - 1)

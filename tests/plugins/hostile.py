@@ -1,0 +1,112 @@
+"""A workload that misbehaves on demand, installed as a plugin: put this folder on PYTHONPATH."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from clr.training import StagedBatches
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+
+from clr.workload import DatasetMissing, Problem, Workload
+
+Fault = Literal[
+    "none",
+    "raise",
+    "exit",
+    "segfault",
+    "kill",
+    "memory",
+    "hang",
+    "sleep",
+    "nan",
+    "flat",
+    "missing",
+    "patient",
+]
+
+
+class Params(BaseModel):
+    """What goes wrong, and when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fault: Fault = "none"
+    at_step: int = Field(default=20, ge=0)
+
+
+def _raise() -> None:
+    raise ArithmeticError("the workload's own mistake")
+
+
+def _memory() -> None:
+    raise MemoryError("asked for 1 TiB")
+
+
+FAULTS: dict[str, Callable[[], object]] = {
+    "raise": _raise,
+    "memory": _memory,
+    "exit": lambda: sys.exit(3),
+    "segfault": lambda: ctypes.string_at(0),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hang": lambda: ctypes.PyDLL(None).sleep(600),  # PyDLL keeps the GIL: no thread of this process runs
+    "sleep": lambda: time.sleep(600),
+}
+
+
+class Misbehaving(nn.Module):
+    """Cross entropy until the step comes."""
+
+    def __init__(self, params: Params) -> None:
+        super().__init__()
+        self.params, self.step = params, 0
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss, or the fault."""
+        loss = nn.functional.cross_entropy(outputs, targets)
+        fault = self.params.fault
+        if not torch.is_grad_enabled():
+            return loss
+        self.step += 1
+        if fault == "patient":
+            time.sleep(0.02)
+        if fault == "nan":
+            return loss * float("nan")
+        if fault == "flat":
+            return loss * 0.0 + 1.0
+        if self.step > self.params.at_step and fault in FAULTS:
+            FAULTS[fault]()
+        return loss
+
+
+class Hostile(Workload):
+    """Linear regression of digits, with a fault."""
+
+    name: ClassVar[str] = "hostile"
+    description: ClassVar[str] = "misbehaves on demand"
+    Params: ClassVar[type[BaseModel]] = Params
+    default_batch_size: ClassVar[int] = 32
+
+    def build(self, params: Any, *, seed: int, batch_size: int, device: str) -> Problem:
+        """A linear classifier of scikit-learn's digits."""
+        if params.fault == "missing":
+            raise DatasetMissing("the data is not here; install it with: apt-get install data")
+        digits = load_digits()
+        inputs = torch.tensor(digits.data / 16, dtype=torch.float32, device=device)
+        targets = torch.tensor(digits.target, device=device)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = nn.Linear(64, 10).to(device)
+        return Problem(
+            model=model,
+            loss=Misbehaving(params),
+            batches=StagedBatches(inputs[:1500], targets[:1500], batch_size=batch_size, seed=seed),
+            held_out=(inputs[1500:], targets[1500:]),
+            train_size=1500,
+        )

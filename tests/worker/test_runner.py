@@ -1,0 +1,180 @@
+"""A ring answered in this process: real workload, real database, no Celery."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hostile import Hostile
+
+from store import curves, jobs
+from store.curves import StoredSweep
+from store.database import Database
+from store.jobs import NewJob
+from store.models import Job
+from store.settings import Settings
+from store.status import Status
+from worker import range_tests
+from worker.range_tests import Setup, run_range_test
+from worker.recorder import Recorder
+from worker.runner import answer_ring
+
+CONFIG: dict[str, Any] = {
+    "params": {"fault": "none"},
+    "optimizer": {"name": "SGD", "momentum": 0.9},
+    "batch_size": 32,
+    "seed": 0,
+    "num_seeds": 2,
+    "start_lr": None,
+    "end_lr": None,
+    "num_steps": None,
+    "effort": "standard",
+    "timeout_s": 600.0,
+}
+WORKLOADS = {"hostile": Hostile()}
+
+
+def queue(database: Database, fault: str = "none", **overrides: Any) -> str:
+    config = CONFIG | {"params": {"fault": fault}} | overrides
+    with database.write() as session:
+        return jobs.create(session, NewJob(kind="range_test", workload="hostile", config=config))[0].id
+
+
+def answer(database: Database, settings: Settings) -> None:
+    answer_ring(database, settings, WORKLOADS, worker_id="w", ring_id="r", device="cpu")
+
+
+def run(database: Database, settings: Settings, fault: str = "none", **overrides: Any) -> Job:
+    job_id = queue(database, fault, **overrides)
+    answer(database, settings)
+    with database.read() as session:
+        return jobs.get(session, job_id)
+
+
+def curve(database: Database, job_id: str) -> list[StoredSweep]:
+    with database.read() as session:
+        return curves.load(session, job_id)
+
+
+def assert_same_curves(ours: list[StoredSweep], theirs: list[StoredSweep]) -> None:
+    assert [(sweep.sweep, sweep.seed) for sweep in ours] == [(sweep.sweep, sweep.seed) for sweep in theirs]
+    for left, right in zip(ours, theirs, strict=True):
+        for series, columns in left.series.items():
+            for name, values in columns.items():
+                np.testing.assert_array_equal(values, right.series[series][name])
+
+
+def test_a_job_ends_with_bounds_and_its_whole_curve(database: Database, settings: Settings) -> None:
+    job = run(database, settings)
+
+    assert (job.status, job.outcome) == (Status.SUCCEEDED, "bounds_found")
+    assert job.result is not None
+    assert 0 < job.result["base_lr"] < job.result["max_lr"]
+    sweeps = curve(database, job.id)
+    assert all(sweep.finished for sweep in sweeps)
+    assert {sweep.seed for sweep in sweeps} == {0, 1}
+    for sweep in sweeps:
+        steps = sweep.series["train"]["step"]
+        assert steps.tolist() == list(range(len(steps)))
+
+
+def test_the_same_seed_gives_the_same_curve_bit_for_bit(database: Database, settings: Settings) -> None:
+    first, again = run(database, settings), run(database, settings)
+
+    assert_same_curves(curve(database, first.id), curve(database, again.id))
+
+
+def test_progress_counts_every_measured_step(database: Database, settings: Settings) -> None:
+    job = run(database, settings)
+
+    measured = sum(len(sweep.series["train"]["step"]) for sweep in curve(database, job.id))
+    assert job.progress is not None
+    assert job.progress["completed"] == measured
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "message"),
+    [
+        ("raise", "workload_error", "the workload's own mistake"),
+        ("exit", "workload_error", "SystemExit: 3"),
+        ("memory", "out_of_memory", "asked for 1 TiB"),
+        ("missing", "dataset_missing", "apt-get install data"),
+    ],
+)
+def test_a_fault_fails_the_job_with_its_own_reason(
+    database: Database, settings: Settings, fault: str, reason: str, message: str
+) -> None:
+    job = run(database, settings, fault)
+
+    assert (job.status, job.reason) == (Status.FAILED, reason)
+    assert job.message is not None
+    assert message in job.message
+
+
+def test_params_that_this_worker_refuses_fail_as_invalid_workload(
+    database: Database, settings: Settings
+) -> None:
+    job = run(database, settings, params={"fault": "none", "from_a_newer_version": 1})
+
+    assert (job.status, job.reason) == (Status.FAILED, "invalid_workload")
+
+
+@pytest.mark.parametrize("fault", ["nan", "flat"])
+def test_a_loss_without_an_answer_succeeds_as_inconclusive(
+    database: Database, settings: Settings, fault: str
+) -> None:
+    job = run(database, settings, fault)
+
+    assert (job.status, job.outcome) == (Status.SUCCEEDED, "inconclusive")
+    assert job.result is not None
+    assert job.result["why"]
+    assert job.result["next_experiment"]["message"]
+
+
+def test_a_running_job_sees_the_cancel_and_keeps_its_points(database: Database, settings: Settings) -> None:
+    job_id = queue(database, "patient")
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(answer, database, settings)
+        deadline = time.monotonic() + 30
+        while not any(sweep.series["train"]["step"].size for sweep in curve(database, job_id)):
+            assert time.monotonic() < deadline
+        with database.write() as session:
+            assert jobs.request_cancel(session, job_id).status == Status.CANCELLING
+        running.result(timeout=10)
+
+    with database.read() as session:
+        assert jobs.get(session, job_id).status == Status.CANCELLED
+    assert curve(database, job_id)[0].series["train"]["step"].size > 0
+
+
+def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = run(database, settings)
+    job_id = queue(database)
+    with database.write() as session:
+        job = jobs.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
+    assert job is not None
+    setup = Setup.of(job.config, WORKLOADS["hostile"], device="cpu")
+    builds: list[int] = []
+
+    def count(self: Setup, seed: int) -> Any:
+        builds.append(seed)
+        if len(builds) == 3:
+            raise InterruptedError
+        return self.workload.build(self.params, seed=seed, batch_size=self.batch_size, device=self.device)
+
+    monkeypatch.setattr(range_tests.Setup, "problem", count)
+    with pytest.raises(InterruptedError):
+        run_range_test(job.config, setup, Recorder(database, job_id, job.attempt))
+    with database.write() as session:
+        jobs.give_back(session, job_id, job.attempt)
+    measured_before = [sweep for sweep in curve(database, job_id) if sweep.finished]
+
+    answer(database, settings)
+
+    assert len(measured_before) == 2
+    assert len(builds) - 3 == len(curve(database, undisturbed.id)) - 2
+    assert_same_curves(curve(database, job_id), curve(database, undisturbed.id))

@@ -1,0 +1,75 @@
+"""What a worker does about its own children."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from store.jobs import Held
+from store.settings import Settings
+from store.status import Reason
+from worker.watcher import explain_death, judge, kill
+
+SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)
+HEALTHY = Held(
+    job_id="j",
+    attempt=1,
+    pid=1,
+    timeout_s=100,
+    running_for_s=50,
+    unchanged_for_s=1,
+    cancelling_for_s=None,
+    lease_left_s=20,
+)
+
+
+def test_a_healthy_attempt_may_go_on() -> None:
+    assert judge(HEALTHY, SETTINGS) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"running_for_s": 101}, Reason.TIMED_OUT),
+        ({"unchanged_for_s": 61}, Reason.STALLED),
+        ({"lease_left_s": -1}, Reason.WORKER_LOST),
+        ({"cancelling_for_s": 4}, Reason.WORKER_LOST),
+    ],
+)
+def test_an_attempt_is_killed_for_its_own_reason(change: dict[str, float], reason: Reason) -> None:
+    verdict = judge(replace(HEALTHY, **change), SETTINGS)
+
+    assert verdict is not None
+    assert verdict[0] == reason
+
+
+def test_a_cancelling_attempt_has_its_grace() -> None:
+    assert judge(replace(HEALTHY, cancelling_for_s=2), SETTINGS) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Worker exited prematurely: signal 9 (SIGKILL) Job: 3.", Reason.WORKER_LOST),
+        ("Worker exited prematurely: signal 11 (SIGSEGV) Job: 3.", Reason.CRASHED),
+        ("Worker exited prematurely: exitcode 3 Job: 3.", Reason.CRASHED),
+    ],
+)
+def test_only_a_sigkill_is_laid_at_the_hosts_door(message: str, reason: Reason) -> None:
+    assert explain_death(message)[0] == reason
+
+
+def test_a_child_is_killed_even_if_it_ignores_signals() -> None:
+    ignoring = "import signal; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+
+        kill(child.pid)
+
+        assert child.wait(5) == -9
+
+
+def test_a_process_that_is_not_our_child_is_left_alone() -> None:
+    kill(1)

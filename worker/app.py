@@ -1,0 +1,111 @@
+"""The Celery app: its one task answers a ring, its signals keep watch over the pool.
+
+Rings are acknowledged early and never retried: the database is the truth (store/jobs.py), the message a
+doorbell. Children are spawned, one process a job, with torch loaded before the job comes.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery, Task, signals
+
+from store.database import Database
+from store.doorbell import TASK, make_celery
+from store.settings import get_settings
+from store.sweeper import Sweeper
+from worker.watcher import Watcher
+
+log = logging.getLogger(__name__)
+settings = get_settings()
+
+app: Celery = make_celery(settings.broker_url)
+app.conf.update(
+    worker_concurrency=settings.worker_slots,
+    worker_pool_start_method="spawn",
+    worker_max_tasks_per_child=settings.worker_max_tasks_per_child,
+    worker_proc_alive_timeout=120,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+)
+
+WORKER_ID = "CLR_WORKER_ID"  # the parent's id, inherited by its children
+
+
+@app.task(name=TASK, bind=True)
+def claim(self: Task) -> None:
+    """Claim and run one queued job, if there is one."""
+    from worker import process  # noqa: PLC0415 - loads torch, which only children may
+
+    process.answer(self.request.id, os.environ[WORKER_ID])
+
+
+@signals.worker_process_init.connect
+def prepare_child(**_: Any) -> None:
+    """Die with the parent; load torch and the workloads while waiting for a job."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    from worker import process  # noqa: PLC0415 - loads torch, which only children may
+
+    process.prepare()
+
+
+class _Parent:
+    """What the Celery parent runs beside its pool."""
+
+    def __init__(self) -> None:
+        self.id = os.environ.setdefault(WORKER_ID, str(uuid4()))
+        self.database = Database(settings.resolved_database_url)
+        self.sweeper = Sweeper(self.database, settings)
+        self.watcher = Watcher(self.database, settings, worker_id=self.id)
+        self.publisher = subprocess.Popen([sys.executable, "-m", "worker.publish", self.id])
+
+
+_parent: _Parent | None = None
+
+
+@signals.celeryd_init.connect
+def name_worker(**_: Any) -> None:
+    """Give the worker an id that its children inherit."""
+    os.environ[WORKER_ID] = str(uuid4())
+
+
+@signals.worker_ready.connect
+def start_parent(**_: Any) -> None:
+    """Publish the catalogue, then watch and sweep."""
+    global _parent
+    _parent = _Parent()
+    _parent.watcher.start()
+    _parent.sweeper.start()
+
+
+@signals.task_failure.connect
+def bury_child(task_id: str, exception: BaseException, **_: Any) -> None:
+    """End what a child left behind that died with its job (SIGKILL, SIGSEGV, exit)."""
+    if _parent is not None:
+        _parent.watcher.buried(task_id, str(exception))
+
+
+@signals.worker_shutting_down.connect
+def drain(**_: Any) -> None:
+    """Give running jobs back."""
+    if _parent is not None:
+        _parent.watcher.drain()
+
+
+@signals.worker_shutdown.connect
+def stop_parent(**_: Any) -> None:
+    """Leave nothing running."""
+    if _parent is not None:
+        _parent.watcher.stop()
+        _parent.sweeper.stop()
+        _parent.publisher.wait()
+        _parent.database.close()

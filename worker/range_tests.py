@@ -1,0 +1,75 @@
+"""A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from clr.bounds import Bounds, find_bounds
+from clr.optimizers import OptimizerSpec, parse_optimizer
+from clr.planning import RangeTestConfig, next_sweep, planned_steps
+from clr.range_test import Sweep, SweepPlan, run_sweep
+from clr.training import Trainer
+from clr.workload import Problem, Workload
+from worker.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A workload with everything that a job fixed about it."""
+
+    workload: Workload
+    params: Any
+    optimizer: OptimizerSpec
+    batch_size: int
+    device: str
+
+    @classmethod
+    def of(cls, config: dict[str, Any], workload: Workload, *, device: str) -> "Setup":
+        """Read a job's config. Raises pydantic's ValidationError where this worker's workload differs from
+        the one that the request was checked against."""
+        return cls(
+            workload,
+            workload.Params.model_validate(config["params"]),
+            parse_optimizer(config["optimizer"]),
+            config["batch_size"],
+            device,
+        )
+
+    def problem(self, seed: int) -> Problem:
+        """The workload built for one seed."""
+        return self.workload.build(self.params, seed=seed, batch_size=self.batch_size, device=self.device)
+
+
+def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
+    """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
+    test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
+    finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in recorder.finished_sweeps()]
+    train_size: int | None = None
+    while (plan := next_sweep(test, finished)) is not None:
+        recorder.begin(
+            plan,
+            completed=sum(len(sweep.points) for sweep in finished),
+            total=planned_steps(test, finished),
+        )
+        problem = setup.problem(plan.seed)
+        train_size = problem.train_size
+        finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
+    if train_size is None:
+        train_size = setup.problem(test.seed).train_size
+    found = find_bounds(
+        finished, steps_per_epoch=train_size / setup.batch_size, optimizer=setup.optimizer.name
+    )
+    recorder.succeed(
+        outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive", result=found.to_dict()
+    )
+
+
+def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
+    measured = Sweep(plan, [], [])
+    read_every = (
+        1 if trainer.device == "cpu" else plan.eval_every
+    )  # a read stops the host until the GPU is done
+    for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):
+        measured.add(row)
+        recorder.add(row)
+    recorder.finish()
+    return measured

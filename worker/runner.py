@@ -1,0 +1,77 @@
+"""One ring answered: claim the best job that this worker can run, run it, and end it with a reason.
+
+Runs in a pool child. Exceptions become (reason, message) here and nowhere else.
+"""
+
+import logging
+import os
+import traceback
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+from torch import OutOfMemoryError
+
+from clr.workload import DatasetMissing, Workload
+from store import jobs
+from store.database import Database
+from store.errors import ClaimLost
+from store.settings import Settings
+from store.status import Reason
+from worker.lease import Lease
+from worker.range_tests import Setup, run_range_test
+from worker.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+TRACEBACK_TAIL = 20  # lines of the user's traceback kept in the message
+
+
+def answer_ring(
+    database: Database,
+    settings: Settings,
+    workloads: Mapping[str, Workload],
+    *,
+    worker_id: str,
+    ring_id: str,
+    device: str,
+) -> None:
+    """Claim and run one job, if there is one."""
+    with database.write() as session:
+        job = jobs.claim(
+            session,
+            workloads=workloads.keys(),
+            worker_id=worker_id,
+            ring_id=ring_id,
+            pid=os.getpid(),
+            lease_s=settings.lease_s,
+        )
+    if job is None:
+        return
+    log.info("job %s, attempt %s: %s", job.id, job.attempt, job.workload)
+    recorder = Recorder(database, job.id, job.attempt)
+    with Lease(database, job.id, job.attempt, lease_s=settings.lease_s):
+        try:
+            run_range_test(job.config, Setup.of(job.config, workloads[job.workload], device=device), recorder)
+        except ClaimLost:
+            log.warning("job %s: attempt %s is over", job.id, job.attempt)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            reason, message = explain(error)
+            log.info("job %s, attempt %s: %s: %s", job.id, job.attempt, reason, message)
+            recorder.fail(reason, message, max_attempts=settings.max_attempts)
+
+
+def explain(error: BaseException) -> tuple[Reason, str]:
+    """The stable code and the human message of what ended a job."""
+    match error:
+        case DatasetMissing():
+            return Reason.DATASET_MISSING, str(error)
+        case OutOfMemoryError() | MemoryError():
+            return Reason.OUT_OF_MEMORY, f"out of memory: {error}; try a smaller batch_size or model"
+        case ValidationError():
+            return Reason.INVALID_WORKLOAD, f"this worker's workload refused the request: {error}"
+    return Reason.WORKLOAD_ERROR, _tail(error)
+
+
+def _tail(error: BaseException) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(lines[-TRACEBACK_TAIL:])

@@ -1,0 +1,126 @@
+"""The Celery parent's eye on its own children: needs no broker, and works when C code holds the GIL.
+
+A child is killed when its job was cancelled, timed out, stalled, or when it lost its lease; what a dead
+child leaves behind is ended here, with the reason that killed it.
+"""
+
+import logging
+import os
+import re
+import signal
+from threading import Event, Thread
+
+from sqlalchemy.exc import DBAPIError
+
+from store import jobs, workers
+from store.database import Database
+from store.errors import ClaimLost
+from store.jobs import Held
+from store.settings import Settings
+from store.status import Reason
+
+log = logging.getLogger(__name__)
+
+Verdict = tuple[Reason, str]
+
+
+def judge(held: Held, settings: Settings) -> Verdict | None:
+    """Why this attempt must be killed; None if it may go on."""
+    if held.cancelling_for_s is not None and held.cancelling_for_s > settings.cancel_grace_s:
+        return Reason.WORKER_LOST, "cancelled"
+    if held.lease_left_s < 0:
+        return Reason.WORKER_LOST, "the lease ran out"
+    if held.timeout_s is not None and held.running_for_s > held.timeout_s:
+        return Reason.TIMED_OUT, f"not done after timeout_s = {held.timeout_s:g} s"
+    if held.unchanged_for_s > settings.stall_timeout_s:
+        return Reason.STALLED, f"no new step for {settings.stall_timeout_s:g} s"
+    return None
+
+
+def explain_death(message: str) -> Verdict:
+    """What Celery's report of a lost child means: SIGKILL comes from outside, anything else from the job."""
+    if "SIGKILL" in message or re.search(r"signal 9\b", message):
+        return Reason.WORKER_LOST, "the worker process was killed (SIGKILL); often the host ran out of memory"
+    return Reason.CRASHED, f"the workload ended its process: {message}"
+
+
+class Watcher:
+    """Watches the children of one worker."""
+
+    def __init__(self, database: Database, settings: Settings, *, worker_id: str) -> None:
+        self._database, self._settings, self._worker_id = database, settings, worker_id
+        self._verdicts: dict[tuple[str, int], Verdict] = {}
+        self._stopping = Event()
+        self._thread = Thread(target=self._keep_watching, name="watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._stopping.set()
+        self._thread.join()
+
+    def watch(self) -> None:
+        """Look once at every child."""
+        with self._database.read() as session:
+            held = jobs.held_by(session, self._worker_id)
+            zombies = jobs.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
+        for pid in zombies:
+            kill(pid)
+        for attempt in held:
+            verdict = judge(attempt, self._settings)
+            if verdict is not None:
+                self._verdicts[attempt.job_id, attempt.attempt] = verdict
+                kill(attempt.pid)
+                self._end(attempt, verdict)
+
+    def buried(self, ring_id: str, message: str) -> None:
+        """A child died while it answered this ring: end what it left, if anything."""
+        with self._database.read() as session:
+            held = jobs.held_by(session, self._worker_id, ring_id=ring_id)
+        for attempt in held:
+            known = self._verdicts.pop((attempt.job_id, attempt.attempt), None)
+            self._end(attempt, known or explain_death(message))
+
+    def drain(self) -> None:
+        """Kill every child and give its job back: the worker is stopping."""
+        with self._database.read() as session:
+            held = jobs.held_by(session, self._worker_id)
+        for attempt in held:
+            with self._database.write() as session:
+                jobs.give_back(session, attempt.job_id, attempt.attempt)
+            kill(attempt.pid)
+
+    def _end(self, held: Held, verdict: Verdict) -> None:
+        try:
+            with self._database.write() as session:
+                became = jobs.fail(
+                    session, held.job_id, held.attempt, *verdict, max_attempts=self._settings.max_attempts
+                )
+        except ClaimLost:
+            return  # it had ended by itself, or the sweeper was quicker
+        log.warning("job %s, attempt %s: %s; now %s", held.job_id, held.attempt, verdict[1], became)
+
+    def _keep_watching(self) -> None:
+        looks = 0
+        while not self._stopping.wait(self._settings.watch_s):
+            try:
+                self.watch()
+                if looks % max(1, int(self._settings.lease_s / 3 / self._settings.watch_s)) == 0:
+                    with self._database.write() as session:
+                        workers.seen(session, self._worker_id)
+                looks += 1
+            except DBAPIError as error:
+                log.warning("could not watch: %s", error)
+
+
+def kill(pid: int) -> None:
+    """SIGKILL a child of this process and wait for its end; a pid that is not our child is left alone."""
+    try:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # WNOWAIT leaves the reaping to the pool
+    except ChildProcessError:
+        return
