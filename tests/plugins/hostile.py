@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import torch
-from clr.training import StagedBatches
 from pydantic import BaseModel, ConfigDict, Field
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from clr.training import StagedBatches
 from clr.workload import DatasetMissing, Problem, Workload
 
 Fault = Literal[
