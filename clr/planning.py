@@ -81,7 +81,11 @@ def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> 
         return config.end_lr or _scouted_top(scout)
     chosen = chosen_range(tests)
     best = chosen[0].plan.end_lr
-    if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
+    if (
+        depth(chosen[0]) == 0
+        or len(tops) >= MAX_RANGES
+        or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr)
+    ):
         return best
     if best == tops[0] or depth(lowest) >= (1 - WORTH) * depth(chosen[0]):
         return tops[0] / STEP_DOWN

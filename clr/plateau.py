@@ -123,13 +123,13 @@ def plateau(sweep: Sweep) -> Plateau | None:
 def depth(sweep: Sweep) -> float:
     """How far the loss fell below its untrained value at the best: held-out where it was measured.
 
-    Losses tell ranges apart where accuracies have saturated. 0 where nothing finite was measured.
+    Losses tell ranges apart where accuracies have saturated. 0 where it never fell, or too little was measured.
     """
     losses = [look.loss for look in sweep.held_out] or [point.loss for point in sweep.points]
     finite = [loss for loss in losses if math.isfinite(loss)]
     if len(finite) < MIN_VALUES:
         return 0.0
-    return sweep.points[0].loss - float(smooth(finite, _window(len(finite))).min())
+    return max(0.0, sweep.points[0].loss - float(smooth(finite, _window(len(finite))).min()))
 
 
 def _window(num_values: int) -> int:

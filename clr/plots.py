@@ -92,7 +92,7 @@ def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
         if measured.metric == "accuracy":
             right.set_ylim(0, 1.02)
     if right.lines:
-        right.legend(loc="lower right", frameon=False)
+        right.legend(loc="center right", frameon=False)
     else:
         right.set_yticks([])
 
@@ -100,13 +100,17 @@ def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 def _mark(axes: Axes, result: Mapping[str, Any]) -> None:
     for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
         low, high = result[f"{name}_interval"]
+        at_right_end = (
+            axes.transAxes.inverted().transform(axes.transData.transform((result[name], 0)))[0] > 0.85
+        )
         axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0)
         axes.axvline(result[name], color=color, linewidth=1.5)
         axes.annotate(
             f"{name}\n{result[name]:.3g}",
             (result[name], 0.98),
             xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
+            xytext=(-4 if at_right_end else 4, 0),
+            ha="right" if at_right_end else "left",
             textcoords="offset points",
             color=color,
             va="top",

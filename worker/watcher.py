@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+from contextlib import suppress
 from threading import Event, Thread
 
 from sqlalchemy.exc import DBAPIError
@@ -71,7 +72,9 @@ class Watcher:
             kill(pid)
         for attempt in held:
             verdict = judge(attempt, self._settings)
-            if verdict is not None:
+            if verdict is None:
+                self._vouch(attempt)
+            else:
                 self._verdicts[attempt.job_id, attempt.attempt] = verdict
                 kill(attempt.pid)
                 self._end(attempt, verdict)
@@ -92,6 +95,15 @@ class Watcher:
             with self._database.write() as session:
                 jobs.give_back(session, attempt.job_id, attempt.attempt)
             kill(attempt.pid)
+
+    def _vouch(self, held: Held) -> None:
+        """Renew for a living child that misses its renewals: C code that holds the GIL stops its threads.
+
+        Whether such a child hangs is for `stall_timeout_s` to say, not for the lease.
+        """
+        if held.lease_left_s < self._settings.lease_s / 2 and is_running_child(held.pid):
+            with suppress(ClaimLost), self._database.write() as session:
+                jobs.renew(session, held.job_id, held.attempt, lease_s=self._settings.lease_s)
 
     def _end(self, held: Held, verdict: Verdict) -> None:
         try:
@@ -116,11 +128,17 @@ class Watcher:
                 log.warning("could not watch: %s", error)
 
 
+def is_running_child(pid: int) -> bool:
+    """Whether a child of this process runs under this pid."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
+
+
 def kill(pid: int) -> None:
     """SIGKILL a child of this process and wait for its end; a pid that is not our child is left alone."""
-    try:
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            os.kill(pid, signal.SIGKILL)
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # WNOWAIT leaves the reaping to the pool
-    except ChildProcessError:
-        return
+    if is_running_child(pid):
+        os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):  # the pool was quicker to reap it
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

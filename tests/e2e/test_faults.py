@@ -41,7 +41,8 @@ def client(service: tuple[Service, Client]) -> Client:
 
 
 def hostile(client: Client, fault: str, **fields: object) -> Job:
-    return client.range_test("hostile", params={"fault": fault}, num_seeds=1, **fields)
+    short = {"num_seeds": 1, "num_steps": 200, "start_lr": 0.001, "end_lr": 0.1}
+    return client.range_test("hostile", params={"fault": fault}, **short | fields)
 
 
 def wait_for(condition: Callable[[], bool], within_s: float = 30.0) -> None:
