@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api import health, jobs, range_tests, workers, workloads
-from api.errors import ProblemBody, add_handlers
+from api.errors import Problem, ProblemBody, add_handlers, answer
 from api.security import require_key
 from api.state import State
 from store.database import Database
@@ -48,11 +49,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         dependencies=[Depends(require_key)],
         generate_unique_id_function=_operation_id,
-        max_body_size=chosen.max_body_bytes,
     )
     add_handlers(app)
     for part in (range_tests, jobs, workloads, workers, health):
         app.include_router(part.router)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=chosen.max_body_bytes)
     app.middleware("http")(_name_request)
     _document_problems(app)
     return app
@@ -67,6 +68,11 @@ async def _name_request(request: Request, call_next: Callable[[Request], Awaitab
     given = request.headers.get("X-Request-ID", "")
     request.state.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
     response = await call_next(request)
+    if response.status_code == 413:  # the body limit answers before any handler of ours
+        limit = request.app.state.clr.settings.max_body_bytes
+        response = answer(
+            request, Problem(413, "content_too_large", f"the body is larger than {limit} bytes")
+        )
     response.headers["X-Request-ID"] = request.state.request_id
     return response
 

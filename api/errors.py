@@ -82,7 +82,8 @@ def responses(*statuses: int, **others: dict[str, Any]) -> Responses:
     }
 
 
-def _answer(request: Request, problem: Problem) -> JSONResponse:
+def answer(request: Request, problem: Problem) -> JSONResponse:
+    """The problem as a response."""
     body = ProblemBody(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
@@ -122,39 +123,37 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     def problem(request: Request, error: Problem) -> JSONResponse:
-        return _answer(request, error)
+        return answer(request, error)
 
     @app.exception_handler(RequestValidationError)
     def validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return _answer(request, _explain(request, error))
+        return answer(request, _explain(request, error))
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTPStatus(error.status_code).name.lower()
-        return _answer(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
+        return answer(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
 
     @app.exception_handler(NotFound)
     def not_found(request: Request, error: NotFound) -> JSONResponse:
-        return _answer(request, Problem(404, "not_found", str(error)))
+        return answer(request, Problem(404, "not_found", str(error)))
 
     @app.exception_handler(Conflict)
     def conflict(request: Request, error: Conflict) -> JSONResponse:
-        return _answer(request, Problem(409, "conflict", str(error)))
+        return answer(request, Problem(409, "conflict", str(error)))
 
     @app.exception_handler(KeyReused)
     def key_reused(request: Request, error: KeyReused) -> JSONResponse:
-        return _answer(request, Problem(422, "idempotency_key_reused", str(error)))
+        return answer(request, Problem(422, "idempotency_key_reused", str(error)))
 
     @app.exception_handler(DBAPIError)
     def database(request: Request, error: DBAPIError) -> JSONResponse:
         log.error("the database did not answer: %s", error)
         detail = "the database does not answer; nothing was changed; try again"
         retry = {"Retry-After": str(DATABASE_RETRY_S)}
-        return _answer(request, Problem(503, "database_unavailable", detail, headers=retry))
+        return answer(request, Problem(503, "database_unavailable", detail, headers=retry))
 
     @app.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.exception("unexpected error", exc_info=error)
-        return _answer(
-            request, Problem(500, "internal_error", "an error of ours; the log has the request_id")
-        )
+        return answer(request, Problem(500, "internal_error", "an error of ours; the log has the request_id"))

@@ -1,11 +1,13 @@
 """JSON as every database and every reader can hold it: finite numbers, sane text, little nesting."""
 
 import math
+from difflib import get_close_matches
 from typing import Annotated, Any
 
+from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
-from api.errors import invalid
+from api.errors import Problem, invalid
 
 MAX_DEPTH = 16
 
@@ -53,4 +55,21 @@ class Body(BaseModel):
     @classmethod
     def _plain(cls, data: Any) -> Any:
         check(data)
+        if isinstance(data, dict):
+            cls._know(data)
         return data
+
+    @classmethod
+    def _know(cls, data: dict[str, Any]) -> None:
+        for name in data:
+            if name not in cls.model_fields:
+                close = get_close_matches(name, cls.model_fields, n=1)
+                hint = f"did you mean {close[0]}? " if close else ""
+                raise invalid(f"/{name}", f"unknown field; {hint}allowed: {', '.join(cls.model_fields)}")
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body that does not call itself JSON."""
+    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(415, "unsupported_media_type", "send the body as Content-Type: application/json")

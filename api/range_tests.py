@@ -14,7 +14,7 @@ from pydantic_core.core_schema import ValidationInfo
 from api import curves
 from api.errors import Problem, invalid, responses
 from api.jobs import POLL_S, Filtered, JobView, Page, list_jobs, suggest_polling
-from api.plain import Body, Text
+from api.plain import Body, Text, require_json
 from api.snippets import torch_snippet
 from api.state import Opened, State
 from api.workloads import find_workload, resolve_params
@@ -98,7 +98,12 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, responses=responses(400, 401, 413, 415, 422, 503))
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[Depends(require_json)],
+    responses=responses(400, 401, 413, 415, 422, 503),
+)
 def create_range_test(
     state: Opened, body: RangeTestRequest, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobView:

@@ -6,10 +6,10 @@ the schedule set it.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False)]
 Betas = tuple[Fraction, Fraction]
 
 
@@ -25,7 +25,7 @@ class SGD(_Spec):
     name: Literal["SGD"]
     momentum: NonNegative = 0.0
     dampening: NonNegative = 0.0
-    nesterov: bool = False
+    nesterov: StrictBool = False
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "SGD":
@@ -40,7 +40,7 @@ class Adam(_Spec):
     name: Literal["Adam"]
     betas: Betas = (0.9, 0.999)
     eps: NonNegative = 1e-8
-    amsgrad: bool = False
+    amsgrad: StrictBool = False
 
 
 class AdamW(_Spec):
@@ -49,7 +49,7 @@ class AdamW(_Spec):
     name: Literal["AdamW"]
     betas: Betas = (0.9, 0.999)
     eps: NonNegative = 1e-8
-    amsgrad: bool = False
+    amsgrad: StrictBool = False
     weight_decay: NonNegative = 0.01
 
 
@@ -60,7 +60,7 @@ class RMSprop(_Spec):
     alpha: NonNegative = 0.99
     eps: NonNegative = 1e-8
     momentum: NonNegative = 0.0
-    centered: bool = False
+    centered: StrictBool = False
 
 
 class Adagrad(_Spec):
@@ -76,7 +76,7 @@ class Adadelta(_Spec):
     """torch.optim.Adadelta."""
 
     name: Literal["Adadelta"]
-    rho: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.9
+    rho: Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] = 0.9
     eps: NonNegative = 1e-6
 
 
