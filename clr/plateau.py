@@ -26,12 +26,13 @@ MIN_ACCURACY_RISE = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score along a sweep, cut at the first value that is not finite; higher is better. Arrays: (n,)."""
+    """A score along a sweep; higher is better. Arrays: (n,). `broken`: cut where it stopped being finite."""
 
     metric: Metric
     lr: Floats
     raw: Floats
     smooth: Floats
+    broken: bool
 
     @property
     def jitter(self) -> float:
@@ -65,8 +66,8 @@ class Plateau:
 
 def smooth(values: Sequence[float] | Floats, window: int) -> Floats:
     """Centred moving average, (n,) -> (n,); at the ends over what is there."""
-    kernel = np.ones(window)
     values = np.asarray(values, dtype=np.float64)
+    kernel = np.ones(min(window, len(values)))
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
 
@@ -89,7 +90,7 @@ def score(sweep: Sweep) -> Score | None:
     if len(raw) < MIN_VALUES:
         return None
     lr = np.asarray(lrs[: len(raw)], dtype=np.float64)
-    return Score(metric, lr, raw, smooth(raw, _window(len(raw))))
+    return Score(metric, lr, raw, smooth(raw, _window(len(raw))), bool(broken.size))
 
 
 def plateau(sweep: Sweep) -> Plateau | None:
@@ -115,7 +116,7 @@ def plateau(sweep: Sweep) -> Plateau | None:
         ),
         lower_lr=float(measured.lr[first]),
         upper_lr=float(measured.lr[last]),
-        reaches_end=last == len(values) - 1 and not ended_early,
+        reaches_end=last == len(values) - 1 and not (ended_early or measured.broken),
         learns=peak - floor > threshold,
     )
 

@@ -1,0 +1,55 @@
+"""Sweeps made by formula, for tests: what a range test could have measured."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from clr.range_test import HeldOut, Phase, Point, Shape, Sweep, SweepPlan
+
+Curve = Callable[[float], float]  # lr -> value
+
+
+def plan(
+    *,
+    seed: int = 0,
+    sweep: int = 1,
+    phase: Phase = "test",
+    shape: Shape = "linear",
+    start_lr: float = 0.001,
+    end_lr: float = 1.0,
+    num_steps: int = 400,
+    eval_every: int = 4,
+) -> SweepPlan:
+    return SweepPlan(sweep, seed, phase, shape, start_lr, end_lr, num_steps, eval_every)
+
+
+def measured(
+    plan: SweepPlan, loss: Curve, accuracy: Curve | None = None, *, noise: float = 0.0, held_out: bool = True
+) -> Sweep:
+    """A sweep whose values follow the curves, with seeded Gaussian noise."""
+    random = np.random.default_rng(plan.seed)
+    sweep = Sweep(plan)
+    for step in range(plan.num_steps):
+        lr = plan.lr(step)
+        sweep.add(Point(step, lr, loss(lr) + noise * random.standard_normal()))
+        if held_out and (step + 1) % plan.eval_every == 0:
+            jitter = noise * random.standard_normal()
+            seen = None if accuracy is None else float(np.clip(accuracy(lr) + jitter / 3, 0, 1))
+            sweep.add(HeldOut(step, lr, loss(lr) + jitter, seen))
+    return sweep
+
+
+def accuracy_with_edges(rises_at: float, falls_at: float) -> Curve:
+    """0.1 below, 0.95 between, down to 0.1 beyond."""
+
+    def at(lr: float) -> float:
+        up = 1 / (1 + np.exp(-12 * np.log(lr / rises_at)))
+        down = 1 / (1 + np.exp(12 * np.log(lr / falls_at)))
+        return float(0.1 + 0.85 * up * down)
+
+    return at
+
+
+def loss_of(accuracy: Curve) -> Curve:
+    """A loss that mirrors an accuracy: 2.3 where nothing is learned, 0.2 at best."""
+    return lambda lr: 2.3 - 2.1 * (accuracy(lr) - 0.1) / 0.85

@@ -1,0 +1,201 @@
+"""Bounds on curves whose answer is known, and doubt on curves that have none."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.range_test import HeldOut, Point, Sweep
+from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
+
+GOOD = accuracy_with_edges(rises_at=0.1, falls_at=0.6)
+
+
+def bounds_of(sweeps: list[Sweep], **context: object) -> Bounds:
+    found = find_bounds(sweeps, **context)  # type: ignore[arg-type]
+    assert isinstance(found, Bounds), found
+    return found
+
+
+def doubt_of(sweeps: list[Sweep]) -> Inconclusive:
+    found = find_bounds(sweeps)
+    assert isinstance(found, Inconclusive), found
+    return found
+
+
+def seeds(loss: object, accuracy: object = None, *, num_seeds: int = 3, **options: float) -> list[Sweep]:
+    return [
+        measured(plan(seed=seed), loss, accuracy, **options)  # type: ignore[arg-type]
+        for seed in range(num_seeds)
+    ]
+
+
+def test_both_edges_are_read_off_the_accuracy() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), GOOD, noise=0.02))
+
+    assert found.max_lr == pytest.approx(0.45, rel=0.25)
+    assert found.base_lr == pytest.approx(0.085, rel=0.3)
+    assert (found.rule_base, found.rule_max) == ("rise_begins", "plateau_ends")
+
+
+def test_an_interval_spans_the_seeds_and_holds_the_answer() -> None:
+    sweeps = [
+        measured(plan(seed=seed), loss_of(edge), edge)
+        for seed, edge in enumerate(accuracy_with_edges(0.1, falls_at) for falls_at in (0.4, 0.5, 0.6))
+    ]
+
+    found = bounds_of(sweeps)
+
+    low, high = found.max_lr_interval
+    assert low < found.max_lr < high
+    assert len(found.evidence["seeds"]) == 3
+
+
+def test_a_rise_too_early_to_resolve_leaves_base_lr_at_a_quarter_of_max_lr() -> None:
+    early = accuracy_with_edges(rises_at=0.004, falls_at=0.6)
+
+    found = bounds_of(seeds(loss_of(early), early))
+
+    assert found.rule_base == "quarter_of_max"
+    assert found.base_lr == pytest.approx(found.max_lr / 4)
+
+
+def test_without_accuracy_the_held_out_loss_decides() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), noise=0.02))
+
+    assert found.max_lr == pytest.approx(0.45, rel=0.25)
+    assert found.evidence["seeds"][0]["metric"] == "held_out_loss"
+
+
+def test_without_a_held_out_set_the_training_loss_decides() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), noise=0.02, held_out=False))
+
+    assert found.max_lr == pytest.approx(0.45, rel=0.25)
+    assert found.evidence["seeds"][0]["metric"] == "loss"
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, -10.0), (1e-6, 0.0), (1e6, 5e7)])
+def test_the_answer_does_not_depend_on_the_losss_scale_or_sign(scale: float, offset: float) -> None:
+    plain = bounds_of(seeds(loss_of(GOOD), held_out=False))
+    moved = bounds_of(seeds(lambda lr: offset + scale * loss_of(GOOD)(lr), held_out=False))
+
+    assert moved.max_lr == pytest.approx(plain.max_lr, rel=0.02)
+
+
+def test_a_nan_tail_ends_the_curve_where_it_begins() -> None:
+    sweeps = seeds(loss_of(GOOD), GOOD)
+    for sweep in sweeps:
+        for index, look in enumerate(sweep.held_out):
+            if look.lr > 0.3:
+                sweep.held_out[index] = HeldOut(look.step, look.lr, math.nan, math.nan)
+
+    found = bounds_of(sweeps)
+
+    assert found.max_lr <= 0.3
+
+
+def test_the_highest_range_that_trains_as_well_is_chosen_and_bounds_max_lr() -> None:
+    still_good = accuracy_with_edges(rises_at=0.02, falls_at=100)
+    wide = measured(plan(sweep=1, end_lr=3.0), lambda lr: 1.5, lambda lr: 0.4)
+    chosen = [
+        measured(plan(sweep=2, seed=seed, end_lr=0.3), loss_of(still_good), still_good) for seed in range(3)
+    ]
+
+    found = bounds_of([wide, *chosen])
+
+    assert found.rule_max == "highest_range_that_trains_as_well"
+    assert found.max_lr == pytest.approx(0.3, rel=0.02)
+
+
+def test_step_size_is_two_epochs_where_the_epoch_is_known() -> None:
+    assert bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=43.7).step_size == 87
+    assert bounds_of(seeds(loss_of(GOOD), GOOD)).step_size == 2000
+
+
+def test_an_adaptive_optimizer_and_a_single_seed_are_warned_of() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), GOOD, num_seeds=1), optimizer="AdamW")
+
+    assert any("AdamW" in warning for warning in found.warnings)
+    assert any("one seed" in warning for warning in found.warnings)
+
+
+def test_a_quick_test_answers_a_quarter_of_the_rate_of_lowest_loss() -> None:
+    quick = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
+    valley = accuracy_with_edges(rises_at=0.01, falls_at=1.0)
+
+    found = bounds_of([measured(quick, loss_of(valley), valley)])
+
+    assert found.rule_max == "quarter_of_lowest_loss"
+    assert found.max_lr == pytest.approx(0.1 / 4, rel=0.3)
+
+
+def test_a_loss_that_is_not_finite_from_the_start_is_inconclusive() -> None:
+    assert doubt_of([Sweep(plan(), [Point(0, 0.1, math.nan)])]).why == "non_finite_from_start"
+
+
+def test_a_loss_that_never_changes_is_inconclusive() -> None:
+    assert doubt_of(seeds(lambda lr: 0.7, lambda lr: 0.1)).why == "loss_never_changed"
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "held_out_loss", "loss"])
+@pytest.mark.parametrize("first_seed", range(0, 60, 3))
+def test_pure_noise_is_inconclusive(metric: str, first_seed: int) -> None:
+    sweeps = [
+        measured(
+            plan(seed=seed),
+            lambda lr: 2.3,
+            (lambda lr: 0.1) if metric == "accuracy" else None,
+            noise=0.05,
+            held_out=metric != "loss",
+        )
+        for seed in range(first_seed, first_seed + 3)
+    ]
+
+    assert doubt_of(sweeps).why == "no_learning"
+
+
+def test_a_loss_that_only_rises_is_inconclusive() -> None:
+    assert doubt_of(seeds(lambda lr: 2.3 + 5 * lr, lambda lr: 0.1, noise=0.02)).why == "no_learning"
+
+
+def test_eleven_points_are_too_few() -> None:
+    short = plan(num_steps=11)
+
+    assert doubt_of([measured(short, loss_of(GOOD), GOOD)]).why == "too_few_points"
+
+
+def test_a_score_as_good_as_ever_at_the_highest_rate_is_inconclusive() -> None:
+    still_good = accuracy_with_edges(rises_at=0.1, falls_at=100)
+
+    doubt = doubt_of(seeds(loss_of(still_good), still_good))
+
+    assert doubt.why == "edge_not_reached"
+    assert doubt.next_experiment["request"]["end_lr"] > 1.0
+
+
+def test_seeds_that_disagree_are_inconclusive() -> None:
+    edges = [accuracy_with_edges(0.02, falls_at) for falls_at in (0.06, 0.5, 0.9)]
+    sweeps = [measured(plan(seed=seed), loss_of(edge), edge) for seed, edge in enumerate(edges)]
+
+    doubt = doubt_of(sweeps)
+
+    assert doubt.why == "seeds_disagree"
+    assert doubt.next_experiment["request"]["num_seeds"] > 3
+
+
+def test_every_answer_is_plain_json() -> None:
+    found = [find_bounds(seeds(loss_of(GOOD), GOOD)), find_bounds(seeds(lambda lr: 0.7))]
+
+    for answer in found:
+        json.dumps(answer.to_dict(), allow_nan=False)
+
+
+def test_the_raw_curve_is_left_as_it_was() -> None:
+    sweeps = seeds(loss_of(GOOD), GOOD, noise=0.1)
+    before = np.array([point.loss for sweep in sweeps for point in sweep.points])
+
+    find_bounds(sweeps)
+
+    np.testing.assert_array_equal(before, [point.loss for sweep in sweeps for point in sweep.points])

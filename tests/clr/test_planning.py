@@ -1,0 +1,102 @@
+"""What is measured next, given what was measured."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+
+from clr.planning import STEP_DOWN, RangeTestConfig, chosen_range, next_sweep, planned_steps
+from clr.range_test import Point, Sweep, SweepPlan
+from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured
+
+Measure = Callable[[SweepPlan], Sweep]
+
+
+def run(config: RangeTestConfig, accuracy: Curve) -> list[Sweep]:
+    """Play a whole test on a task whose accuracy depends on lr alone."""
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        finished.append(measured(following, loss_of(accuracy), accuracy))
+        assert len(finished) < 30
+    return finished
+
+
+def depends_on_range(good_up_to: float) -> Measure:
+    """A task whose wide sweeps end ruined: the lower the range's end, the better, down to a point."""
+
+    def measure(following: SweepPlan) -> Sweep:
+        spoilt = max(0.0, math.log10(following.end_lr / good_up_to))
+        accuracy = accuracy_with_edges(good_up_to / 30, 1.5 * good_up_to)
+        return measured(following, lambda lr: loss_of(accuracy)(lr) + 0.5 * spoilt * accuracy(lr), accuracy)
+
+    return measure
+
+
+def test_a_scout_comes_first_and_every_seed_measures_the_chosen_range() -> None:
+    finished = run(RangeTestConfig(seed=7, num_seeds=3), accuracy_with_edges(0.01, 0.5))
+
+    assert finished[0].plan.phase == "scout"
+    assert all(sweep.plan.phase == "test" for sweep in finished[1:])
+    last = finished[-1].plan.end_lr
+    assert [sweep.plan.seed for sweep in finished if sweep.plan.end_lr == last][-2:] == [8, 9]
+
+
+@pytest.mark.parametrize("good_up_to", [0.003, 0.1])
+def test_the_chosen_range_has_a_worse_one_on_either_side(good_up_to: float) -> None:
+    measure, config = depends_on_range(good_up_to), RangeTestConfig(num_seeds=1)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        finished.append(measure(following))
+
+    ends = {sweep.plan.end_lr for sweep in finished[1:]}
+    chosen = chosen_range(finished[1:])[0].plan.end_lr
+    assert good_up_to / STEP_DOWN <= chosen <= good_up_to * STEP_DOWN
+    assert min(ends) < chosen < max(ends)
+
+
+def test_the_same_measurements_give_the_same_plan() -> None:
+    config = RangeTestConfig()
+    finished = run(config, accuracy_with_edges(0.01, 0.5))
+
+    for length in range(len(finished)):
+        assert next_sweep(config, finished[:length]) == finished[length].plan
+
+
+def test_given_ends_are_the_only_range_and_need_no_scout() -> None:
+    config = RangeTestConfig(start_lr=0.01, end_lr=2.0, num_steps=50, num_seeds=2)
+
+    plans = [sweep.plan for sweep in run(config, accuracy_with_edges(0.05, 1.0))]
+
+    assert [(plan.seed, plan.start_lr, plan.end_lr, plan.num_steps) for plan in plans] == [
+        (0, 0.01, 2.0, 50),
+        (1, 0.01, 2.0, 50),
+    ]
+
+
+def test_a_quick_test_is_one_short_exponential_sweep() -> None:
+    (sweep,) = run(RangeTestConfig(effort="quick", num_seeds=9), accuracy_with_edges(0.05, 1.0))
+
+    assert (sweep.plan.shape, sweep.plan.num_steps) == ("exponential", 200)
+
+
+def test_a_scout_that_is_not_finite_from_the_start_ends_the_test() -> None:
+    config = RangeTestConfig()
+    scout = next_sweep(config, [])
+    assert scout is not None
+
+    assert next_sweep(config, [Sweep(scout, [Point(0, scout.start_lr, math.nan)])]) is None
+
+
+def test_a_task_that_learns_nothing_is_not_searched_range_by_range() -> None:
+    finished = run(RangeTestConfig(num_seeds=2), lambda lr: 0.1)
+
+    assert len({sweep.plan.end_lr for sweep in finished[1:]}) == 1
+
+
+def test_the_expected_steps_are_reached_and_never_passed_unseen() -> None:
+    config = RangeTestConfig()
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        done = sum(len(sweep.points) for sweep in finished)
+        assert planned_steps(config, finished) >= done + following.num_steps
+        finished.append(measured(following, loss_of(accuracy_with_edges(0.01, 0.5))))
