@@ -78,14 +78,14 @@ class DigitsCNN(Workload):
 
 
 def convolutional(width: int, *, strides: tuple[int, int]) -> nn.Module:
-    """conv-BN-ReLU twice (`width`, then 2 x `width` channels), global average pooling, a linear layer."""
+    """conv-BN-ReLU twice (`width`, then 2 x `width` channels), pooled to 4x4, a linear layer."""
     layers: list[nn.Module] = []
     channels = 1
     for stride, wider in zip(strides, (width, 2 * width), strict=True):
         layers += [nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)]
         layers += [nn.BatchNorm2d(wider), nn.ReLU()]
         channels = wider
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16 * channels, 10))
 
 
 def classification(model: nn.Module, split: Split, *, seed: int, batch_size: int, device: str) -> Problem:

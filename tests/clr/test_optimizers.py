@@ -1,0 +1,43 @@
+"""Optimizers by name: torch's own words, defaults and limits."""
+
+import inspect
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from clr.optimizers import NAMES, parse_optimizer
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_parameters_and_defaults_are_torchs(name: str) -> None:
+    theirs = inspect.signature(getattr(torch.optim, name)).parameters
+
+    ours = parse_optimizer({"name": name}).model_dump(exclude={"name"})
+
+    assert {parameter: theirs[parameter].default for parameter in ours} == ours
+
+
+@pytest.mark.parametrize("name", ["sgd", "SGD", "Sgd", "adamw", "rmsPROP"])
+def test_a_name_is_accepted_in_any_case_and_spelled_as_torch_does(name: str) -> None:
+    assert parse_optimizer({"name": name}).name in NAMES
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "Lion"},
+        {},
+        {"name": "SGD", "lr": 0.1},
+        {"name": "SGD", "momentum": float("nan")},
+        {"name": "SGD", "momentum": -0.1},
+        {"name": "SGD", "nesterov": True},
+        {"name": "SGD", "nesterov": True, "momentum": 0.9, "dampening": 0.1},
+        {"name": "Adam", "betas": [0.9, 1.0]},
+        {"name": "Adam", "betas": [0.9]},
+        {"name": "Adadelta", "rho": 1.1},
+    ],
+)
+def test_what_torch_would_refuse_is_refused_here(spec: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        parse_optimizer(spec)

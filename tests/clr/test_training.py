@@ -1,0 +1,150 @@
+"""One step at a time, on tensors."""
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from clr.optimizers import NAMES, parse_optimizer
+from clr.training import StagedBatches, Trainer, seeded
+from clr.workload import Batch, Problem
+
+INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)
+TARGETS = (INPUTS.sum(dim=1) > 0).long()
+SGD = parse_optimizer({"name": "SGD", "momentum": 0.9})
+
+
+def problem(
+    *, seed: int = 0, batches: Iterable[Batch] | None = None, device: str = "cpu", dropout: float = 0.0
+) -> Problem:
+    inputs, targets = INPUTS.to(device), TARGETS.to(device)
+    if batches is None:
+        batches = StagedBatches(inputs, targets, batch_size=8, seed=seed)
+    with seeded(seed):
+        model = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(dropout), nn.Linear(8, 2))
+    return Problem(
+        model=model,
+        loss=nn.CrossEntropyLoss(),
+        batches=batches,
+        held_out=(inputs, targets),
+        train_size=30,
+    )
+
+
+def losses(trainer: Trainer, num_steps: int = 50) -> list[float]:
+    return [float(trainer.step(0.05)) for _ in range(num_steps)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_losses_bit_for_bit(name: str) -> None:
+    spec = parse_optimizer({"name": name})
+
+    first, again, other = (losses(Trainer(problem(seed=seed), spec, device="cpu")) for seed in (0, 0, 1))
+
+    assert first == again
+    assert first != other
+
+
+def test_the_loss_is_the_one_before_the_update() -> None:
+    batch = (INPUTS[:8], TARGETS[:8])
+    built = problem(batches=[batch])
+    expected = built.loss(built.model(batch[0]), batch[1]).item()
+
+    assert float(Trainer(built, SGD, device="cpu").step(0.5)) == expected
+
+
+def test_every_parameter_group_trains_at_the_lr_of_the_step() -> None:
+    built = problem()
+    before = [parameter.clone() for parameter in built.model.parameters()]
+    trainer = Trainer(built, parse_optimizer({"name": "SGD"}), device="cpu")
+
+    trainer.step(0.0)
+    still = all(torch.equal(old, new) for old, new in zip(before, built.model.parameters(), strict=True))
+    trainer.step(0.5)
+    moved = not torch.equal(before[0], next(iter(built.model.parameters())))
+
+    assert still
+    assert moved
+
+
+def test_an_evaluation_does_not_change_the_training() -> None:
+    undisturbed, looked_at = (Trainer(problem(dropout=0.5), SGD, device="cpu") for _ in range(2))
+    torch.manual_seed(3)
+    expected = losses(undisturbed, 10)
+
+    torch.manual_seed(3)
+    found = []
+    for _ in range(10):
+        found += losses(looked_at, 1)
+        looked_at.evaluate()
+
+    assert found == expected
+
+
+def test_an_evaluation_answers_mean_loss_and_accuracy() -> None:
+    built = problem()
+    built.model.eval()
+    with torch.no_grad():
+        outputs = built.model(INPUTS)
+    expected = (
+        float(nn.functional.cross_entropy(outputs, TARGETS)),
+        float((outputs.argmax(1) == TARGETS).float().mean()),
+    )
+
+    loss, accuracy = Trainer(built, SGD, device="cpu").evaluate()
+
+    assert (loss, accuracy) == pytest.approx(expected)
+
+
+def test_an_epoch_holds_each_example_at_most_once_and_the_next_is_shuffled_anew() -> None:
+    numbers = torch.arange(30)
+    batches: Iterator[Batch] = iter(StagedBatches(numbers, numbers, batch_size=8, seed=0))
+
+    first, second = (torch.cat([next(batches)[0] for _ in range(3)]) for _ in range(2))
+
+    assert len(first.unique()) == len(second.unique()) == 24
+    assert not torch.equal(first, second)
+
+
+def test_a_batch_larger_than_the_data_is_the_whole_data() -> None:
+    inputs, _ = next(iter(StagedBatches(INPUTS, TARGETS, batch_size=1000, seed=0)))
+
+    assert len(inputs) == len(INPUTS)
+
+
+def test_a_data_loader_serves_as_batches_and_is_restarted() -> None:
+    loader = DataLoader(TensorDataset(INPUTS, TARGETS), batch_size=10)
+
+    assert len(losses(Trainer(problem(batches=loader), SGD, device="cpu"), 7)) == 7
+
+
+def test_batches_that_are_empty_are_a_clear_error() -> None:
+    loader = DataLoader(TensorDataset(INPUTS, TARGETS), batch_size=100, drop_last=True)
+
+    with pytest.raises(ValueError, match="batches are empty"):
+        Trainer(problem(batches=loader), SGD, device="cpu").step(0.1)
+
+
+def test_seeding_leaves_the_global_generator_as_it_was() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+
+    torch.manual_seed(5)
+    with seeded(99):
+        torch.rand(7)
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_trains_as_the_cpu_does(name: str) -> None:
+    spec = parse_optimizer({"name": name})
+
+    on_cpu = losses(Trainer(problem(), spec, device="cpu"), 10)
+    on_gpu = losses(Trainer(problem(device="cuda"), spec, device="cuda"), 10)
+
+    assert on_gpu == pytest.approx(on_cpu, rel=1e-3, abs=1e-3)
