@@ -131,8 +131,8 @@ def run_sweep(
     """
     divergence = Divergence()
     unread: list[tuple[int, float, SupportsFloat]] = []
-    for index in range(plan.num_steps):
-        lr = plan.lr(index)
+    lrs = [plan.lr(index) for index in range(plan.num_steps)]  # all at once: hot code costs a fifth of cold
+    for index, lr in enumerate(lrs):
         unread.append((index, lr, step(lr)))
         last = index == plan.num_steps - 1
         evaluating = evaluate is not None and (last or (index + 1) % plan.eval_every == 0)

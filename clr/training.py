@@ -50,7 +50,8 @@ class Trainer:
         self._model = problem.model.to(device).train()
         self._loss = problem.loss.to(device)
         self._classifies = problem.classifies
-        self._batches = _endless(problem.batches)
+        staged = isinstance(problem.batches, StagedBatches)
+        self._batches = iter(problem.batches) if staged else _endless(problem.batches, device)
         self._held_out = problem.held_out
         self._optimizer = make_optimizer(optimizer, self._model)
 
@@ -60,7 +61,6 @@ class Trainer:
         Returns the batch's mean loss before the update: 0-d, detached, on the device.
         """
         inputs, targets = next(self._batches)
-        inputs, targets = inputs.to(self.device), targets.to(self.device)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         loss: Tensor = self._loss(self._model(inputs), targets)
@@ -102,11 +102,12 @@ def make_optimizer(spec: OptimizerSpec, model: nn.Module) -> torch.optim.Optimiz
     return optimizer
 
 
-def _endless(batches: Iterable[Batch]) -> Iterator[Batch]:
+def _endless(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
+    """Any iterable of batches, begun again when it ends, moved to the device."""
     while True:
         empty = True
-        for batch in batches:
+        for inputs, targets in batches:
             empty = False
-            yield batch
+            yield inputs.to(device), targets.to(device)
         if empty:
             raise ValueError("the workload's batches are empty")
