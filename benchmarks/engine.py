@@ -25,7 +25,7 @@ START_LR, END_LR = 1e-4, 1e-2
 
 def plan(num_steps: int) -> SweepPlan:
     """A sweep without held-out looks."""
-    return SweepPlan(0, 0, "test", "linear", START_LR, END_LR, num_steps, num_steps)
+    return SweepPlan(start_lr=START_LR, end_lr=END_LR, num_steps=num_steps)
 
 
 def by_hand(workload: Workload, num_steps: int) -> list[float]:

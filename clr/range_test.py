@@ -37,18 +37,21 @@ class HeldOut:
     accuracy: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPlan:
-    """One upward pass of lr for one seed; the held-out set is looked at every `eval_every` steps."""
+    """One upward pass of lr for one seed; the held-out set is looked at every `eval_every` steps.
 
-    sweep: int
-    seed: int
-    phase: Phase
-    shape: Shape
+    sweep: counts the ranges of one range test, so that (sweep, seed) names a pass.
+    """
+
     start_lr: float
     end_lr: float
     num_steps: int
-    eval_every: int
+    eval_every: int = 4
+    shape: Shape = "linear"
+    phase: Phase = "test"
+    sweep: int = 0
+    seed: int = 0
 
     def lr(self, step: int) -> float:
         """The rate of this step."""

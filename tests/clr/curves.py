@@ -1,26 +1,18 @@
 """Sweeps made by formula, for tests: what a range test could have measured."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from clr.range_test import HeldOut, Phase, Point, Shape, Sweep, SweepPlan
+from clr.range_test import HeldOut, Point, Sweep, SweepPlan
 
 Curve = Callable[[float], float]  # lr -> value
 
 
-def plan(
-    *,
-    seed: int = 0,
-    sweep: int = 1,
-    phase: Phase = "test",
-    shape: Shape = "linear",
-    start_lr: float = 0.001,
-    end_lr: float = 1.0,
-    num_steps: int = 400,
-    eval_every: int = 4,
-) -> SweepPlan:
-    return SweepPlan(sweep, seed, phase, shape, start_lr, end_lr, num_steps, eval_every)
+def plan(**overrides: Any) -> SweepPlan:
+    """A linear test sweep of 400 steps from 0.001 to 1, unless told otherwise."""
+    return SweepPlan(**{"start_lr": 0.001, "end_lr": 1.0, "num_steps": 400, "sweep": 1} | overrides)
 
 
 def measured(

@@ -1,0 +1,139 @@
+"""What README and docs say is so."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client.client import Client
+from client.embedded import EmbeddedService
+from clr.bounds import find_bounds
+from clr.range_test import Sweep, SweepPlan, run_sweep
+from store.settings import Settings
+from store.status import FINAL, MOVES
+from tests.clr.curves import accuracy_with_edges, loss_of
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PORT = "8000"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What `make serve` runs, on a free port; yields the port."""
+    folder = tmp_path_factory.mktemp("serve")
+    settings = Settings(port=0, data_dir=folder, database_url="", broker_url="")
+    with EmbeddedService(settings, say=lambda _: None) as embedded:
+        yield embedded.url.rpartition(":")[2]
+
+
+def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
+    assert (len(blocks("sh")), len(blocks("python"))) == (3, 2)
+    assert README.count("```") == 2 * 5
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    for line in blocks("sh")[0].splitlines():
+        assert f"  {line.split('#')[0].strip()} " in listed
+
+
+def test_make_demo_prints_bounds_and_draws_them(tmp_path: Path) -> None:
+    environment = os.environ | {"CLR_DATA_DIR": str(tmp_path)}
+
+    demo = subprocess.run(
+        ["make", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert re.search(r"max_lr +\d", demo.stdout)
+    assert (tmp_path / "demo" / "digits-cnn.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("block", blocks("sh")[1:], ids=["clr-tuner", "curl"])
+def test_the_shell_examples_work(service: str, block: str, tmp_path: Path) -> None:
+    commands = block.replace(PORT, service).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    environment = os.environ | {"CLR_URL": f"http://127.0.0.1:{service}"}
+
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "max_lr" in ran.stdout
+    assert "<svg" in (tmp_path / "digits-mlp.svg").read_text()
+
+
+def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    example = blocks("python")[0].replace(PORT, service)
+    held: list[Client] = []
+
+    def client(*arguments: str) -> Client:
+        held.append(Client(*arguments))
+        return held[-1]
+
+    exec(example.replace("from client.client import Client", ""), {"Client": client})
+    held[0].close()
+
+    assert "CyclicLR" in capsys.readouterr().out
+
+
+def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) -> None:
+    accuracy = accuracy_with_edges(0.1, 0.6)
+    last = 0.0
+
+    def train_batch(lr: float) -> float:
+        nonlocal last
+        last = lr
+        return loss_of(accuracy)(lr)
+
+    exec(
+        blocks("python")[1],
+        {
+            "Sweep": Sweep,
+            "SweepPlan": SweepPlan,
+            "run_sweep": run_sweep,
+            "find_bounds": find_bounds,
+            "train_batch": train_batch,
+            "evaluate": lambda: (loss_of(accuracy)(last), accuracy(last)),
+        },
+    )
+
+    assert capsys.readouterr().out.startswith("Bounds(")
+
+
+def test_the_table_of_states_is_the_status_machine() -> None:
+    told = dict(re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", README, re.MULTILINE))
+    told.pop("status")
+
+    assert told == {
+        status: ", ".join(sorted(moves)) for status, moves in MOVES.items() if status not in FINAL
+    }
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ("", []) else f"`{field.default}`"
+        assert f"| `CLR_{name.upper()}` | {default} | {field.description} |" in text
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert link.startswith("https://") or (page.parent / link).exists(), f"{page.name}: {link}"
