@@ -1,30 +1,32 @@
 """The HTTP application: `uvicorn --factory api.app:create_app`."""
 
 import logging
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from uuid import uuid4
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from sqlalchemy import inspect
+from sqlalchemy.exc import OperationalError
 
-from api import health, jobs, range_tests, workers, workloads
-from api.errors import Problem, ProblemBody, add_handlers, answer
+from api import health, jobs, range_tests, results, workers, workloads
+from api.errors import add_handlers, responses
+from api.frame import Frame
+from api.openapi import complete_document
 from api.security import require_key
 from api.state import State
 from store.database import Database
+from store.models import Base
 from store.settings import Settings, get_settings
 from store.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """Learning-rate range tests as a service: `POST /range-tests`, poll the job, fetch its bounds.
 
 Times are RFC 3339 in UTC, durations are in seconds, every error is `application/problem+json` with a stable
 `code`. A value that is not finite is `null`."""
-
-REQUEST_ID = re.compile(r"[\w.:-]{1,128}")
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -35,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(chosen.resolved_database_url)
+        _require_tables(database)
         sweeper = Sweeper(database, chosen)
         sweeper.start()
         app.state.clr = State(chosen, database, sweeper)
@@ -47,44 +50,33 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("clr-tuner"),
         description=DESCRIPTION,
         lifespan=lifespan,
-        dependencies=[Depends(require_key)],
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    for part in (range_tests, jobs, workloads, workers, health):
-        app.include_router(part.router)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=chosen.max_body_bytes)
-    app.middleware("http")(_name_request)
-    _document_problems(app)
+    for part in (range_tests, results, jobs, workloads, workers):
+        app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
+    app.include_router(health.router)
+    app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)
+    complete_document(app)
     return app
+
+
+def _require_tables(database: Database) -> None:
+    """Refuse to serve a database that lacks what we use; one that does not answer may come back."""
+    try:
+        with database.read() as session:
+            found = inspect(session.connection()).get_multi_columns()
+    except OperationalError as error:
+        log.warning("the database does not answer yet: %s", error.orig)
+        return
+    there = {(table, column["name"]) for (_, table), columns in found.items() for column in columns}
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if (table.name, column.name) not in there:
+                raise RuntimeError(
+                    f"the database has no {column}: bring it up to date with clr-tuner migrate"
+                )
 
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-async def _name_request(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Give the request an id, the caller's own if it is sane, for logs and problems."""
-    given = request.headers.get("X-Request-ID", "")
-    request.state.request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
-    response = await call_next(request)
-    if response.status_code == 413:  # the body limit answers before any handler of ours
-        limit = request.app.state.clr.settings.max_body_bytes
-        response = answer(
-            request, Problem(413, "content_too_large", f"the body is larger than {limit} bytes")
-        )
-    response.headers["X-Request-ID"] = request.state.request_id
-    return response
-
-
-def _document_problems(app: FastAPI) -> None:
-    """Add the problem's schema, which routes refer to, to the OpenAPI document."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, object]:
-        document = plain()
-        schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= schema.pop("$defs") | {"ProblemBody": schema}
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -52,31 +52,31 @@ class Curve(BaseModel):
 
 def curve(sweeps: Iterable[StoredSweep], *, complete: bool, max_points: int | None) -> Curve:
     """The JSON answer; each series has at most `max_points` rows, keeping its minima and maxima."""
-    runs = []
-    for sweep in sweeps:
-        train = downsample(sweep.series["train"], max_points)
-        looks = downsample(sweep.series["held_out"], max_points)
-        runs.append(
-            RunSeries(
-                seed=sweep.seed,
-                sweep=sweep.sweep,
-                phase=sweep.plan["phase"],
-                shape=sweep.plan["shape"],
-                finished=sweep.finished,
-                **_series(train, ("loss",)),
-                held_out=HeldOutSeries(**_series(looks, ("loss", "accuracy"))),
-            )
+    runs = [
+        RunSeries(
+            seed=sweep.seed,
+            sweep=sweep.sweep,
+            phase=sweep.plan["phase"],
+            shape=sweep.plan["shape"],
+            finished=sweep.finished,
+            **_series(sweep.series["train"], max_points, may_be_null=("loss",)),
+            held_out=HeldOutSeries(
+                **_series(sweep.series["held_out"], max_points, may_be_null=("loss", "accuracy"))
+            ),
         )
+        for sweep in sweeps
+    ]
     return Curve(complete=complete, runs=runs)
 
 
-def _series(columns: Columns, may_be_null: Sequence[str]) -> dict[str, Any]:
-    broken = np.flatnonzero(~np.isfinite(columns["loss"]))
+def _series(columns: Columns, max_points: int | None, *, may_be_null: Sequence[str]) -> dict[str, Any]:
+    broken = columns["step"][~np.isfinite(columns["loss"])]
+    kept = downsample(columns, max_points)
     return {
-        "step": columns["step"].astype(int).tolist(),
-        "lr": columns["lr"].tolist(),
-        **{name: _nullable(columns[name]) for name in may_be_null},
-        "non_finite_from": int(columns["step"][broken[0]]) if broken.size else None,
+        "step": kept["step"].astype(int).tolist(),
+        "lr": kept["lr"].tolist(),
+        **{name: _nullable(kept[name]) for name in may_be_null},
+        "non_finite_from": int(broken[0]) if broken.size else None,
     }
 
 
@@ -87,14 +87,16 @@ def _nullable(values: Floats) -> list[float | None]:
 
 
 def downsample(columns: Columns, max_points: int | None) -> Columns:
-    """At most `max_points` (>= 4) rows: the first, the last, and the lowest and highest loss of equal stretches."""
+    """At most `max_points` (>= 4) rows: the first, the last, and the lowest and highest finite loss of equal
+    stretches between them."""
     loss = columns["loss"]
     if max_points is None or len(loss) <= max_points:
         return columns
+    finite = np.isfinite(loss)
+    low, high = np.where(finite, loss, np.inf), np.where(finite, loss, -np.inf)
     kept = [np.array([0, len(loss) - 1])]
-    ranked = np.where(np.isfinite(loss), loss, np.inf)
     for stretch in np.array_split(np.arange(len(loss)), (max_points - 2) // 2):
-        kept.append(stretch[[ranked[stretch].argmin(), ranked[stretch].argmax()]])
+        kept.append(stretch[[low[stretch].argmin(), high[stretch].argmax()]])
     rows = np.unique(np.concatenate(kept))
     return {name: values[rows] for name, values in columns.items()}
 
@@ -106,9 +108,8 @@ def as_csv(sweeps: Iterable[StoredSweep], *, max_points: int | None) -> str:
     writer.writerow(["seed", "sweep", "series", "step", "lr", "loss", "accuracy"])
     for sweep in sweeps:
         for series, columns in sweep.series.items():
-            for step, *values in zip(*downsample(columns, max_points).values(), strict=True):
-                accuracy = values[2:] or [""]
-                writer.writerow(
-                    [sweep.seed, sweep.sweep, series, int(step), *map(float, values[:2]), *accuracy]
-                )
+            kept = {name: values.tolist() for name, values in downsample(columns, max_points).items()}
+            accuracy = kept.get("accuracy", [""] * len(kept["step"]))
+            for step, *values in zip(kept["step"], kept["lr"], kept["loss"], accuracy, strict=True):
+                writer.writerow([sweep.seed, sweep.sweep, series, int(step), *values])
     return text.getvalue()

@@ -1,7 +1,7 @@
 """Every 4xx and 5xx as application/problem+json (RFC 9457); the only place where errors become statuses."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +9,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from store.errors import Conflict, KeyReused, NotFound
@@ -18,10 +19,25 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_S = 5
+LONGEST_MESSAGE = 500  # characters; a validator may quote a whole body
+CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
+EXAMPLE: dict[str, Any] = {
+    "type": "about:blank",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "detail": "/end_lr: must be greater than start_lr (0.1)",
+    "code": "invalid_request",
+    "instance": "/range-tests",
+    "request_id": "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e",
+    "errors": [{"pointer": "/end_lr", "message": "must be greater than start_lr (0.1)"}],
+}
 
 
 class FieldError(BaseModel):
-    """One wrong field: where it is (JSON pointer, RFC 6901) and what is allowed."""
+    """One wrong field and what is allowed.
+
+    `pointer`: RFC 6901 into the body, "" for all of it; `query:NAME` or `header:NAME` outside the body.
+    """
 
     pointer: str
     message: str
@@ -30,7 +46,7 @@ class FieldError(BaseModel):
 class ProblemBody(BaseModel):
     """RFC 9457. `code` is stable; further members depend on it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [EXAMPLE]})
 
     type: str = "about:blank"
     title: str
@@ -62,9 +78,19 @@ class Problem(Exception):
 
 def invalid(pointer: str, message: str) -> Problem:
     """422 for one field."""
-    return Problem(
-        422, "invalid_request", f"{pointer}: {message}", errors=[FieldError(pointer=pointer, message=message)]
-    )
+    return invalid_fields([(pointer, message)])
+
+
+def invalid_fields(fields: Iterable[tuple[str, str]]) -> Problem:
+    """422 for some fields, each as (pointer, message)."""
+    errors = [FieldError(pointer=pointer, message=message[:LONGEST_MESSAGE]) for pointer, message in fields]
+    detail = f"{errors[0].pointer or 'the body'}: {errors[0].message}"
+    return Problem(422, "invalid_request", detail, errors=errors)
+
+
+def pointer_to(*parts: object) -> str:
+    """The JSON pointer (RFC 6901) of these steps into the body."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 Responses = dict[int | str, dict[str, Any]]
@@ -82,78 +108,103 @@ def responses(*statuses: int, **others: dict[str, Any]) -> Responses:
     }
 
 
+def carrying(*headers: str) -> dict[str, Any]:
+    """What OpenAPI says of an answer with these headers."""
+    return {"headers": {name: {"schema": {"type": "string"}} for name in headers}}
+
+
 def answer(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response."""
+    request_id = getattr(request.state, "request_id", "")
     body = ProblemBody(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,
         detail=problem.detail,
         code=problem.code,
         instance=request.url.path,
-        request_id=getattr(request.state, "request_id", ""),
+        request_id=request_id,
         errors=list(problem.errors),
         **problem.members,
     )
     return JSONResponse(
-        body.model_dump(mode="json"), problem.status, headers=problem.headers, media_type=MEDIA_TYPE
+        body.model_dump(mode="json"),
+        problem.status,
+        headers={"X-Request-ID": request_id, **(problem.headers or {})},
+        media_type=MEDIA_TYPE,
     )
 
 
-def _pointer(location: Sequence[int | str]) -> str:
-    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+def _of_http(error: HTTPException) -> Problem:
+    """What the framework refuses: an unknown path, a wrong method, a body that cannot be read."""
+    code = CODES.get(error.status_code, f"http_{error.status_code}")
+    return Problem(error.status_code, code, str(error.detail), headers=error.headers)
 
 
-def _explain(request: Request, error: RequestValidationError) -> Problem:
+def _of_database(_: Exception) -> Problem:
+    detail = "the database does not answer; try again: with an Idempotency-Key a repeated POST is safe"
+    retry = {"Retry-After": str(DATABASE_RETRY_S)}
+    return Problem(503, "database_unavailable", detail, headers=retry)
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
-    if any(one["type"] == "json_invalid" for one in found):
+    if found[0]["type"] == "json_invalid":
         return Problem(400, "malformed_json", f"the body is not JSON: {found[0]['ctx']['error']}")
-    errors = []
-    for one in found:
-        message = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "extra_forbidden":
-            message = "unknown field"
-        where = _pointer(one["loc"]) if one["loc"][0] == "body" else f"{one['loc'][0]}:{one['loc'][-1]}"
-        errors.append(FieldError(pointer=where, message=message))
-    first = errors[0]
-    return Problem(422, "invalid_request", f"{first.pointer}: {first.message}", errors=errors)
+    if any(one["loc"][0] == "path" for one in found):
+        return Problem(404, "not_found", "there is nothing at this path")
+    return invalid_fields((_where(one, error.body), _say(one)) for one in found)
+
+
+def _where(error: Mapping[str, Any], body: Any) -> str:
+    """pydantic puts the names of union members into a location; a pointer has only what the body has."""
+    source, *location = error["loc"]
+    if source != "body":
+        return f"{source}:{location[-1]}"
+    if not location:
+        return ""
+    parts, here = [], body
+    absent = location[-1] if error["type"] == "missing" else None
+    for part in location:
+        if isinstance(here, dict) and part not in here and part != absent:
+            continue
+        parts.append(part)
+        here = here.get(part) if isinstance(here, dict) else None
+    return pointer_to(*parts)
+
+
+def _say(error: Mapping[str, Any]) -> str:
+    if error["type"] == "extra_forbidden":
+        return "unknown parameter"
+    if error["type"] == "model_attributes_type":
+        return "must be a JSON object"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
+    Problem: lambda problem: problem,
+    RequestValidationError: _of_validation,
+    HTTPException: _of_http,
+    NotFound: lambda error: Problem(404, "not_found", str(error)),
+    Conflict: lambda error: Problem(409, "conflict", str(error)),
+    KeyReused: lambda error: Problem(422, "idempotency_key_reused", str(error)),
+    OperationalError: _of_database,
+    InterfaceError: _of_database,
+    NoConnection: _of_database,
+    Exception: lambda _: Problem(500, "internal_error", "an error of ours; the log has the request_id"),
+}
 
 
 def add_handlers(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
+    for kind, explain in PROBLEMS.items():
+        app.add_exception_handler(kind, _handler(explain))
 
-    @app.exception_handler(Problem)
-    def problem(request: Request, error: Problem) -> JSONResponse:
-        return answer(request, error)
 
-    @app.exception_handler(RequestValidationError)
-    def validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(request, _explain(request, error))
+def _handler(explain: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        answered = answer(request, explain(error))
+        if answered.status_code >= 500 and not isinstance(error, Problem):
+            log.error("request %s: %r", answered.headers["X-Request-ID"], error)
+        return answered
 
-    @app.exception_handler(HTTPException)
-    def http(request: Request, error: HTTPException) -> JSONResponse:
-        code = HTTPStatus(error.status_code).name.lower()
-        return answer(request, Problem(error.status_code, code, str(error.detail), headers=error.headers))
-
-    @app.exception_handler(NotFound)
-    def not_found(request: Request, error: NotFound) -> JSONResponse:
-        return answer(request, Problem(404, "not_found", str(error)))
-
-    @app.exception_handler(Conflict)
-    def conflict(request: Request, error: Conflict) -> JSONResponse:
-        return answer(request, Problem(409, "conflict", str(error)))
-
-    @app.exception_handler(KeyReused)
-    def key_reused(request: Request, error: KeyReused) -> JSONResponse:
-        return answer(request, Problem(422, "idempotency_key_reused", str(error)))
-
-    @app.exception_handler(DBAPIError)
-    def database(request: Request, error: DBAPIError) -> JSONResponse:
-        log.error("the database did not answer: %s", error)
-        detail = "the database does not answer; nothing was changed; try again"
-        retry = {"Retry-After": str(DATABASE_RETRY_S)}
-        return answer(request, Problem(503, "database_unavailable", detail, headers=retry))
-
-    @app.exception_handler(Exception)
-    def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("unexpected error", exc_info=error)
-        return answer(request, Problem(500, "internal_error", "an error of ours; the log has the request_id"))
+    return handle

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.errors import Problem, responses
+from api.errors import responses
 from api.state import Opened
+from api.workloads import no_catalogue
 from store import workers
 
 router = APIRouter(tags=["operations"])
@@ -27,5 +28,5 @@ def readyz(state: Opened) -> Health:
     """The database answers and a worker has published its workloads."""
     with state.database.read() as session:
         if not workers.workloads(session):
-            raise Problem(503, "catalogue_empty", "no worker has published its workloads yet")
+            raise no_catalogue()
     return Health()

@@ -2,16 +2,18 @@
 
 import base64
 import json
-from datetime import UTC, datetime
+import math
 from typing import Annotated, Any, Generic, Self, TypeVar
+from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.errors import Problem, responses
-from api.plain import Text
+from api.plain import Moment, Text, moment
 from api.state import Opened, State
 from store import jobs
+from store.errors import NotFound
 from store.models import Job
 from store.status import FINAL, Status
 
@@ -30,7 +32,7 @@ class Progress(BaseModel):
     completed: int
     total: int | None
     unit: str
-    updated_at: datetime | None
+    updated_at: Moment | None
 
 
 class JobStatus(BaseModel):
@@ -46,10 +48,10 @@ class JobStatus(BaseModel):
     reason: str | None = Field(description="of a failed job: a stable code")
     message: str | None
     progress: Progress | None
-    attempt: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
+    attempt: int = Field(description="how often a worker took it")
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
     links: dict[str, str]
 
     @classmethod
@@ -73,17 +75,35 @@ def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
     return {name: getattr(job, name) for name in names} | {
-        "progress": job.progress and {**job.progress, "updated_at": _time(job.progressed_at)},
-        "created_at": _time(job.created_at),
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
+        "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
+        "created_at": moment(job.created_at),
+        "started_at": moment(job.started_at),
+        "finished_at": moment(job.finished_at),
         "links": {"self": path}
         | {name: f"{path}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "cancel")},
     }
 
 
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404")]) -> str:
+    try:
+        return str(UUID(id))
+    except ValueError:
+        raise NotFound from None
+
+
+JobId = Annotated[str, Depends(_job_id)]
+
+
+def find(state: State, job_id: str, *, kind: str | None = None) -> Job:
+    """The job as it stands now. Raises `NotFound`."""
+    with state.database.read() as session:
+        return jobs.get(session, job_id, kind=kind)
+
+
+def suggest_polling(response: Response, job: Job) -> None:
+    """Say when to look again, unless nothing will change."""
+    if job.status not in FINAL:
+        response.headers["Retry-After"] = str(POLL_S)
 
 
 class Page(BaseModel, Generic[Item]):
@@ -93,14 +113,10 @@ class Page(BaseModel, Generic[Item]):
     next_page_token: str | None
 
 
-def suggest_polling(response: Response, job: Job) -> None:
-    """Say when to look again, unless nothing will change."""
-    if job.status not in FINAL:
-        response.headers["Retry-After"] = str(POLL_S)
-
-
 class Filters(BaseModel):
     """What a list is narrowed to, and which page of it."""
+
+    model_config = ConfigDict(extra="forbid")
 
     status: Status | None = None
     workload: Text | None = Field(default=None, max_length=200)
@@ -117,17 +133,23 @@ class Filters(BaseModel):
             return None
         try:
             created_at, job_id, *narrowing = json.loads(base64.urlsafe_b64decode(self.page_token))
-            after = float(created_at), str(job_id)
-        except (ValueError, TypeError) as error:
-            raise Problem(400, "bad_page_token", "page_token is not one that this service gave") from error
+            after = float(created_at), str(UUID(job_id))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise _bad_token("is not one that this service gave") from error
+        if not math.isfinite(after[0]):
+            raise _bad_token("is not one that this service gave")
         if narrowing != self._narrowing():
-            raise Problem(400, "bad_page_token", "page_token belongs to a list with other filters")
+            raise _bad_token("belongs to a list with other filters")
         return after
 
     def token(self, last: Job) -> str:
         """The token of the page that follows `last`."""
         key = json.dumps([last.created_at, last.id, *self._narrowing()])
         return base64.urlsafe_b64encode(key.encode()).decode()
+
+
+def _bad_token(why: str) -> Problem:
+    return Problem(400, "bad_page_token", f"page_token {why}")
 
 
 Filtered = Annotated[Filters, Query()]
@@ -150,17 +172,16 @@ def list_jobs(state: State, filters: Filters, *, kind: str | None) -> tuple[list
     return page, filters.token(page[-1]) if len(found) > limit else None
 
 
-@router.get("/jobs", responses=responses(400, 422, 503))
+@router.get("/jobs", responses=responses(400, 422))
 def list_all_jobs(state: Opened, filters: Filtered) -> Page[JobStatus]:
     """Jobs of every kind, newest first."""
     page, token = list_jobs(state, filters, kind=None)
     return Page(items=[JobStatus.of(job) for job in page], next_page_token=token)
 
 
-@router.get("/jobs/{job_id}", responses=responses(404, 503))
-def get_job(state: Opened, job_id: Text, response: Response) -> JobStatus:
-    """How one job stands, whatever its kind."""
-    with state.database.read() as session:
-        job = jobs.get(session, job_id)
+@router.get("/jobs/{id}", responses=responses(404))
+def get_job(state: Opened, job_id: JobId, response: Response) -> JobStatus:
+    """How one job stands, whatever its kind; `Retry-After` until it is final."""
+    job = find(state, job_id)
     suggest_polling(response, job)
     return JobStatus.of(job)

@@ -1,31 +1,28 @@
-"""Range tests over HTTP: queue one, follow it, fetch its bounds, curve and picture."""
+"""Range tests over HTTP: queue one, list them, follow one, cancel or delete it. For what they find: results.py."""
 
 import asyncio
 import hashlib
+import json
 import time
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field, FiniteFloat, StrictInt, field_validator
-from pydantic_core.core_schema import ValidationInfo
+from pydantic import ConfigDict, Field, FiniteFloat, StrictInt, field_validator, model_validator
 
-from api import curves
-from api.errors import Problem, invalid, responses
-from api.jobs import POLL_S, Filtered, JobView, Page, list_jobs, suggest_polling
-from api.plain import Body, Text, require_json
-from api.snippets import torch_snippet
-from api.state import Opened, State
+from api.errors import carrying, invalid, responses
+from api.examples import RANGE_TEST_REQUESTS
+from api.jobs import POLL_S, Filtered, JobId, JobView, Page, find, list_jobs, suggest_polling
+from api.plain import Body, Text, refuse_unknown, require_json
+from api.state import Opened
 from api.workloads import find_workload, resolve_params
+from clr import optimizers
 from clr.optimizers import OptimizerSpec, parse_optimizer
-from clr.plots import figure, render
-from clr.range_test import Effort, Sweep
+from clr.planning import SCOUT_END, SCOUT_START
+from clr.range_test import Effort
 from store import jobs
-from store.curves import StoredSweep, load
-from store.errors import NotFound
 from store.jobs import NewJob
-from store.models import Job, Workload
+from store.models import Workload
 from store.status import FINAL, Status
 
 KIND = "range_test"
@@ -34,13 +31,15 @@ LOOK_S = 0.2  # between two looks while a request waits
 
 router = APIRouter(prefix="/range-tests", tags=["range tests"])
 
-LearningRate = Annotated[FiniteFloat, Field(gt=0, le=1e6, strict=True)]
+LearningRate = Annotated[FiniteFloat, Field(ge=1e-30, le=1e6, strict=True)]
 
 
 class RangeTestRequest(Body):
     """A range test; everything but `workload` has a default."""
 
-    workload: Text = Field(max_length=200, description="a name of GET /workloads", examples=["digits-mlp"])
+    model_config = ConfigDict(json_schema_extra={"examples": RANGE_TEST_REQUESTS})
+
+    workload: Text = Field(max_length=200, description="a name of GET /workloads")
     params: dict[str, Any] = Field(default={}, description="the workload's own, by its params_schema")
     optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
     batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
@@ -56,45 +55,37 @@ class RangeTestRequest(Body):
     name: Text | None = Field(default=None, max_length=200)
     tags: list[Annotated[Text, Field(min_length=1, max_length=64)]] = Field(default=[], max_length=20)
 
-    @field_validator("end_lr")
+    @field_validator("optimizer", mode="before")
     @classmethod
-    def _upward(cls, end_lr: float | None, info: ValidationInfo) -> float | None:
-        start_lr = info.data.get("start_lr")
-        if end_lr is not None and start_lr is not None and start_lr >= end_lr:
-            raise ValueError(f"must be greater than start_lr ({start_lr:g})")
-        return end_lr
+    def _known_parameters(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            named = str(given.get("name")).lower()
+            models = {name.lower(): getattr(optimizers, name) for name in optimizers.NAMES}
+            if named not in models:
+                raise invalid("/optimizer/name", f"must be one of {', '.join(optimizers.NAMES)}")
+            refuse_unknown(given, models[named].model_fields, "optimizer")
+        return given
 
-
-class CandidateView(BaseModel):
-    """What another finder's rule says of the same curve."""
-
-    name: str
-    lr: float | None
-    note: str
-
-
-class BoundsView(BaseModel):
-    """The recommended bounds, each with its interval over the seeds, its rule and its reason."""
-
-    base_lr: float
-    max_lr: float
-    base_lr_interval: tuple[float, float]
-    max_lr_interval: tuple[float, float]
-    rule_base: str
-    rule_max: str
-    reason_base: str
-    reason_max: str
-    evidence: dict[str, Any]
-    step_size: int = Field(description="steps in half a cycle")
-    steps_per_epoch: float | None
-    warnings: list[str]
-    candidates: list[CandidateView]
-    snippet: str = Field(description="torch code to paste")
+    @model_validator(mode="after")
+    def _upward(self) -> "RangeTestRequest":
+        start_lr, end_lr = self.start_lr or SCOUT_START, self.end_lr or SCOUT_END
+        if start_lr < end_lr:
+            return self
+        if self.end_lr is None:
+            raise invalid("/start_lr", f"must be less than {SCOUT_END:g} where no end_lr is given")
+        if self.start_lr is None:
+            raise invalid("/end_lr", f"must be greater than {SCOUT_START:g} where no start_lr is given")
+        raise invalid("/end_lr", f"must be greater than start_lr ({start_lr:g})")
 
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="makes a repeated POST safe"),
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]+$",
+        description="any text of yours: a POST repeated with it answers the job that the first one made",
+    ),
 ]
 
 
@@ -102,16 +93,19 @@ IdempotencyKey = Annotated[
     "",
     status_code=202,
     dependencies=[Depends(require_json)],
-    responses=responses(400, 401, 413, 415, 422, 503),
+    responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def create_range_test(
     state: Opened, body: RangeTestRequest, response: Response, idempotency_key: IdempotencyKey = None
 ) -> JobView:
-    """Queue a range test; poll `Location` until its status is final."""
-    budget = body.num_seeds * (body.num_steps or 0)
-    if budget > state.settings.max_steps:
-        allowed = state.settings.max_steps // body.num_seeds
+    """Queue a range test; poll `Location` until its status is final.
+
+    A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
+    """
+    allowed = state.settings.max_steps // body.num_seeds
+    if (body.num_steps or 0) > allowed:
         raise invalid("/num_steps", f"at most {allowed} with {body.num_seeds} seeds")
+    asked = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     with state.database.write() as session:
         workload = find_workload(session, body.workload)
         new = NewJob(
@@ -121,7 +115,7 @@ def create_range_test(
             name=body.name,
             tags=body.tags,
             idempotency_key=idempotency_key,
-            request_hash=hashlib.sha256(body.model_dump_json().encode()).hexdigest(),
+            request_hash=hashlib.sha256(asked.encode()).hexdigest(),
         )
         job, replayed = jobs.create(session, new)
     state.sweeper.ring()
@@ -143,124 +137,44 @@ def _resolve(body: RangeTestRequest, workload: Workload) -> dict[str, Any]:
     }
 
 
-def _id(range_test_id: str) -> str:
-    """A malformed id is nobody's."""
-    try:
-        return str(UUID(range_test_id))
-    except ValueError:
-        raise NotFound from None
-
-
-JobId = Annotated[str, Depends(_id)]
-
-
-def _find(state: State, job_id: str) -> Job:
-    with state.database.read() as session:
-        return jobs.get(session, job_id, kind=KIND)
-
-
-@router.get("", responses=responses(400, 422, 503))
+@router.get("", responses=responses(400, 422))
 def list_range_tests(state: Opened, filters: Filtered) -> Page[JobView]:
     """Range tests, newest first."""
     page, token = list_jobs(state, filters, kind=KIND)
     return Page(items=[JobView.of(job) for job in page], next_page_token=token)
 
 
-@router.get("/{range_test_id}", responses=responses(404, 422, 503))
+@router.get("/{id}", responses=responses(404, 422))
 async def get_range_test(
     state: Opened,
     job_id: JobId,
+    request: Request,
     response: Response,
     wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="answer when final, or then")] = 0.0,
 ) -> JobView:
-    """One range test; with `wait_s` the answer waits until the job is final."""
+    """One range test; `Retry-After` until it is final. With `wait_s` the answer waits for that."""
     deadline = time.monotonic() + wait_s
     while True:
-        job = await run_in_threadpool(_find, state, job_id)
+        job = await run_in_threadpool(find, state, job_id, kind=KIND)
         left = deadline - time.monotonic()
-        if job.status in FINAL or left <= 0:
+        if job.status in FINAL or left <= 0 or await request.is_disconnected():
             break
         await asyncio.sleep(min(LOOK_S, left))
     suggest_polling(response, job)
     return JobView.of(job)
 
 
-@router.get(
-    "/{range_test_id}/bounds",
-    response_model=BoundsView,
-    responses=responses(404, 409, 503, _202={"model": JobView, "description": "not ready yet"}),
-)
-def get_bounds(state: Opened, job_id: JobId) -> Any:
-    """The recommended bounds; 202 until the job is final, 409 where it found none."""
-    job = _find(state, job_id)
-    if job.status not in FINAL:
-        body = JobView.of(job).model_dump_json()
-        retry = {"Retry-After": str(POLL_S)}
-        return Response(body, 202, headers=retry, media_type="application/json")
-    if job.status == Status.CANCELLED:
-        raise Problem(409, "job_cancelled", "the job was cancelled before it found bounds")
-    if job.status == Status.FAILED:
-        raise Problem(409, "job_failed", job.message or "", reason=job.reason)
-    found = job.result or {}
-    if job.outcome == "inconclusive":
-        members = {name: found[name] for name in ("why", "next_experiment", "candidates")}
-        raise Problem(409, "inconclusive", found["message"], **members)
-    return found | {"snippet": torch_snippet(found)}
-
-
-@router.get(
-    "/{range_test_id}/curve",
-    response_model=curves.Curve,
-    responses=responses(404, 422, 503, _200={"content": {"text/csv": {}}}),
-)
-def get_curve(
-    state: Opened,
-    job_id: JobId,
-    request: Request,
-    max_points: Annotated[
-        int | None, Query(ge=4, description="rows of each series, keeping extremes")
-    ] = None,
-    after_step: Annotated[int, Query(ge=-1, description="only rows of later steps")] = -1,
-    format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
-) -> Any:
-    """The raw points of every seed and sweep, also while the job runs."""
-    job, sweeps = _measured(state, job_id, after_step=after_step)
-    wanted = format or ("csv" if "text/csv" in request.headers.get("Accept", "") else "json")
-    if wanted == "csv":
-        return Response(curves.as_csv(sweeps, max_points=max_points), media_type="text/csv")
-    answer = curves.curve(sweeps, complete=job.status in FINAL, max_points=max_points)
-    return Response(answer.model_dump_json(), media_type="application/json")
-
-
-def _measured(state: State, job_id: str, *, after_step: int = -1) -> tuple[Job, list[StoredSweep]]:
-    with state.database.read() as session:
-        return jobs.get(session, job_id, kind=KIND), load(session, job_id, after_step=after_step)
-
-
-@router.get(
-    "/{range_test_id}/plot.{format}",
-    response_class=Response,
-    responses=responses(404, 409, 503, _200={"content": {"image/svg+xml": {}, "image/png": {}}}),
-)
-def get_plot(state: Opened, job_id: JobId, format: Literal["svg", "png"]) -> Response:
-    """The curve with both bounds and their intervals; of a running job, what there is."""
-    job, stored = _measured(state, job_id)
-    sweeps = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in stored]
-    if not any(sweep.points for sweep in sweeps):
-        raise Problem(409, "no_points", "nothing is measured yet", headers={"Retry-After": str(POLL_S)})
-    picture = figure(sweeps, job.result, title=f"{job.workload}, {job.config['optimizer']['name']}")
-    media_type = {"svg": "image/svg+xml", "png": "image/png"}[format]
-    return Response(render(picture, format), media_type=media_type)
-
-
 @router.post(
-    "/{range_test_id}/cancel",
-    response_model=JobView,
-    responses=responses(404, 409, 503, _202={"model": JobView, "description": "cancelling"}),
+    "/{id}/cancel",
+    responses=responses(
+        404,
+        409,
+        _202=carrying("Retry-After") | {"model": JobView, "description": "cancelling"},
+    ),
 )
 def cancel_range_test(state: Opened, job_id: JobId, response: Response) -> JobView:
     """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
-    _find(state, job_id)
+    find(state, job_id, kind=KIND)
     with state.database.write() as session:
         job = jobs.request_cancel(session, job_id)
     response.status_code = 202 if job.status == Status.CANCELLING else 200
@@ -268,9 +182,9 @@ def cancel_range_test(state: Opened, job_id: JobId, response: Response) -> JobVi
     return JobView.of(job)
 
 
-@router.delete("/{range_test_id}", status_code=204, responses=responses(404, 409, 503))
+@router.delete("/{id}", status_code=204, responses=responses(404, 409))
 def delete_range_test(state: Opened, job_id: JobId) -> None:
     """Remove a finished job with everything measured."""
-    _find(state, job_id)
+    find(state, job_id, kind=KIND)
     with state.database.write() as session:
         jobs.remove(session, job_id)

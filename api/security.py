@@ -1,23 +1,27 @@
-"""Bearer keys: none configured means loopback only, which `clr-tuner serve` and `api` hold to."""
+"""Bearer keys (RFC 6750): none configured means loopback only, which `clr-tuner serve` and `api` hold to."""
 
 import hmac
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import Problem
 from api.state import Opened
 
-OPEN_PATHS = {"/healthz", "/readyz"}
+BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where the service has any")
 
 
-def require_key(request: Request, state: Opened) -> None:
-    """Refuse a request without a configured key (RFC 6750); health checks need none."""
+def require_key(
+    state: Opened, given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+) -> None:
+    """Refuse a request without a configured key."""
     keys = state.settings.api_keys
-    if not keys or request.url.path in OPEN_PATHS:
+    if not keys:
         return
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    known = [hmac.compare_digest(given.encode(), key.get_secret_value().encode()) for key in keys]
-    if scheme.lower() != "bearer" or not any(known):
+    sent = given.credentials.encode() if given else b""
+    known = [hmac.compare_digest(sent, key.get_secret_value().encode()) for key in keys]
+    if not any(known):
         raise Problem(
             401,
             "unauthorized",

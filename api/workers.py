@@ -1,12 +1,11 @@
 """Who runs the jobs."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.errors import responses
+from api.plain import Moment, moment
 from api.state import Opened
 from store import workers
 from store.models import Worker
@@ -23,14 +22,14 @@ class WorkerView(BaseModel):
     slots: int
     device: str
     workloads: list[str]
-    started_at: datetime
-    seen_at: datetime
+    started_at: Moment
+    seen_at: Moment
 
     @classmethod
     def of(cls, row: Worker) -> "WorkerView":
         """The answer for a row."""
         values: dict[str, Any] = {name: getattr(row, name) for name in cls.model_fields}
-        times = {name: datetime.fromtimestamp(values[name], UTC) for name in ("started_at", "seen_at")}
+        times = {name: moment(values[name]) for name in ("started_at", "seen_at")}
         return cls(**values | times)
 
 
@@ -40,7 +39,7 @@ class Workers(BaseModel):
     items: list[WorkerView]
 
 
-@router.get("/workers", responses=responses(503))
+@router.get("/workers")
 def list_workers(state: Opened) -> Workers:
     """Every worker that was seen lately, the longest-serving first."""
     with state.database.read() as session:

@@ -7,8 +7,8 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from api.errors import FieldError, Problem, invalid, responses
-from api.plain import Text
+from api.errors import Problem, invalid, invalid_fields, pointer_to, responses
+from api.plain import is_text, refuse_unknown
 from api.state import Opened
 from store import workers
 from store.errors import NotFound
@@ -38,30 +38,34 @@ class Workloads(BaseModel):
     items: list[WorkloadView]
 
 
-@router.get("/workloads", responses=responses(503))
+@router.get("/workloads")
 def list_workloads(state: Opened) -> Workloads:
     """Every workload that a worker published."""
     with state.database.read() as session:
         return Workloads(items=[WorkloadView.of(workload) for workload in workers.workloads(session)])
 
 
-@router.get("/workloads/{name}", responses=responses(404, 503))
-def get_workload(state: Opened, name: Text) -> WorkloadView:
+@router.get("/workloads/{name}", responses=responses(404))
+def get_workload(state: Opened, name: str) -> WorkloadView:
     """One workload."""
     with state.database.read() as session:
-        workload = workers.workload(session, name)
+        workload = workers.workload(session, name) if is_text(name) else None
     if workload is None:
         raise NotFound(f"there is no workload {name!r}")
     return WorkloadView.of(workload)
+
+
+def no_catalogue() -> Problem:
+    """503: no worker was ever here."""
+    detail = "no worker has published its workloads yet; try again"
+    return Problem(503, "catalogue_empty", detail, headers={"Retry-After": "2"})
 
 
 def find_workload(session: Session, name: str) -> Workload:
     """The workload a request names. Raises a 422 problem for an unknown one, 503 before any was published."""
     known = {workload.name: workload for workload in workers.workloads(session)}
     if not known:
-        retry = {"Retry-After": "2"}
-        detail = "no worker has published its workloads yet; try again"
-        raise Problem(503, "catalogue_empty", detail, headers=retry)
+        raise no_catalogue()
     if name not in known:
         raise invalid("/workload", f"unknown workload {name!r}; known: {', '.join(known)}")
     return known[name]
@@ -70,16 +74,10 @@ def find_workload(session: Session, name: str) -> Workload:
 def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]:
     """The params with the schema's defaults. Raises a 422 problem that names each wrong one."""
     schema = workload.params_schema
-    allowed = ", ".join(schema.get("properties", {})) or "none"
-    errors = []
-    for error in Draft202012Validator(schema).iter_errors(params):
-        pointer = "/".join(["/params", *map(str, error.absolute_path)])
-        message = error.message
-        if error.validator == "additionalProperties":
-            message += f"; allowed: {allowed}"
-        errors.append(FieldError(pointer=pointer, message=message))
+    properties = schema.get("properties", {})
+    if schema.get("additionalProperties") is False:
+        refuse_unknown(params, properties, "params")
+    errors = list(Draft202012Validator(schema).iter_errors(params))
     if errors:
-        first = errors[0]
-        raise Problem(422, "invalid_request", f"{first.pointer}: {first.message}", errors=errors)
-    properties = schema.get("properties", {}).items()
-    return {name: property["default"] for name, property in properties if "default" in property} | params
+        raise invalid_fields((pointer_to("params", *error.absolute_path), error.message) for error in errors)
+    return {name: each["default"] for name, each in properties.items() if "default" in each} | params

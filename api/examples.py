@@ -1,0 +1,140 @@
+"""What requests and answers look like, for the OpenAPI document; a test holds them to their schemas."""
+
+from typing import Any
+
+JOB_ID = "8f14e45f-ceea-467f-9d5c-2a6d7d3b9c11"
+PATH = f"/range-tests/{JOB_ID}"
+
+RANGE_TEST_REQUESTS: list[Any] = [
+    {"workload": "digits-mlp"},
+    {
+        "workload": "digits-mlp",
+        "optimizer": {"name": "SGD", "momentum": 0.9},
+        "batch_size": 64,
+        "num_seeds": 5,
+        "name": "nightly",
+        "tags": ["ci"],
+    },
+]
+
+JOB_STATUS: dict[str, Any] = {
+    "id": JOB_ID,
+    "kind": "range_test",
+    "name": "nightly",
+    "tags": ["ci"],
+    "workload": "digits-mlp",
+    "status": "running",
+    "outcome": None,
+    "reason": None,
+    "message": None,
+    "progress": {
+        "phase": "test",
+        "completed": 640,
+        "total": 1950,
+        "unit": "steps",
+        "updated_at": "2026-11-24T12:00:03.250000Z",
+    },
+    "attempt": 1,
+    "created_at": "2026-11-24T12:00:00.125000Z",
+    "started_at": "2026-11-24T12:00:01.500000Z",
+    "finished_at": None,
+    "links": {"self": PATH}
+    | {name: f"{PATH}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "cancel")},
+}
+
+JOB = JOB_STATUS | {
+    "config": {
+        "params": {},
+        "optimizer": {"name": "SGD", "weight_decay": 0.0, "momentum": 0.9, "dampening": 0.0, "nesterov": False},
+        "batch_size": 64,
+        "seed": 0,
+        "num_seeds": 3,
+        "start_lr": None,
+        "end_lr": None,
+        "num_steps": None,
+        "effort": "standard",
+        "timeout_s": 3600.0,
+    }
+}  # fmt: skip
+QUEUED = JOB | {"status": "queued", "progress": None, "attempt": 0, "started_at": None}
+CANCELLING = JOB | {"status": "cancelling"}
+CANCELLED = QUEUED | {"status": "cancelled", "finished_at": "2026-11-24T12:00:02.000000Z"}
+
+
+BOUNDS: dict[str, Any] = {
+    "base_lr": 0.025,
+    "max_lr": 0.1,
+    "base_lr_interval": [0.02, 0.03],
+    "max_lr_interval": [0.08, 0.12],
+    "rule_base": "quarter_of_max",
+    "rule_max": "plateau_ends",
+    "reason_base": "max_lr / 4, the paper's rule of thumb",
+    "reason_max": "above it accuracy leaves the plateau around its peak",
+    "evidence": {"range": {"shape": "linear", "start_lr": 0.0008, "end_lr": 0.32}, "seeds": []},
+    "step_size": 45,
+    "steps_per_epoch": 22.5,
+    "warnings": [],
+    "candidates": [{"name": "valley", "lr": 0.04, "note": "fastai's default rule"}],
+    "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
+}
+
+CURVE: dict[str, Any] = {
+    "complete": True,
+    "runs": [
+        {
+            "seed": 0,
+            "sweep": 0,
+            "phase": "scout",
+            "shape": "exponential",
+            "finished": True,
+            "step": [0, 1],
+            "lr": [1e-6, 1.1e-6],
+            "loss": [2.3, None],
+            "non_finite_from": 1,
+            "held_out": {"step": [0], "lr": [1e-6], "loss": [2.31], "accuracy": [0.1], "non_finite_from": None},
+        }
+    ],
+}  # fmt: skip
+WORKLOAD: dict[str, Any] = {
+    "name": "digits-mlp",
+    "description": "A small perceptron on scikit-learn's digits",
+    "params_schema": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"width": {"type": "integer", "minimum": 1, "maximum": 4096, "default": 64}},
+    },
+    "default_optimizer": {"name": "SGD", "momentum": 0.9},
+    "default_batch_size": 64,
+}
+
+WORKER: dict[str, Any] = {
+    "id": "2b1f7c0e-5f0b-4c55-8a59-0a9d1c1d7f10",
+    "hostname": "gpu-box",
+    "pid": 4242,
+    "slots": 1,
+    "device": "cpu",
+    "workloads": ["digits-mlp"],
+    "started_at": "2026-11-24T11:59:00.000000Z",
+    "seen_at": "2026-11-24T12:00:03.000000Z",
+}
+
+
+def _page(item: dict[str, Any]) -> dict[str, Any]:
+    return {"items": [item], "next_page_token": None}
+
+
+ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
+    "create_range_test": {"202": QUEUED},
+    "list_range_tests": {"200": _page(JOB)},
+    "get_range_test": {"200": JOB},
+    "cancel_range_test": {"200": CANCELLED, "202": CANCELLING},
+    "get_bounds": {"200": BOUNDS, "202": QUEUED},
+    "get_curve": {"200": CURVE},
+    "list_all_jobs": {"200": _page(JOB_STATUS)},
+    "get_job": {"200": JOB_STATUS},
+    "list_workloads": {"200": {"items": [WORKLOAD]}},
+    "get_workload": {"200": WORKLOAD},
+    "list_workers": {"200": {"items": [WORKER]}},
+    "healthz": {"200": {"status": "ok"}},
+    "readyz": {"200": {"status": "ok"}},
+}

@@ -1,0 +1,40 @@
+"""What FastAPI leaves to be said in the OpenAPI document: the problems, and examples with their nulls."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from api.errors import ProblemBody
+from api.examples import ANSWERS
+
+
+def complete_document(app: FastAPI) -> None:
+    """Have the app describe its problems and show an example of every answer in JSON."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = plain()
+            _describe_problems(document["components"]["schemas"])
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _finish(operation)
+        return plain()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_problems(schemas: dict[str, Any]) -> None:
+    problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {"ProblemBody": problem}
+    for theirs in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(theirs, None)
+
+
+def _finish(operation: dict[str, Any]) -> None:
+    """Take out the 422 of FastAPI's own shape, which we never send; add the examples."""
+    answers = operation["responses"]
+    if "application/json" in answers.get("422", {}).get("content", {}):
+        del answers["422"]
+    for status, example in ANSWERS.get(operation["operationId"], {}).items():
+        answers[status]["content"]["application/json"]["example"] = example
