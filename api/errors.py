@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_S = 5
 LONGEST_MESSAGE = 500  # characters; a validator may quote a whole body
 CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
+UNREADABLE = "the body cannot be read as JSON: it is broken, nested too deeply or has numbers too long"
 EXAMPLE: dict[str, Any] = {
     "type": "about:blank",
     "title": "Unprocessable Entity",
@@ -137,7 +138,8 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
 def _of_http(error: HTTPException) -> Problem:
     """What the framework refuses: an unknown path, a wrong method, a body that cannot be read."""
     code = CODES.get(error.status_code, f"http_{error.status_code}")
-    return Problem(error.status_code, code, str(error.detail), headers=error.headers)
+    detail = UNREADABLE if error.status_code == 400 else str(error.detail)
+    return Problem(error.status_code, code, detail, headers=error.headers)
 
 
 def _of_database(_: Exception) -> Problem:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ import psycopg
 import redis
 
 START_S = 30
+POLL_S = 0.02
 
 
 def free_port() -> int:
@@ -35,9 +37,9 @@ def free_port() -> int:
 
 def _in_wheel(module: str, pattern: str) -> Path:
     spec = find_spec(module)
-    assert spec is not None, f"{module} is not installed: make setup"
-    assert spec.origin is not None
-    return next(Path(spec.origin).parent.glob(pattern))
+    found = list(Path(spec.origin).parent.glob(pattern)) if spec is not None and spec.origin else []
+    assert found, f"{module} with its {pattern} is not installed: make setup"
+    return found[0]
 
 
 def _other_user() -> dict[str, Any]:
@@ -48,31 +50,34 @@ def _other_user() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no server outlives the test run
+
+
 @contextmanager
 def _server(
     command: list[str], stop: signal.Signals, answers: Callable[[], object], **options: Any
 ) -> Iterator[None]:
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL),  # no server outlives the test run
-        **options,
-    )
-    try:
-        deadline = time.monotonic() + START_S
-        while True:
-            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-            try:
-                answers()
-                break
-            except (psycopg.OperationalError, redis.ConnectionError):
-                assert time.monotonic() < deadline, f"{command[0]} does not answer"
-        yield
-    finally:
-        process.send_signal(stop)
-        process.wait(START_S)
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_parent, **options
+        )
+        try:
+            deadline = time.monotonic() + START_S
+            while True:
+                try:
+                    answers()
+                    break
+                except (psycopg.OperationalError, redis.ConnectionError) as error:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        log.seek(0)
+                        raise RuntimeError(f"{command[0]} does not answer:\n{log.read()[-2000:]}") from error
+                time.sleep(POLL_S)
+            yield
+        finally:
+            process.send_signal(stop)
+            process.wait(START_S)
 
 
 @contextmanager

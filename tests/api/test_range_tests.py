@@ -1,10 +1,13 @@
 """Range tests over HTTP, on both databases."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from store.database import Database
 from tests.api.lifecycle import BOUNDS, claim, create, finish
@@ -151,6 +154,47 @@ def test_start_lr_must_lie_below_end_lr(api: TestClient) -> None:
     assert answer.json()["errors"] == [
         {"pointer": "/end_lr", "message": "must be greater than start_lr (0.1)"}
     ]
+
+
+FIELDS = [
+    "params",
+    "optimizer",
+    "batch_size",
+    "seed",
+    "num_seeds",
+    "start_lr",
+    "end_lr",
+    "num_steps",
+    "effort",
+]
+NUMBERS = st.integers() | st.floats() | st.sampled_from([12, 0.1, 1])
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    fields=st.dictionaries(
+        st.sampled_from([*FIELDS, "timeout_s", "name", "tags"]) | st.text(), JSON | NUMBERS
+    )
+)
+def test_no_body_is_an_error_of_ours(api: TestClient, fields: dict[str, object]) -> None:
+    content = json.dumps({"workload": "digits"} | fields)
+
+    answer = api.post("/range-tests", content=content, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code in (202, 422), answer.text
+    if answer.status_code == 422:
+        assert all(error["message"] for error in answer.json()["errors"])
 
 
 def test_every_wrong_field_is_named_at_once(api: TestClient) -> None:
