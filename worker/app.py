@@ -30,6 +30,7 @@ app.conf.update(
     worker_pool_start_method="spawn",
     worker_max_tasks_per_child=settings.worker_max_tasks_per_child,
     worker_proc_alive_timeout=120,
+    worker_lost_wait=1,  # seconds until a dead child's signal is reported; the default of 10 is a third of a lease
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,

@@ -12,7 +12,7 @@ from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service
 
 SHORT = {
-    "lease_s": 3,
+    "lease_s": 6,
     "sweep_s": 0.5,
     "watch_s": 0.1,
     "stall_timeout_s": 3,
