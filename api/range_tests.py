@@ -18,7 +18,7 @@ from api.state import Opened
 from api.workloads import find_workload, resolve_params
 from clr import optimizers
 from clr.optimizers import OptimizerSpec, parse_optimizer
-from clr.planning import SCOUT_END, SCOUT_START
+from clr.planning import SCOUT_END, SCOUT_START, RangeTestConfig, most_steps
 from clr.range_test import Effort
 from store import jobs
 from store.jobs import NewJob
@@ -102,9 +102,12 @@ def create_range_test(
 
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
-    allowed = state.settings.max_steps // body.num_seeds
-    if (body.num_steps or 0) > allowed:
-        raise invalid("/num_steps", f"at most {allowed} with {body.num_seeds} seeds")
+    asks_for = most_steps(
+        RangeTestConfig(**{name: getattr(body, name) for name in RangeTestConfig.__slots__})
+    )
+    if asks_for > state.settings.max_steps:
+        limit = f"the service allows {state.settings.max_steps} steps a job, this may take {asks_for}"
+        raise invalid("/num_steps", f"{limit}: ask for fewer steps or seeds")
     asked = json.dumps(body.model_dump(mode="json", exclude_unset=True), sort_keys=True)
     with state.database.write() as session:
         workload = find_workload(session, body.workload)

@@ -64,6 +64,15 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     return sum(len(sweep.points) for sweep in finished) + scout + left * (config.num_steps or TEST_STEPS)
 
 
+def most_steps(config: RangeTestConfig) -> int:
+    """How many steps the test may take at the very most."""
+    if config.effort == "quick":
+        return config.num_steps or QUICK_STEPS
+    fixed = config.start_lr is not None and config.end_lr is not None
+    sweeps = config.num_seeds + (0 if fixed else MAX_RANGES - 1)
+    return sweeps * (config.num_steps or TEST_STEPS) + (0 if fixed else SCOUT_STEPS)
+
+
 def chosen_range(tests: Sequence[Sweep]) -> list[Sweep]:
     """The sweeps of the best range: the highest one that trains as well as any, judged by the first seed."""
     first_seed = tests[0].plan.seed

@@ -91,7 +91,7 @@ def test_a_full_body_is_kept_as_given(api: TestClient) -> None:
         ("num_seeds", True, "/num_seeds", "integer"),
         ("num_seeds", 1.5, "/num_seeds", "integer"),
         ("num_steps", 11, "/num_steps", "12"),
-        ("num_steps", 10**9, "/num_steps", "3333"),
+        ("num_steps", 10**9, "/num_steps", "allows 10000 steps"),
         ("num_steps", 10**400, "/num_steps", "64 bits"),
         ("batch_size", 0, "/batch_size", "1"),
         ("seed", -1, "/seed", "0"),

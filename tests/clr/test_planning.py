@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clr.planning import STEP_DOWN, RangeTestConfig, chosen_range, next_sweep, planned_steps
+from clr.planning import STEP_DOWN, RangeTestConfig, chosen_range, most_steps, next_sweep, planned_steps
 from clr.range_test import Point, Sweep, SweepPlan
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured
 
@@ -91,6 +91,22 @@ def test_a_task_that_learns_nothing_is_not_searched_range_by_range() -> None:
     finished = run(RangeTestConfig(num_seeds=2), lambda lr: 0.1)
 
     assert len({sweep.plan.end_lr for sweep in finished[1:]}) == 1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RangeTestConfig(),
+        RangeTestConfig(num_seeds=1, num_steps=50),
+        RangeTestConfig(effort="quick"),
+        RangeTestConfig(start_lr=0.01, end_lr=1.0),
+    ],
+)
+@pytest.mark.parametrize("falls_at", [1e-5, 0.01, 0.5, 100.0])
+def test_no_test_takes_more_steps_than_the_most_it_may(config: RangeTestConfig, falls_at: float) -> None:
+    finished = run(config, accuracy_with_edges(falls_at / 10, falls_at))
+
+    assert sum(len(sweep.points) for sweep in finished) <= most_steps(config)
 
 
 def test_the_expected_steps_are_reached_and_never_passed_unseen() -> None:
