@@ -18,7 +18,13 @@ from clr.range_test import Sweep
 
 COLORS = ("#1f6fb4", "#d95f0e", "#3a923a", "#8d5fb8", "#8c564b")
 BASE_COLOR, MAX_COLOR = "#2b8a6e", "#b4233c"
-STYLE: Any = {"svg.hashsalt": "clr-tuner", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False}
+STYLE: Any = {
+    "svg.hashsalt": "clr-tuner",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 10,
+    "axes.spines.top": False,
+}
 
 
 def figure(sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str) -> Figure:

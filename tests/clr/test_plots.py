@@ -27,6 +27,10 @@ def test_the_bounds_are_named_in_the_picture() -> None:
     assert f"base_lr {result['base_lr']:.3g}" in text
 
 
+def test_a_title_is_drawn_as_it_is_spelled() -> None:
+    assert "a $x_1 b" in render(figure(SWEEPS, None, title="a $x_1 b"), "svg").decode()
+
+
 def test_the_same_measurements_give_the_same_bytes() -> None:
     first, again = (render(figure(SWEEPS, None, title="t"), "svg") for _ in range(2))
 
