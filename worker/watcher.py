@@ -71,6 +71,8 @@ class Watcher:
         for pid in zombies:
             kill(pid)
         for attempt in held:
+            if attempt.lease_left_s > 0 and not is_running_child(attempt.pid):
+                continue  # the pool reports its death soon, with the signal: see `buried`
             verdict = judge(attempt, self._settings)
             if verdict is None:
                 self._vouch(attempt)
@@ -101,7 +103,7 @@ class Watcher:
 
         Whether such a child hangs is for `stall_timeout_s` to say, not for the lease.
         """
-        if held.lease_left_s < self._settings.lease_s / 2 and is_running_child(held.pid):
+        if held.lease_left_s < self._settings.lease_s / 2:
             with suppress(ClaimLost), self._database.write() as session:
                 jobs.renew(session, held.job_id, held.attempt, lease_s=self._settings.lease_s)
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from store.jobs import Held
+from store import jobs
+from store.database import Database
+from store.jobs import Held, NewJob
 from store.settings import Settings
 from store.status import Reason
-from worker.watcher import explain_death, judge, kill
+from worker.watcher import Watcher, explain_death, judge, kill
 
 SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)
 HEALTHY = Held(
@@ -42,6 +44,23 @@ def test_an_attempt_is_killed_for_its_own_reason(change: dict[str, float], reaso
 
     assert verdict is not None
     assert verdict[0] == reason
+
+
+def test_a_dead_child_is_not_judged_before_its_death_is_explained(
+    database: Database, settings: Settings
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    with database.write() as session:
+        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
+        jobs.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=dead.pid, lease_s=30)
+    watcher = Watcher(database, settings.model_copy(update={"stall_timeout_s": 0}), worker_id="me")
+
+    watcher.watch()
+    watcher.buried("r", "Worker exited prematurely: signal 11 (SIGSEGV) Job: 0.")
+
+    with database.read() as session:
+        assert jobs.get(session, job.id).reason == Reason.CRASHED
 
 
 def test_a_cancelling_attempt_has_its_grace() -> None:
