@@ -205,7 +205,14 @@ def fail(
     losses = session.scalar(select(func.count()).where(Attempt.job_id == job_id, Attempt.ended.in_(RETRIED)))
     if reason in RETRIED and (losses or 0) + 1 < max_attempts:
         return _let_go(session, job_id, attempt, Status.QUEUED, ended=reason)
-    return _let_go(session, job_id, attempt, Status.FAILED, ended=reason, reason=reason, message=message)
+    return _let_go(
+        session, job_id, attempt, Status.FAILED, ended=reason, reason=reason, message=_storable(message)
+    )
+
+
+def _storable(text: str) -> str:
+    """NUL characters and lone surrogates spelled out: no database takes them as they are."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def give_back(session: Session, job_id: str, attempt: int) -> Status:

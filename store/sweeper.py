@@ -7,7 +7,7 @@ import logging
 from threading import Event, Thread
 
 from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy.exc import OperationalError as DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from store import jobs, workers
 from store.database import Database
@@ -76,12 +76,12 @@ class Sweeper:
                 with self._database.read() as session:
                     queued = jobs.claimable(session)
                 self._doorbell.top_up(queued)
-            except (BrokerError, DatabaseError) as error:
+            except (BrokerError, SQLAlchemyError) as error:
                 log.warning("could not ring: %s", error)
 
     def _keep_sweeping(self) -> None:
         while not self._stopping.wait(self._settings.sweep_s):
             try:
                 sweep(self._database, self._settings)
-            except DatabaseError as error:
+            except SQLAlchemyError as error:
                 log.warning("could not sweep: %s", error)

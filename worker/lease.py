@@ -11,7 +11,7 @@ import time
 from threading import Event, Thread
 from types import TracebackType
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from store import jobs
 from store.database import Database
@@ -50,7 +50,7 @@ class Lease:
             except ClaimLost:
                 if not self._released.is_set():
                     self._die("the lease was lost")
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 log.warning("job %s: could not renew the lease: %s", self._job_id, error)
             if time.monotonic() > self._deadline:
                 self._die("the lease could not be renewed in time")

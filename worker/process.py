@@ -29,9 +29,7 @@ def prepare() -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // settings.worker_slots - SPARE_CORES))
     current: Any = current_process()
-    current._config["daemon"] = (
-        False  # a daemon may have no children, and a DataLoader's workers are children
-    )
+    current._config["daemon"] = False  # a daemon may have no children; a DataLoader's workers are children
 
 
 def answer(ring_id: str, worker_id: str) -> None:

@@ -64,10 +64,8 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
 
 
 def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
-    measured = Sweep(plan, [], [])
-    read_every = (
-        1 if trainer.device == "cpu" else plan.eval_every
-    )  # a read stops the host until the GPU is done
+    measured = Sweep(plan)
+    read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
     for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):
         measured.add(row)
         recorder.add(row)

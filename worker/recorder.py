@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from clr.range_test import HeldOut, Point, SweepPlan
@@ -20,6 +20,7 @@ from store.status import Reason, Status
 
 log = logging.getLogger(__name__)
 
+AWAY = (OperationalError, InterfaceError, InternalError)  # what passes when the database is back
 FLUSH_S = 0.5  # a curve seen from outside is at most this old, and so is the sight of a cancel
 
 
@@ -97,7 +98,7 @@ class Recorder:
         self._flushed_at = time.monotonic()
         try:
             self._once(self._append)
-        except DBAPIError as error:
+        except AWAY as error:
             log.warning("job %s: points wait for the database: %s", self._job_id, error)
         else:
             self._rows.clear()
@@ -128,6 +129,6 @@ class Recorder:
         while True:
             try:
                 return write()
-            except DBAPIError as error:
+            except AWAY as error:
                 log.warning("job %s: waiting for the database: %s", self._job_id, error)
                 time.sleep(FLUSH_S)

@@ -11,7 +11,7 @@ import signal
 from contextlib import suppress
 from threading import Event, Thread
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from store import jobs, workers
 from store.database import Database
@@ -126,7 +126,7 @@ class Watcher:
                     with self._database.write() as session:
                         workers.seen(session, self._worker_id)
                 looks += 1
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 log.warning("could not watch: %s", error)
 
 

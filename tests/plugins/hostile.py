@@ -19,6 +19,7 @@ from clr.workload import DatasetMissing, Problem, Workload
 Fault = Literal[
     "none",
     "raise",
+    "raise_unprintable",
     "exit",
     "segfault",
     "kill",
@@ -45,12 +46,17 @@ def _raise() -> None:
     raise ArithmeticError("the workload's own mistake")
 
 
+def _raise_unprintable() -> None:
+    raise ArithmeticError("a NUL \0 and a lone surrogate \ud800")
+
+
 def _memory() -> None:
     raise MemoryError("asked for 1 TiB")
 
 
 FAULTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
+    "raise_unprintable": _raise_unprintable,
     "memory": _memory,
     "exit": lambda: sys.exit(3),
     "segfault": lambda: ctypes.string_at(0),

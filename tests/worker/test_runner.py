@@ -97,6 +97,7 @@ def test_progress_counts_every_measured_step(database: Database, settings: Setti
     ("fault", "reason", "message"),
     [
         ("raise", "workload_error", "the workload's own mistake"),
+        ("raise_unprintable", "workload_error", r"a NUL \x00 and a lone surrogate \ud800"),
         ("exit", "workload_error", "SystemExit: 3"),
         ("memory", "out_of_memory", "asked for 1 TiB"),
         ("missing", "dataset_missing", "apt-get install data"),
