@@ -50,18 +50,15 @@ def finish_sweep(session: Session, job_id: str, *, sweep: int, seed: int) -> Non
 def append(
     session: Session, job_id: str, *, sweep: int, seed: int, series: str, rows: Sequence[Sequence[float]]
 ) -> None:
-    """Add rows to a series; each row has one value per column of `COLUMNS[series]`, in step order."""
+    """Add rows to a series; each row has one value per column of `COLUMNS[series]`, in step order.
+
+    What is stored from the first row's step on is replaced: a write whose commit was not heard of may come again.
+    """
     columns = np.asarray(rows, dtype="<f8").T
-    session.add(
-        CurveChunk(
-            job_id=job_id,
-            sweep=sweep,
-            seed=seed,
-            series=series,
-            first_step=int(columns[0, 0]),
-            data=columns.tobytes(),
-        )
-    )
+    of_series = {"job_id": job_id, "sweep": sweep, "seed": seed, "series": series}
+    first_step = int(columns[0, 0])
+    session.execute(delete(CurveChunk).filter_by(**of_series).where(CurveChunk.first_step >= first_step))
+    session.add(CurveChunk(**of_series, first_step=first_step, data=columns.tobytes()))
 
 
 def load(session: Session, job_id: str, *, after_step: int = -1) -> list[StoredSweep]:

@@ -33,6 +33,21 @@ def test_batches_come_back_as_one_curve_bit_for_bit(database: Database) -> None:
     assert sweep.series["held_out"]["step"].size == 0
 
 
+def test_rows_written_again_replace_what_was_stored_from_there_on(database: Database) -> None:
+    job_id = job(database)
+    rows = [(step, 0.1, float(step)) for step in range(9)]
+    with database.write() as session:
+        curves.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+    for batch in (rows[:3], rows[3:6], rows[3:9]):
+        with database.write() as session:
+            curves.append(session, job_id, sweep=0, seed=0, series="train", rows=batch)
+
+    with database.read() as session:
+        (sweep,) = curves.load(session, job_id)
+
+    assert list(zip(*sweep.series["train"].values(), strict=True)) == rows
+
+
 def test_values_that_are_not_finite_are_kept(database: Database) -> None:
     job_id = job(database)
     rows = [(0, 0.1, math.nan), (1, 0.2, math.inf), (2, 0.3, -math.inf)]
