@@ -17,9 +17,7 @@ from clr.plateau import MIN_VALUES, Plateau, plateau, score
 from clr.range_test import Sweep
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-RESOLVED_FROM = (
-    0.05  # of the range: a rise that begins sooner says how fast the sweep was, not where learning starts
-)
+RESOLVED_FROM = 0.05  # of the range: a rise that begins sooner says how fast the sweep was, no more
 QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
 DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
 STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
@@ -101,7 +99,7 @@ def _bounds(
     others: list[Candidate],
 ) -> Bounds:
     plan = chosen[0].plan
-    metric = next(iter(found.values())).metric.replace("_", "-").replace("-", " ")
+    metric = next(iter(found.values())).metric.replace("_", " ")
     if tests:
         edges = [at.upper_lr for at in found.values()]
         if sum(at.reaches_end for at in found.values()) * 2 > len(found):

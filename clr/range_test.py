@@ -1,7 +1,6 @@
-"""The LR range test (Smith 2017, section 3.3): what to sweep next, and the sweep itself, point by point.
+"""One sweep of the LR range test (Smith 2017, section 3.3), point by point.
 
-Planning is a pure function of what was measured, so a lost test goes on at its first unfinished sweep. The sweep
-is a generator that knows neither torch nor a server: progress, cancelling and recording are its caller's loop.
+A generator that knows neither torch nor a server: progress, cancelling and recording are its caller's loop.
 """
 
 import math

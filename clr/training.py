@@ -77,9 +77,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         generators = range(torch.cuda.device_count()) if self.device != "cpu" else ()
-        with torch.random.fork_rng(
-            devices=generators
-        ):  # a stochastic layer must not move the training's generators
+        with torch.random.fork_rng(devices=generators):  # a stochastic layer must not move training's numbers
             for some, wanted in zip(inputs.split(HELD_OUT_CHUNK), targets.split(HELD_OUT_CHUNK), strict=True):
                 some, wanted = some.to(self.device), wanted.to(self.device)
                 outputs = self._model(some)

@@ -11,8 +11,6 @@ import pytest
 
 from client.client import Client
 from client.embedded import EmbeddedService
-from clr.bounds import find_bounds
-from clr.range_test import Sweep, SweepPlan, run_sweep
 from store.settings import Settings
 from store.status import FINAL, MOVES
 from tests.clr.curves import accuracy_with_edges, loss_of
@@ -103,14 +101,7 @@ def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) 
 
     exec(
         blocks("python")[1],
-        {
-            "Sweep": Sweep,
-            "SweepPlan": SweepPlan,
-            "run_sweep": run_sweep,
-            "find_bounds": find_bounds,
-            "train_batch": train_batch,
-            "evaluate": lambda: (loss_of(accuracy)(last), accuracy(last)),
-        },
+        {"train_batch": train_batch, "evaluate": lambda: (loss_of(accuracy)(last), accuracy(last))},
     )
 
     assert capsys.readouterr().out.startswith("Bounds(")
