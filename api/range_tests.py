@@ -77,6 +77,14 @@ class RangeTestRequest(Body):
             raise invalid("/end_lr", f"must be greater than {SCOUT_START:g} where no start_lr is given")
         raise invalid("/end_lr", f"must be greater than start_lr ({start_lr:g})")
 
+    @model_validator(mode="after")
+    def _quick_takes_one_seed(self) -> "RangeTestRequest":
+        if self.effort == "quick":
+            if "num_seeds" in self.model_fields_set and self.num_seeds != 1:
+                raise invalid("/num_seeds", "must be 1, or left out, with effort quick")
+            self.num_seeds = 1
+        return self
+
 
 IdempotencyKey = Annotated[
     str | None,

@@ -156,6 +156,16 @@ def test_start_lr_must_lie_below_end_lr(api: TestClient) -> None:
     ]
 
 
+def test_a_quick_test_has_one_seed(api: TestClient) -> None:
+    quick = {"workload": "digits", "effort": "quick"}
+
+    assert api.post("/range-tests", json=quick).json()["config"]["num_seeds"] == 1
+    refused = api.post("/range-tests", json=quick | {"num_seeds": 2}).json()
+    assert refused["errors"] == [
+        {"pointer": "/num_seeds", "message": "must be 1, or left out, with effort quick"}
+    ]
+
+
 FIELDS = [
     "params",
     "optimizer",
