@@ -18,13 +18,8 @@ from clr.range_test import Sweep
 
 COLORS = ("#1f6fb4", "#d95f0e", "#3a923a", "#8d5fb8", "#8c564b")
 BASE_COLOR, MAX_COLOR = "#2b8a6e", "#b4233c"
-STYLE: Any = {
-    "svg.hashsalt": "clr-tuner",
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.size": 10,
-    "axes.spines.top": False,
-}
+STYLE: Any = {"svg.hashsalt": "clr-tuner", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False}
+HEADROOM = 1.15  # of an axis above its data, for the names of the bounds
 
 
 def figure(sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str) -> Figure:
@@ -41,9 +36,9 @@ def figure(sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: 
             _draw(axes, group)
             if result is not None and "max_lr" in result:
                 _mark(axes, result)
-        top = drawn.axes[0]
-        verdict = f"inconclusive: {result['why']}" if result is not None and "why" in result else None
-        top.set_title(f"{title}: {verdict or _found(result)}", loc="left", fontweight="bold")
+        drawn.axes[0].set_title(
+            f"{title}: {_verdict(result)}", loc="left", fontweight="bold", parse_math=False
+        )
     return drawn
 
 
@@ -56,8 +51,12 @@ def render(drawn: Figure, format: Literal["svg", "png"]) -> bytes:
     return written.getvalue()
 
 
-def _found(result: Mapping[str, Any] | None) -> str:
-    return "running" if result is None else f"base_lr {result['base_lr']:.3g}, max_lr {result['max_lr']:.3g}"
+def _verdict(result: Mapping[str, Any] | None) -> str:
+    if result is None:
+        return "running"
+    if "why" in result:
+        return f"inconclusive: {result['why']}"
+    return f"base_lr {result['base_lr']:.3g}, max_lr {result['max_lr']:.3g}"
 
 
 def _draw(axes: Axes, sweeps: Sequence[Sweep]) -> None:
@@ -79,7 +78,7 @@ def _draw(axes: Axes, sweeps: Sequence[Sweep]) -> None:
     axes.set_xlim(plan.start_lr, plan.end_lr)
     if np.isfinite(highest):
         lowest = min(0.0, *(p.loss for sweep in sweeps for p in sweep.points if np.isfinite(p.loss)))
-        axes.set_ylim(lowest, lowest + 1.3 * max(highest - lowest, 1e-12))
+        axes.set_ylim(lowest, lowest + 1.2 * HEADROOM * max(highest - lowest, 1e-12))
     _draw_held_out(axes, sweeps)
 
 
@@ -96,7 +95,8 @@ def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
         )
         right.set_ylabel(measured.metric.replace("_", "-") + " (solid)")
         if measured.metric == "accuracy":
-            right.set_ylim(0, 1.02)
+            right.set_ylim(0, HEADROOM)
+            right.set_yticks(np.linspace(0, 1, 6))
     if right.lines:
         right.legend(loc="center right", frameon=False)
     else:
@@ -104,19 +104,18 @@ def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 
 
 def _mark(axes: Axes, result: Mapping[str, Any]) -> None:
-    for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
+    for name, color, side in (("base_lr", BASE_COLOR, "right"), ("max_lr", MAX_COLOR, "left")):
         low, high = result[f"{name}_interval"]
-        at_right_end = (
-            axes.transAxes.inverted().transform(axes.transData.transform((result[name], 0)))[0] > 0.85
-        )
+        across = axes.transAxes.inverted().transform(axes.transData.transform((result[name], 0)))[0]
+        side = "right" if across > 0.85 else "left" if across < 0.15 else side
         axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0)
         axes.axvline(result[name], color=color, linewidth=1.5)
         axes.annotate(
             f"{name}\n{result[name]:.3g}",
             (result[name], 0.98),
             xycoords=("data", "axes fraction"),
-            xytext=(-4 if at_right_end else 4, 0),
-            ha="right" if at_right_end else "left",
+            xytext=(-4 if side == "right" else 4, 0),
+            ha=side,
             textcoords="offset points",
             color=color,
             va="top",
