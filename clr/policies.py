@@ -1,0 +1,315 @@
+"""Schedules by policy with their parameters: what a request may say, checked, and what it means at any step.
+
+A schedule is a function of the step: `schedule(step)` is the rate that update `step` uses. The formulas are
+those of clr/schedules.py, one a policy, of the same name and parameters. Free of torch.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+)
+
+from clr import schedules
+from clr.schedules import Anneal
+
+Rate = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]
+Gamma = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]
+Steps = Annotated[StrictInt, Field(ge=1, le=10**12)]
+FINAL_DIVISOR = (
+    10_000  # final_lr = base_lr / 10,000: several orders of magnitude, as torch and fastai have it
+)
+
+
+class _Policy(BaseModel):
+    """One policy with its parameters: frozen, comparable, picklable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: str
+
+    def __call__(self, step: int) -> float:
+        """The rate that update `step` (>= 0) uses."""
+        return self._formula(step)
+
+    @cached_property
+    def _formula(self) -> Callable[[int], float]:
+        parameters = {name: getattr(self, name) for name in type(self).model_fields if name != "policy"}
+        return partial(getattr(schedules, self.policy), **parameters)
+
+    def phase(self, step: int) -> tuple[int, float] | None:
+        """(cycle, x): the cycle counts from 1, x is 0 at its peak and 1 at its ends; None without cycles."""
+        return None
+
+
+class _Bounded(_Policy):
+    """A policy between two rates."""
+
+    base_lr: Rate
+    max_lr: Rate
+
+    @field_validator("max_lr")
+    @classmethod
+    def _above_base(cls, max_lr: float, info: ValidationInfo) -> float:
+        base_lr = info.data.get("base_lr", 0.0)
+        if max_lr <= base_lr:
+            raise ValueError(f"must be greater than base_lr ({base_lr:g})")
+        return max_lr
+
+
+class _Cyclical(_Bounded):
+    step_size: Steps = Field(description="steps in half a cycle; in its rise where step_size_down is given")
+    step_size_down: Steps | None = Field(default=None, description="steps of the fall; default: step_size")
+
+    def phase(self, step: int) -> tuple[int, float]:
+        """(cycle, x)."""
+        return schedules.phase(step, step_size=self.step_size, step_size_down=self.step_size_down)
+
+
+class Triangular(_Cyclical):
+    """Straight up and straight down."""
+
+    policy: Literal["triangular"]
+
+
+class Triangular2(_Cyclical):
+    """`triangular`, its height halved after each cycle."""
+
+    policy: Literal["triangular2"]
+
+
+class ExpRange(_Cyclical):
+    """`triangular`, its height times gamma at each step, as every library has it."""
+
+    policy: Literal["exp_range"]
+    gamma: Gamma
+
+
+class ExpRangePaper(_Cyclical):
+    """`triangular`, both bounds times gamma at each step: the paper's own words."""
+
+    policy: Literal["exp_range_paper"]
+    gamma: Gamma
+
+
+class Welch(_Cyclical):
+    """Up and down along a parabola."""
+
+    policy: Literal["welch"]
+
+
+class Hann(_Cyclical):
+    """Up and down along a cosine."""
+
+    policy: Literal["hann"]
+
+
+class Decay(_Bounded):
+    """The paper's control: from max_lr down to base_lr in one step_size, then base_lr."""
+
+    policy: Literal["decay"]
+    step_size: Steps
+
+
+class OneCycle(_Bounded):
+    """One cycle, then on down to final_lr.
+
+    Defaults: a cycle of 90 % of num_steps; with three_phase false, a peak at 30 %, and no way but down.
+    """
+
+    policy: Literal["one_cycle"]
+    num_steps: Annotated[StrictInt, Field(ge=4, le=10**12)]
+    three_phase: StrictBool = True
+    step_size: Steps = Field(default_factory=lambda data: _share_of(**data))
+    final_lr: Rate = Field(default_factory=lambda data: data["base_lr"] / FINAL_DIVISOR)
+    anneal: Anneal = "linear"
+
+    @field_validator("step_size")
+    @classmethod
+    def _leaves_steps(cls, step_size: int, info: ValidationInfo) -> int:
+        num_steps = info.data.get("num_steps", 0)
+        longest = (num_steps - 2) // (2 if info.data.get("three_phase", True) else 1)
+        if num_steps and step_size > longest:
+            raise ValueError(
+                f"must be at most {longest}: the last of num_steps ({num_steps}) have to be left"
+            )
+        return step_size
+
+    @field_validator("final_lr")
+    @classmethod
+    def _below_base(cls, final_lr: float, info: ValidationInfo) -> float:
+        if final_lr > info.data.get("base_lr", final_lr):
+            raise ValueError(f"must be at most base_lr ({info.data['base_lr']:g})")
+        return final_lr
+
+    def phase(self, step: int) -> tuple[int, float]:
+        """(1, x); x stays 1 after the cycle."""
+        down = self.step_size if self.three_phase else self.num_steps - 1 - self.step_size
+        within = min(step, self.step_size + down - 1)
+        _, x = schedules.phase(within, step_size=self.step_size, step_size_down=down)
+        return 1, x if within == step else 1.0
+
+
+def _share_of(*, num_steps: int, three_phase: bool, **_: Any) -> int:
+    return max(1, int((0.45 if three_phase else 0.3) * (num_steps - 1)))
+
+
+class SGDR(_Bounded):
+    """Warm restarts: half a cosine down, then back to max_lr at once, each period t_mult times as long."""
+
+    policy: Literal["sgdr"]
+    t_0: Steps = Field(description="steps of the first period")
+    t_mult: Annotated[StrictInt, Field(ge=1, le=100)] = 1
+
+    def phase(self, step: int) -> tuple[int, float]:
+        """(period, x)."""
+        return schedules.period(step, t_0=self.t_0, t_mult=self.t_mult)
+
+
+class Fixed(_Policy):
+    """The same rate at every step."""
+
+    policy: Literal["fixed"]
+    lr: Rate
+
+
+class StepDecay(_Policy):
+    """lr, times gamma after every `drop_every` steps."""
+
+    policy: Literal["step_decay"]
+    lr: Rate
+    gamma: Gamma = 0.1
+    drop_every: Steps
+
+
+class MultistepDecay(_Policy):
+    """lr, times gamma from each milestone on."""
+
+    policy: Literal["multistep_decay"]
+    lr: Rate
+    gamma: Gamma = 0.1
+    milestones: tuple[Steps, ...] = Field(min_length=1, max_length=1000, description="steps, ascending")
+
+    @field_validator("milestones")
+    @classmethod
+    def _ascending(cls, milestones: tuple[int, ...]) -> tuple[int, ...]:
+        if list(milestones) != sorted(set(milestones)):
+            raise ValueError("must ascend")
+        return milestones
+
+
+class ExponentialDecay(_Policy):
+    """lr, times gamma at each step: the paper's `exp`."""
+
+    policy: Literal["exponential_decay"]
+    lr: Rate
+    gamma: Gamma
+
+
+class TimeDecay(_Policy):
+    """lr / (1 + rate * step)."""
+
+    policy: Literal["time_decay"]
+    lr: Rate
+    rate: Rate
+
+
+Unstaged = Annotated[
+    Triangular | Triangular2 | ExpRange | ExpRangePaper | Welch | Hann | Decay | OneCycle | SGDR
+    | Fixed | StepDecay | MultistepDecay | ExponentialDecay | TimeDecay,
+    Field(discriminator="policy"),
+]  # fmt: skip
+
+
+class Stage(BaseModel):
+    """A schedule from step `start` up to, not including, `end`; it counts its own steps from `start`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: Annotated[StrictInt, Field(ge=0, le=10**12)]
+    end: Steps
+    schedule: Unstaged
+
+
+class Staged(_Policy):
+    """One schedule after another (the paper's Table 2); after its end the last one goes on."""
+
+    policy: Literal["staged"]
+    stages: tuple[Stage, ...] = Field(min_length=1, max_length=100)
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        expected = 0
+        for index, stage in enumerate(stages):
+            if stage.start != expected:
+                raise ValueError(f"stage {index} must start at {expected}, where the one before it ends")
+            if stage.end <= stage.start:
+                raise ValueError(f"stage {index} must end after its start ({stage.start})")
+            expected = stage.end
+        return stages
+
+    def __call__(self, step: int) -> float:
+        """The rate of the stage that holds the step."""
+        stage = self._at(step)
+        return stage.schedule(step - stage.start)
+
+    def phase(self, step: int) -> tuple[int, float] | None:
+        """(cycle, x), the cycles of the stages before counted with; None in a stage without cycles."""
+        stage = self._at(step)
+        here = stage.schedule.phase(step - stage.start)
+        if here is None:
+            return None
+        passed = (
+            before.schedule.phase(before.end - before.start - 1)
+            for before in self.stages[: self._index(step)]
+        )
+        return here[0] + sum(last[0] for last in passed if last is not None), here[1]
+
+    def _at(self, step: int) -> Stage:
+        return self.stages[self._index(step)]
+
+    def _index(self, step: int) -> int:
+        if step < 0:
+            raise ValueError(f"step must be >= 0, not {step}")
+        return bisect_right(self.stages, step, key=lambda stage: stage.start) - 1
+
+
+Schedule = Annotated[Unstaged | Staged, Field(discriminator="policy")]
+_ADAPTER: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+
+
+def parse_schedule(spec: dict[str, Any]) -> Schedule:
+    """Check {"policy", its parameters}. Raises pydantic's ValidationError naming the parameter."""
+    return _ADAPTER.validate_python(spec)
+
+
+class Columns(BaseModel):
+    """A schedule at some steps, column by column; cycle and x are None where a policy has no cycles."""
+
+    step: list[int]
+    lr: list[float]
+    cycle: list[int | None]
+    x: list[float | None]
+
+    @classmethod
+    def of(cls, schedule: Schedule, steps: Iterable[int]) -> Self:
+        """What the schedule is at these steps."""
+        step = list(steps)
+        phases = [schedule.phase(one) or (None, None) for one in step]
+        return cls(
+            step=step,
+            lr=[schedule(one) for one in step],
+            cycle=[cycle for cycle, _ in phases],
+            x=[x for _, x in phases],
+        )
