@@ -1,5 +1,6 @@
 """What every test may ask for: servers, and a freshly migrated database on each backend."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from store.settings import Settings
 from tests import services
 
 TEMPLATE = "clr_template"
+# Small steps gain nothing from more threads, and threads that spin starve the other processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
