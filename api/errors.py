@@ -154,7 +154,9 @@ def _of_validation(error: RequestValidationError) -> Problem:
         return Problem(400, "malformed_json", f"the body is not JSON: {found[0]['ctx']['error']}")
     if any(one["loc"][0] == "path" for one in found):
         return Problem(404, "not_found", "there is nothing at this path")
-    return invalid_fields((_where(one, error.body), _say(one)) for one in found)
+    return invalid_fields(
+        (_where(one, error.body), _say(one)) for one in found if one["type"] != "default_factory_not_called"
+    )  # a default that waits for another field is not what is wrong
 
 
 def _where(error: Mapping[str, Any], body: Any) -> str:

@@ -17,6 +17,14 @@ RANGE_TEST_REQUESTS: list[Any] = [
     },
 ]
 
+PREVIEW_REQUESTS: list[Any] = [
+    {
+        "schedule": {"policy": "triangular2", "base_lr": 0.001, "max_lr": 0.006, "step_size": 2000},
+        "num_steps": 12_000,
+        "every": 1000,
+    }
+]
+
 JOB_STATUS: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "range_test",
@@ -95,6 +103,13 @@ CURVE: dict[str, Any] = {
         }
     ],
 }  # fmt: skip
+PREVIEW: dict[str, Any] = {
+    "step": [0, 1000, 2000],
+    "lr": [0.001, 0.0035, 0.006],
+    "cycle": [1, 1, 1],
+    "x": [1.0, 0.5, 0.0],
+}
+
 WORKLOAD: dict[str, Any] = {
     "name": "digits-mlp",
     "description": "A small perceptron on scikit-learn's digits",
@@ -132,6 +147,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "get_curve": {"200": CURVE},
     "list_all_jobs": {"200": _page(JOB_STATUS)},
     "get_job": {"200": JOB_STATUS},
+    "preview_schedule": {"200": PREVIEW},
     "list_workloads": {"200": {"items": [WORKLOAD]}},
     "get_workload": {"200": WORKLOAD},
     "list_workers": {"200": {"items": [WORKER]}},

@@ -68,7 +68,7 @@ def range_test(
     if optimizer_param and not optimizer:
         raise typer.BadParameter("--optimizer-param needs --optimizer")
     if plot:
-        _plot_format(plot)
+        plot_format(plot)
     request: dict[str, Any] = {
         "params": _pairs(param) or None,
         "optimizer": {"name": optimizer, **_pairs(optimizer_param)} if optimizer else None,
@@ -106,7 +106,7 @@ def jobs(
         found = client.range_tests(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
         listed = list(islice(found, limit))
     if as_json:
-        _print_json([job.data for job in listed])
+        print_json([job.data for job in listed])
         return
     header = ["ID", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
     rows = [
@@ -122,7 +122,7 @@ def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: 
     with connect(url, api_key) as client:
         job = client.job(id)
     if as_json:
-        _print_json(job.data)
+        print_json(job.data)
         return
     lines = [(name, job.data.get(name)) for name in ("id", "status", "outcome", "reason", "message")]
     progress = job.progress
@@ -180,7 +180,7 @@ def workloads(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey =
     with connect(url, api_key) as client:
         found = client.workloads()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for workload in found:
         typer.echo(f"{workload['name']:<16} {workload.get('description', '')}")
@@ -221,39 +221,46 @@ def _print_bounds(job: Job, *, as_json: bool) -> None:
         found = job.bounds()
     except Inconclusive as inconclusive:
         if as_json:
-            _print_json(inconclusive.problem)
+            print_json(inconclusive.problem)
             raise typer.Exit(INCONCLUSIVE) from None
         raise
     if as_json:
-        _print_json(found.data)
+        print_json(found.data)
     else:
         typer.echo(describe_bounds(found, num_seeds=job.config.get("num_seeds")))
 
 
 def _write_plot(job: Job, file: Path) -> None:
-    file.write_bytes(job.plot(_plot_format(file)))
+    file.write_bytes(job.plot(plot_format(file)))
     typer.echo(f"picture: {file}", err=True)
 
 
-def _plot_format(file: Path) -> Any:
+def plot_format(file: Path) -> Any:
+    """ "png" or "svg" by the file's name."""
     if file.suffix not in (".png", ".svg"):
         raise typer.BadParameter(f"{file} must end in .png or .svg")
     return file.suffix[1:]
 
 
 def _pairs(pairs: list[str] | None) -> dict[str, Any]:
-    """K=V as a dict; V is read as JSON where it is JSON (64, true, [1, 2]), else as text."""
+    """K=V as a dict."""
     read: dict[str, Any] = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals:
             raise typer.BadParameter(f"{pair!r} must look like name=value")
-        try:
-            read[name] = json.loads(value)
-        except ValueError:
-            read[name] = value
+        read[name] = read_value(value)
     return read
 
 
-def _print_json(answer: Any) -> None:
+def read_value(text: str) -> Any:
+    """JSON where it is JSON (64, true, [1, 2]), else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer for a program to read."""
     typer.echo(json.dumps(answer, indent=2))

@@ -7,7 +7,7 @@ those of clr/schedules.py, one a policy, of the same name and parameters. Free o
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -51,6 +51,10 @@ class _Policy(BaseModel):
         """(cycle, x): the cycle counts from 1, x is 0 at its peak and 1 at its ends; None without cycles."""
         return None
 
+    def length(self, cycles: int) -> int | None:
+        """The steps of so many whole cycles; None where a policy has no end of its own."""
+        return None
+
 
 class _Bounded(_Policy):
     """A policy between two rates."""
@@ -74,6 +78,10 @@ class _Cyclical(_Bounded):
     def phase(self, step: int) -> tuple[int, float]:
         """(cycle, x)."""
         return schedules.phase(step, step_size=self.step_size, step_size_down=self.step_size_down)
+
+    def length(self, cycles: int) -> int:
+        """The steps of so many cycles."""
+        return cycles * (self.step_size + (self.step_size_down or self.step_size))
 
 
 class Triangular(_Cyclical):
@@ -159,6 +167,10 @@ class OneCycle(_Bounded):
         _, x = schedules.phase(within, step_size=self.step_size, step_size_down=down)
         return 1, x if within == step else 1.0
 
+    def length(self, cycles: int) -> int:
+        """Its own num_steps: it has one cycle."""
+        return self.num_steps
+
 
 def _share_of(*, num_steps: int, three_phase: bool, **_: Any) -> int:
     return max(1, int((0.45 if three_phase else 0.3) * (num_steps - 1)))
@@ -174,6 +186,10 @@ class SGDR(_Bounded):
     def phase(self, step: int) -> tuple[int, float]:
         """(period, x)."""
         return schedules.period(step, t_0=self.t_0, t_mult=self.t_mult)
+
+    def length(self, cycles: int) -> int:
+        """The steps of so many periods."""
+        return schedules.periods_end(cycles, t_0=self.t_0, t_mult=self.t_mult)
 
 
 class Fixed(_Policy):
@@ -276,6 +292,10 @@ class Staged(_Policy):
         )
         return here[0] + sum(last[0] for last in passed if last is not None), here[1]
 
+    def length(self, cycles: int) -> int:
+        """Where the last stage ends."""
+        return self.stages[-1].end
+
     def _at(self, step: int) -> Stage:
         return self.stages[self._index(step)]
 
@@ -292,6 +312,12 @@ _ADAPTER: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 def parse_schedule(spec: dict[str, Any]) -> Schedule:
     """Check {"policy", its parameters}. Raises pydantic's ValidationError naming the parameter."""
     return _ADAPTER.validate_python(spec)
+
+
+def by_policy() -> dict[str, type[_Policy]]:
+    """The model of each policy, by its name."""
+    models: list[type[_Policy]] = [*get_args(get_args(Unstaged)[0]), Staged]
+    return {get_args(model.model_fields["policy"].annotation)[0]: model for model in models}
 
 
 class Columns(BaseModel):

@@ -189,15 +189,17 @@ def period(step: int, *, t_0: int, t_mult: int = 1) -> tuple[int, float]:
     """(cycle, x) of `sgdr`: the period counts from 1; x in [0, 1) is 0 at its restart."""
     _check(step, t_0=t_0, t_mult=t_mult)
     if t_mult == 1:
-        done, within = divmod(step, t_0)
-        return done + 1, within / t_0
-    done = int(math.log(step * (t_mult - 1) / t_0 + 1, t_mult))
-    done += (_periods_end(done + 1, t_0, t_mult) <= step) - (_periods_end(done, t_0, t_mult) > step)
-    return done + 1, (step - _periods_end(done, t_0, t_mult)) / (t_0 * t_mult**done)
+        done = step // t_0
+    else:
+        done = int(math.log(step * (t_mult - 1) / t_0 + 1, t_mult))  # off by one at most
+        done += periods_end(done + 1, t_0=t_0, t_mult=t_mult) <= step
+        done -= periods_end(done, t_0=t_0, t_mult=t_mult) > step
+    return done + 1, (step - periods_end(done, t_0=t_0, t_mult=t_mult)) / (t_0 * t_mult**done)
 
 
-def _periods_end(periods: int, t_0: int, t_mult: int) -> int:
-    return t_0 * int(t_mult**periods - 1) // (t_mult - 1)
+def periods_end(periods: int, *, t_0: int, t_mult: int = 1) -> int:
+    """The step at which so many periods of `sgdr` are over."""
+    return t_0 * (periods if t_mult == 1 else (t_mult**periods - 1) // (t_mult - 1))
 
 
 def _between(base_lr: float, max_lr: float, height: float) -> float:

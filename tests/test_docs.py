@@ -107,6 +107,19 @@ def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith("Bounds(")
 
 
+def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "learning-rates.md").read_text()
+    (commands,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    subprocess.run(["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, check=True)
+
+    drawn = sorted(tmp_path.glob("*.svg"))
+    assert [picture.name for picture in drawn] == sorted(re.findall(r"\(schedules/(\w+\.svg)\)", page))
+    for picture in drawn:
+        assert picture.read_bytes() == (ROOT / "docs" / "schedules" / picture.name).read_bytes()
+
+
 def test_the_table_of_states_is_the_status_machine() -> None:
     told = dict(re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", README, re.MULTILINE))
     told.pop("status")

@@ -40,6 +40,7 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "GET /range-tests/{id}/bounds",
         "GET /range-tests/{id}/curve",
         "GET /range-tests/{id}/plot.{format}",
+        "POST /schedules/preview",
         "GET /jobs",
         "GET /jobs/{id}",
         "GET /workloads",
@@ -80,7 +81,7 @@ def test_every_answer_in_json_has_an_example_that_its_schema_allows(document: Do
 
 
 def test_the_examples_of_requests_and_problems_are_valid(document: Document) -> None:
-    for name in ("RangeTestRequest", "ProblemBody"):
+    for name in ("RangeTestRequest", "PreviewRequest", "ProblemBody"):
         schema = document["components"]["schemas"][name]
         for example in schema["examples"]:
             refuse_if_wrong(document, schema, example)

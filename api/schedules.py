@@ -1,0 +1,40 @@
+"""Schedules over HTTP: what a policy would do, without training."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict, Field, StrictInt
+
+from api.errors import invalid, responses
+from api.examples import PREVIEW_REQUESTS
+from api.plain import Body, require_json
+from clr.policies import Columns, Schedule
+
+MOST_ROWS = 100_000
+
+router = APIRouter(prefix="/schedules", tags=["schedules"])
+
+
+class PreviewRequest(Body):
+    """A schedule, and for how many steps to see it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": PREVIEW_REQUESTS})
+
+    schedule: Schedule
+    num_steps: Annotated[StrictInt, Field(ge=1, le=10**12, description="steps 0 .. num_steps - 1")]
+    every: Annotated[StrictInt, Field(ge=1, le=10**12, description="answer each so many steps")] = 1
+
+
+@router.post("/preview", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
+def preview_schedule(body: PreviewRequest) -> Columns:
+    """The rate that each update would use, with its cycle (from 1) and x: 1 at a cycle's ends, 0 at its peak.
+
+    `cycle` and `x` are null where a policy has no cycles.
+    """
+    steps = range(0, body.num_steps, body.every)
+    if len(steps) > MOST_ROWS:
+        enough = -(-body.num_steps // MOST_ROWS)
+        raise invalid(
+            "/every", f"must be at least {enough} for {body.num_steps} steps: {MOST_ROWS} rows at most"
+        )
+    return Columns.of(body.schedule, steps)

@@ -1,0 +1,112 @@
+"""Schedules in the shell: computed here, no service needed."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from client.job_commands import plot_format, print_json, read_value
+from client.report import columns
+from clr.policies import Columns, Schedule, by_policy, parse_schedule
+
+ROWS = 20  # printed at most, about
+CYCLES = 3  # shown where nothing is said
+
+app = typer.Typer()
+
+
+def _describe_policies() -> str:
+    lines = []
+    for name, model in by_policy().items():
+        options = [
+            f"--{field.replace('_', '-')}" if info.is_required() else f"[--{field.replace('_', '-')}]"
+            for field, info in model.model_fields.items()
+            if field != "policy"
+        ]
+        lines.append(f"{name} {' '.join(options)}")
+    return "\n\n".join(["Policies and their options:", *lines])
+
+
+@app.command(
+    rich_help_panel="Schedules",
+    epilog=_describe_policies(),
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def schedule(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help="triangular2, one_cycle ...; see below.")],
+    num_steps: Annotated[
+        int | None, typer.Option(min=1, help=f"Steps to show; default: {CYCLES} cycles.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every step as JSON columns.")] = False,
+) -> None:
+    """Show what a schedule does: its rate, cycle and x at each step.
+
+    The policy's own parameters are options: clr-tuner schedule triangular2 --base-lr 0.001 --max-lr 0.006
+    --step-size 2000 --plot triangular2.svg
+    """
+    model = by_policy().get(policy)
+    if model is None:
+        raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
+    given = _options(context.args)
+    if num_steps is not None and "num_steps" in model.model_fields:
+        given["num_steps"] = num_steps
+    chosen = _parse(policy, given)
+    shown = num_steps or chosen.length(CYCLES)
+    if shown is None:
+        raise typer.BadParameter(f"{policy} has no cycles: say how far to look with --num-steps")
+    if plot:
+        _draw(chosen, shown, plot)
+    if as_json:
+        print_json(Columns.of(chosen, range(shown)).model_dump())
+        return
+    rows = Columns.of(chosen, range(0, shown, max(1, shown // ROWS)))
+    table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_short, rows.x), strict=True)
+    typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
+
+
+def _options(words: list[str]) -> dict[str, Any]:
+    """`--base-lr 0.1` or `--base-lr=0.1` as {"base_lr": 0.1}."""
+    read, left = {}, list(words)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if not name.startswith("--"):
+            raise typer.BadParameter(f"unexpected {name!r}; parameters are options: --base-lr 0.001")
+        if not equals:
+            if not left:
+                raise typer.BadParameter(f"{name} needs a value")
+            value = left.pop(0)
+        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
+    return read
+
+
+def _parse(policy: str, given: dict[str, Any]) -> Schedule:
+    try:
+        return parse_schedule({"policy": policy, **given})
+    except ValidationError as error:
+        wrong = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        raise typer.BadParameter("; ".join(_say(one) for one in wrong)) from None
+
+
+def _say(error: Any) -> str:
+    option = "--" + str(error["loc"][1] if len(error["loc"]) > 1 else error["loc"][-1]).replace("_", "-")
+    if error["type"] == "missing":
+        return f"{option} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{option} is not an option of this policy"
+    return f"{option} {error['msg'].removeprefix('Value error, ')}"
+
+
+def _draw(chosen: Schedule, num_steps: int, file: Path) -> None:
+    format = plot_format(file)
+    from clr.plots import render  # noqa: PLC0415 - matplotlib takes half a second, which only drawing needs
+    from clr.schedule_plots import schedule_figure  # noqa: PLC0415 - as above
+
+    file.write_bytes(render(schedule_figure(chosen, num_steps, title=chosen.policy), format))
+    typer.echo(f"picture: {file}", err=True)
+
+
+def _short(x: float | None) -> str | None:
+    return None if x is None else f"{x:.4g}"
