@@ -24,6 +24,9 @@ migrate: $(READY) ## bring the database of CLR_DATABASE_URL to the newest schema
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 	@$(BIN)/python -m pytest
 
+chaos: $(READY) ## the fault contract: kill everything and see that nothing is lost
+	@$(BIN)/python -m pytest -m chaos tests/chaos
+
 check: $(READY) ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -40,4 +43,4 @@ bench: $(READY) ## print the benchmark tables
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test check format bench help
+.PHONY: setup demo serve migrate test chaos check format bench help

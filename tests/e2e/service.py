@@ -1,4 +1,4 @@
-"""A service of real processes: uvicorn, a Celery worker, the run's Valkey, SQLite or Postgres."""
+"""A service of real processes: uvicorn, Celery workers, somebody's database and broker."""
 
 import os
 import signal
@@ -19,37 +19,64 @@ READY_S = 60
 
 
 class Service:
-    """Starts and ends the processes of one service; restarts are explicit."""
+    """Starts and ends the processes of one service; restarts are explicit.
+
+    Names are `api` and `worker`, or several of them: `api-2`, `worker-b`. Each worker has a data folder of its own.
+    """
 
     def __init__(self, database_url: str, broker_url: str, folder: Path, **settings: object) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
-        given = {"database_url": database_url, "broker_url": broker_url, "data_dir": folder} | settings
+        given = {"database_url": database_url, "broker_url": broker_url} | settings
         self._environment = (
             os.environ
             | {f"CLR_{name.upper()}": str(value) for name, value in given.items()}
             | {"PYTHONPATH": str(ROOT / "tests" / "plugins")}
         )
+        self._ports: dict[str, int] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str) -> None:
-        """Start the `api` or the `worker`."""
+    @property
+    def url(self) -> str:
+        """Where the first API listens."""
+        return self.url_of("api")
+
+    def url_of(self, api: str) -> str:
+        """Where this API listens, also when it is started again."""
+        return f"http://127.0.0.1:{self._ports.setdefault(api, free_port())}"
+
+    def start(self, name: str, **environment: str) -> None:
+        """Start it, with some more environment."""
+        port = self.url_of(name).rpartition(":")[2]
         command = {
             "api": [
-                "-m", "uvicorn", "--factory", "api.app:create_app", "--port", str(self.port), "--log-level", "warning"
+                "-m",
+                "uvicorn",
+                "--factory",
+                "api.app:create_app",
+                "--port",
+                port,
+                "--log-level",
+                "warning",
             ],
             "worker": ["-m", "worker"],
-        }[name]  # fmt: skip
+        }[name.partition("-")[0]]
+        data = self._folder / f"data-{name}"
+        data.mkdir(exist_ok=True)
         with (self._folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, *command], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self._environment | {"CLR_DATA_DIR": str(data)} | environment,
+                stdout=log,
+                stderr=log,
             )
 
-    def kill(self, name: str) -> None:
-        """End it as a crash of the host would."""
-        self.processes[name].kill()
-        self.processes[name].wait()
+    def kill(self, *names: str) -> None:
+        """End them as a crash of the host would."""
+        for name in names:
+            self.processes[name].kill()
+        for name in names:
+            self.processes[name].wait()
 
     def wait_until_ready(self) -> None:
         """Until the API answers that a worker has published its workloads."""
@@ -61,21 +88,22 @@ class Service:
             except httpx2.TransportError:
                 pass
             assert time.monotonic() < deadline, self.logs()
+            time.sleep(0.05)
 
     def logs(self) -> str:
         """What the processes said."""
         return "\n".join(path.read_text() for path in sorted(self._folder.glob("*.log")))
 
     def stop(self) -> None:
-        """End everything, the worker first."""
-        for name in ("worker", "api"):
-            if name in self.processes:
-                self.processes[name].send_signal(signal.SIGTERM)
+        """End everything, the workers first."""
+        for name in sorted(self.processes, reverse=True):
+            self.processes[name].send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""Everything that may be killed: API, workers, broker and, at scale, the database; and how to look inside."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from client.client import Client
+from client.job import Job
+from migrations.schema import upgrade
+from store.database import Database
+from store.models import Attempt
+from tests import services
+from tests.e2e.service import Service
+from tests.services import Server
+
+SHORT = {"lease_s": 3, "sweep_s": 0.5, "watch_s": 0.1, "stall_timeout_s": 20, "cancel_grace_s": 1}
+WITHIN_S = 60
+
+
+class Stack:
+    """One service with servers of its own; `database_server` is None with SQLite."""
+
+    def __init__(
+        self, service: Service, client: Client, broker: Server, database_server: Server | None, url: str
+    ) -> None:
+        self.service, self.client = service, client
+        self.broker, self.database_server = broker, database_server
+        self.database = Database(url)
+
+    def submit(self, fault: str = "patient", *, num_steps: int = 150, **fields: Any) -> Job:
+        """A job of one sweep; `patient` takes 20 ms a step."""
+        sweep = {"num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": num_steps}
+        return self.client.range_test("hostile", params={"fault": fault}, **sweep | fields)
+
+    def attempts(self, job: Job) -> list[Attempt]:
+        """Every claim of the job, in order."""
+        with self.database.read() as session:
+            query = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt)
+            return list(session.scalars(query))
+
+    def wait_for_steps(self, job: Job, more_than: int = 0) -> None:
+        """Until the job has measured that many steps."""
+        wait_for(lambda: job.refresh().progress.get("completed", 0) > more_than)
+
+
+def wait_for(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    """Look until it holds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this pid is there and is not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def assert_one_sound_result(stack: Stack, job: Job) -> None:
+    """The job succeeded once, and each of its curves has every step exactly once."""
+    job.wait(timeout_s=WITHIN_S)
+    ends = [attempt.ended for attempt in stack.attempts(job)]
+    assert ends.count("succeeded") == 1, ends
+    assert ends[-1] == "succeeded", ends
+    runs = job.curve()["runs"]
+    assert runs
+    for run in runs:
+        assert run["finished"]
+        assert run["step"] == list(range(len(run["step"])))
+
+
+@contextmanager
+def running_stack(backend: str, folder: Path, **settings: object) -> Iterator[Stack]:
+    """`sqlite`: as embedded. `postgres`: as at scale. Servers of its own, short leases, ready."""
+    with services.broker_server() as broker:
+        if backend == "sqlite":
+            with _serving(None, f"sqlite:///{folder / 'clr.sqlite3'}", broker, folder, settings) as stack:
+                yield stack
+            return
+        with (
+            services.postgres_server() as server,
+            _serving(server, server.url, broker, folder, settings) as stack,
+        ):
+            yield stack
+
+
+@contextmanager
+def _serving(
+    server: Server | None, url: str, broker: Server, folder: Path, settings: dict[str, object]
+) -> Iterator[Stack]:
+    upgrade(url)
+    service = Service(url, broker.url, folder, **SHORT | settings)
+    service.start("worker")
+    service.start("api")
+    try:
+        service.wait_until_ready()
+        with Client(service.url) as client:
+            stack = Stack(service, client, broker, server, url)
+            yield stack
+            stack.database.close()
+    finally:
+        service.stop()
+
+
+def pids_below(pid: int) -> set[int]:
+    """Every process below this one."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    below = {pid}
+    while grown := {child for child, parent in parents.items() if parent in below} - below:
+        below |= grown
+    return below - {pid}
+
+
+def signal_all(pids: set[int], number: int) -> None:
+    """Send a signal to processes that may just have ended."""
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
