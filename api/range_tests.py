@@ -18,7 +18,15 @@ from api.state import Opened
 from api.workloads import find_workload, resolve_params
 from clr import optimizers
 from clr.optimizers import OptimizerSpec, parse_optimizer
-from clr.planning import SCOUT_END, SCOUT_START, RangeTestConfig, most_steps
+from clr.planning import (
+    HIGHEST_LR,
+    LOWEST_LR,
+    MOST_SEEDS,
+    SCOUT_END,
+    SCOUT_START,
+    RangeTestConfig,
+    most_steps,
+)
 from clr.range_test import Effort
 from store import jobs
 from store.jobs import NewJob
@@ -31,7 +39,7 @@ LOOK_S = 0.2  # between two looks while a request waits
 
 router = APIRouter(prefix="/range-tests", tags=["range tests"])
 
-LearningRate = Annotated[FiniteFloat, Field(ge=1e-30, le=1e6, strict=True)]
+LearningRate = Annotated[FiniteFloat, Field(ge=LOWEST_LR, le=HIGHEST_LR, strict=True)]
 
 
 class RangeTestRequest(Body):
@@ -44,7 +52,9 @@ class RangeTestRequest(Body):
     optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
     batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
     seed: StrictInt = Field(default=0, ge=0, le=2_000_000_000)
-    num_seeds: StrictInt = Field(default=3, ge=1, le=20, description="seeds seed .. seed + num_seeds - 1")
+    num_seeds: StrictInt = Field(
+        default=3, ge=1, le=MOST_SEEDS, description="seeds seed .. seed + num_seeds - 1"
+    )
     start_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
     end_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
     num_steps: StrictInt | None = Field(

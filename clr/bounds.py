@@ -12,14 +12,13 @@ from statistics import median
 from typing import Any
 
 from clr.candidates import Candidate, candidates
+from clr.doubts import at_end, doubt, resolved_from
 from clr.planning import chosen_range
-from clr.plateau import MIN_VALUES, Plateau, plateau, score
-from clr.range_test import Sweep
+from clr.plateau import Plateau, plateau, score
+from clr.range_test import Sweep, SweepPlan
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-RESOLVED_FROM = 0.05  # of the range: a rise that begins sooner says how fast the sweep was, no more
 QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
-DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
 STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
 DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
 ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"}
@@ -76,9 +75,9 @@ def find_bounds(
     others = candidates(sweeps)
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     chosen = chosen_range(tests) if tests else list(sweeps)
-    doubt = _no_signal(chosen) or _not_learning(chosen) or _unreadable(chosen, tests)
-    if doubt is not None:
-        why, message, advice, request = doubt
+    doubted = doubt(chosen, tests=tests, sweeps=sweeps)
+    if doubted is not None:
+        why, message, advice, request = doubted
         return Inconclusive(
             why=why,
             message=message,
@@ -102,7 +101,7 @@ def _bounds(
     metric = next(iter(found.values())).metric.replace("_", " ")
     if tests:
         edges = [at.upper_lr for at in found.values()]
-        if sum(at.reaches_end for at in found.values()) * 2 > len(found):
+        if at_end(list(found.values())):
             rule_max = "highest_range_that_trains_as_well"
             reason_max = (
                 f"{metric} held up to {plan.end_lr:.3g}, the end of this range, and a range reaching higher "
@@ -118,17 +117,14 @@ def _bounds(
         rule_max = "quarter_of_lowest_loss"
         reason_max = f"a quarter of {edges[0] / QUICK_FACTOR:.3g}, where one short sweep had its lowest loss"
     max_lr = _pool(edges)
-    resolved_from = plan.start_lr + RESOLVED_FROM * (plan.end_lr - plan.start_lr)
     rises = [at.rise_lr for at in found.values()]
-    if plan.shape == "linear" and median(rises) > resolved_from and median(rises) < max_lr / 2:
+    unresolved = _unresolved(plan, median(rises), max_lr)
+    if unresolved is None:
         base_edges, rule_base = rises, "rise_begins"
         reason_base = f"{metric} first rises for good here"
     else:
         base_edges, rule_base = [edge / UNRESOLVED_DIVISOR for edge in edges], "quarter_of_max"
-        reason_base = (
-            "max_lr / 4, the paper's rule of thumb (a third or a fourth): the start of the rise lies too near "
-            "the start of the sweep to be resolved"
-        )
+        reason_base = f"max_lr / 4, the paper's rule of thumb (a third or a fourth): {unresolved}"
     return Bounds(
         base_lr=_pool(base_edges),
         max_lr=max_lr,
@@ -149,77 +145,25 @@ def _bounds(
         },
         step_size=round(STEP_SIZE_EPOCHS * steps_per_epoch) or 1 if steps_per_epoch else DEFAULT_STEP_SIZE,
         steps_per_epoch=steps_per_epoch,
-        warnings=warnings,
+        warnings=warnings + _untested(_pool(base_edges), plan),
         candidates=others,
     )
 
 
-Doubt = tuple[str, str, str, dict[str, Any]]
-
-
-def _no_signal(sweeps: Sequence[Sweep]) -> Doubt | None:
-    """The loss itself cannot be read."""
-    if not sweeps or all(len(sweep.points) == 0 for sweep in sweeps):
-        return "too_few_points", "nothing was measured", "measure at least 12 steps", {"num_steps": 200}
-    if all(not math.isfinite(sweep.points[0].loss) for sweep in sweeps):
-        return (
-            "non_finite_from_start",
-            "the loss is not finite at the very first step, before any update",
-            "check the data, the loss and the initial weights: no learning rate can mend them",
-            {},
-        )
-    losses = [point.loss for sweep in sweeps for point in sweep.points if math.isfinite(point.loss)]
-    if len(losses) >= MIN_VALUES and max(losses) - min(losses) <= 1e-12 * abs(max(losses, key=abs)):
-        return (
-            "loss_never_changed",
-            f"the loss stayed at {losses[0]:.6g} at every learning rate",
-            "check that the loss depends on the weights and that they receive gradients",
-            {},
-        )
-    if all(score(sweep) is None for sweep in sweeps):
-        return (
-            "too_few_points",
-            f"no sweep has {MIN_VALUES} finite measurements: it ended almost at once",
-            "start at a lower learning rate and take more steps",
-            {"end_lr": min(sweep.plan.end_lr for sweep in sweeps) / 100, "num_steps": 400},
-        )
+def _unresolved(plan: SweepPlan, rise_lr: float, max_lr: float) -> str | None:
+    """Why base_lr cannot be read off the rise; None where it can."""
+    if plan.shape == "exponential":
+        return "one short exponential sweep does not resolve where learning starts"
+    if rise_lr <= resolved_from(plan):
+        return "the start of the rise lies too near the start of the sweep to be resolved"
+    if rise_lr >= max_lr / 2:
+        return "the rise begins so late that it says how fast the sweep was, no more"
     return None
 
 
-def _not_learning(sweeps: Sequence[Sweep]) -> Doubt | None:
-    learning = [at for sweep in sweeps if (at := plateau(sweep)) is not None and at.learns]
-    if 2 * len(learning) > len(sweeps):
-        return None
-    return (
-        "no_learning",
-        f"learning shows in {len(learning)} of {len(sweeps)} seeds: no rise stands out from the noise",
-        "give it more steps or a larger batch; if it stays so, the model cannot learn these targets",
-        {"num_steps": 4 * sweeps[0].plan.num_steps},
-    )
-
-
-def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None:
-    """The curve is sound, but its upper edge is not to be trusted."""
-    if not tests:
-        return None
-    found = [at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns]
-    plan = chosen[0].plan
-    if all(at.reaches_end for at in found) and plan.end_lr == max(sweep.plan.end_lr for sweep in tests):
-        return (
-            "edge_not_reached",
-            f"every seed still trained as well as ever at {plan.end_lr:.3g}, the highest rate tested",
-            "raise end_lr",
-            {"end_lr": 10 * plan.end_lr},
-        )
-    edges = [at.upper_lr for at in found]
-    if max(edges) > DISAGREEMENT * min(edges):
-        return (
-            "seeds_disagree",
-            f"the seeds put max_lr anywhere between {min(edges):.3g} and {max(edges):.3g}",
-            "use more seeds and longer sweeps",
-            {"num_seeds": 2 * len(chosen) + 1, "num_steps": 2 * plan.num_steps},
-        )
-    return None
+def _untested(base_lr: float, plan: SweepPlan) -> list[str]:
+    below = f"base_lr lies below {plan.start_lr:.3g}, where the tested range starts"
+    return [below] if base_lr < plan.start_lr else []
 
 
 def _warnings(chosen: Sequence[Sweep], found: dict[int, Plateau], optimizer: str | None) -> list[str]:
@@ -238,7 +182,7 @@ def _warnings(chosen: Sequence[Sweep], found: dict[int, Plateau], optimizer: str
 def _lowest(sweep: Sweep) -> float:
     """The rate of the lowest smoothed loss."""
     losses = score(Sweep(sweep.plan, sweep.points))
-    assert losses is not None  # _no_signal has looked
+    assert losses is not None  # clr/doubts.py has looked
     return float(losses.lr[losses.smooth.argmax()])
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
-NonNegative = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]  # and a float32
+Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False)]
 Betas = tuple[Fraction, Fraction]
 
@@ -57,7 +58,7 @@ class RMSprop(_Spec):
     """torch.optim.RMSprop."""
 
     name: Literal["RMSprop"]
-    alpha: NonNegative = 0.99
+    alpha: Share = 0.99
     eps: NonNegative = 1e-8
     momentum: NonNegative = 0.0
     centered: StrictBool = False
@@ -76,7 +77,7 @@ class Adadelta(_Spec):
     """torch.optim.Adadelta."""
 
     name: Literal["Adadelta"]
-    rho: Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)] = 0.9
+    rho: Share = 0.9
     eps: NonNegative = 1e-6
 
 

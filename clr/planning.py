@@ -13,6 +13,7 @@ import numpy as np
 from clr.plateau import depth, plateau, smooth
 from clr.range_test import Effort, Sweep, SweepPlan
 
+LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
 SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 150
 QUICK_STEPS = 200
 TEST_STEPS = 400

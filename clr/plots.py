@@ -22,10 +22,12 @@ STYLE: Any = {"svg.hashsalt": "clr-tuner", "svg.fonttype": "none", "font.size": 
 HEADROOM = 1.15  # of an axis above its data, for the names of the bounds
 
 
-def figure(sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str) -> Figure:
+def figure(
+    sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str, otherwise: str = "running"
+) -> Figure:
     """Draw the range that the bounds were read from, and the scout below it.
 
-    result: `to_dict()` of `Bounds` or `Inconclusive`; None while nothing is found.
+    result: `to_dict()` of `Bounds` or `Inconclusive`; None where nothing is found: then the title says `otherwise`.
     """
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     scouts = [sweep for sweep in sweeps if sweep.plan.phase == "scout"]
@@ -37,7 +39,7 @@ def figure(sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: 
             if result is not None and "max_lr" in result:
                 _mark(axes, result)
         drawn.axes[0].set_title(
-            f"{title}: {_verdict(result)}", loc="left", fontweight="bold", parse_math=False
+            f"{title}: {_verdict(result) or otherwise}", loc="left", fontweight="bold", parse_math=False
         )
     return drawn
 
@@ -51,9 +53,9 @@ def render(drawn: Figure, format: Literal["svg", "png"]) -> bytes:
     return written.getvalue()
 
 
-def _verdict(result: Mapping[str, Any] | None) -> str:
+def _verdict(result: Mapping[str, Any] | None) -> str | None:
     if result is None:
-        return "running"
+        return None
     if "why" in result:
         return f"inconclusive: {result['why']}"
     return f"base_lr {result['base_lr']:.3g}, max_lr {result['max_lr']:.3g}"

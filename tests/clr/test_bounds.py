@@ -199,3 +199,97 @@ def test_the_raw_curve_is_left_as_it_was() -> None:
     find_bounds(sweeps)
 
     np.testing.assert_array_equal(before, [point.loss for sweep in sweeps for point in sweep.points])
+
+
+def test_a_range_whose_lowest_rate_is_already_too_high_is_inconclusive() -> None:
+    too_high = accuracy_with_edges(rises_at=1e-4, falls_at=0.004)
+    sweeps = [
+        measured(plan(seed=seed, start_lr=0.001, end_lr=0.1), loss_of(too_high), too_high)
+        for seed in range(3)
+    ]
+
+    doubt = doubt_of(sweeps)
+
+    assert doubt.why == "range_starts_too_high"
+    assert doubt.next_experiment["request"]["start_lr"] < 0.001
+
+
+def test_most_seeds_at_the_end_of_the_highest_range_are_inconclusive() -> None:
+    still_good = accuracy_with_edges(rises_at=0.1, falls_at=100)
+    sweeps = [measured(plan(seed=seed), loss_of(still_good), still_good) for seed in range(2)]
+
+    assert doubt_of([*sweeps, measured(plan(seed=2), loss_of(GOOD), GOOD)]).why == "edge_not_reached"
+
+
+def quick(loss: object, *, start_lr: float = 1e-6, end_lr: float = 10.0) -> Sweep:
+    sweep = plan(sweep=0, phase="scout", shape="exponential", start_lr=start_lr, end_lr=end_lr, num_steps=200)
+    return measured(sweep, loss)  # type: ignore[arg-type]
+
+
+def test_a_quick_test_whose_loss_was_still_falling_at_its_end_is_inconclusive() -> None:
+    doubt = doubt_of([quick(loss_of(GOOD), end_lr=0.1)])
+
+    assert doubt.why == "edge_not_reached"
+    assert doubt.next_experiment["request"] == {"end_lr": 1.0}
+
+
+def test_a_quick_test_says_that_one_exponential_sweep_does_not_resolve_the_rise() -> None:
+    found = bounds_of([quick(loss_of(GOOD))])
+
+    assert "exponential sweep" in found.reason_base
+
+
+def test_a_rise_near_max_lr_is_not_called_one_near_the_start() -> None:
+    late = accuracy_with_edges(rises_at=0.45, falls_at=0.6)
+
+    found = bounds_of(seeds(loss_of(late), late))
+
+    assert found.rule_base == "quarter_of_max"
+    assert "begins so late" in found.reason_base
+
+
+def test_a_base_lr_below_the_tested_range_is_warned_of() -> None:
+    sweeps = [measured(plan(seed=seed, start_lr=0.2), loss_of(GOOD), GOOD, noise=0.01) for seed in range(3)]
+
+    found = bounds_of(sweeps)
+
+    assert found.base_lr < 0.2
+    assert any("below 0.2" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("loss", "start_lr", "end_lr", "advice", "lower"),
+    [
+        (lambda lr: 2.3, 1e-9, 1e-8, "raise end_lr", False),
+        (lambda lr: 2.3 + lr, 5.0, 10.0, "start at a lower", True),
+    ],
+)
+def test_no_learning_in_a_narrow_range_sends_to_where_learning_may_be(
+    loss: object, start_lr: float, end_lr: float, advice: str, lower: bool
+) -> None:
+    sweeps = [
+        measured(plan(seed=seed, start_lr=start_lr, end_lr=end_lr), loss, lambda lr: 0.1, noise=0.01)  # type: ignore[arg-type]
+        for seed in range(3)
+    ]
+
+    doubt = doubt_of(sweeps)
+
+    assert doubt.why == "no_learning"
+    assert advice in doubt.next_experiment["message"]
+    asked = doubt.next_experiment["request"]
+    assert asked["end_lr"] <= start_lr if lower else asked["end_lr"] > end_lr
+
+
+def test_what_to_try_next_is_always_a_request_that_may_be_sent() -> None:
+    many = [measured(plan(seed=seed), loss_of(GOOD), GOOD) for seed in range(19)]
+    apart = accuracy_with_edges(0.01, 0.05)
+    still_good = accuracy_with_edges(rises_at=1e5, falls_at=1e9)
+    highest = [measured(plan(end_lr=1e6, start_lr=1.0), loss_of(still_good), still_good)]
+
+    disagreeing = doubt_of([*many, measured(plan(seed=19), loss_of(apart), apart)])
+    at_the_top = doubt_of(highest)
+    broken = doubt_of([Sweep(plan(start_lr=1.0, end_lr=10.0), [Point(0, 1.0, 2.0), Point(1, 1.1, math.nan)])])
+
+    assert disagreeing.next_experiment["request"]["num_seeds"] == 20
+    assert at_the_top.next_experiment["request"]["end_lr"] == 1e6
+    assert broken.next_experiment["request"] == {"start_lr": 0.01, "end_lr": 1.0, "num_steps": 400}

@@ -41,3 +41,12 @@ def test_a_name_is_accepted_in_any_case_and_spelled_as_torch_does(name: str) -> 
 def test_what_torch_would_refuse_is_refused_here(spec: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         parse_optimizer(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [("RMSprop", "weight_decay"), ("Adagrad", "initial_accumulator_value"), ("RMSprop", "alpha")],
+)
+def test_a_value_that_no_float32_holds_is_refused(name: str, parameter: str) -> None:
+    with pytest.raises(ValidationError):
+        parse_optimizer({"name": name, parameter: 1e300})

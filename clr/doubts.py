@@ -1,0 +1,143 @@
+"""Why a curve gives no trustworthy bounds: what is wrong with it, in a sentence, and what to try next."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END
+from clr.plateau import MIN_VALUES, Plateau, plateau, score
+from clr.range_test import Sweep, SweepPlan
+
+RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
+DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
+
+Doubt = tuple[str, str, str, dict[str, Any]]  # (why, message, advice, request): as in `Inconclusive`
+
+
+def doubt(chosen: Sequence[Sweep], *, tests: Sequence[Sweep], sweeps: Sequence[Sweep]) -> Doubt | None:
+    """The first reason not to trust the chosen sweeps; None where there is none.
+
+    tests: the sweeps of the test proper, empty in a quick one. sweeps: everything that was measured.
+    """
+    return _no_signal(chosen) or _not_learning(chosen, sweeps) or _unreadable(chosen, tests)
+
+
+def at_end(found: Sequence[Plateau]) -> bool:
+    """Whether most seeds still scored as well as ever when their sweep ended."""
+    return 2 * sum(at.reaches_end for at in found) > len(found)
+
+
+def resolved_from(plan: SweepPlan) -> float:
+    """The rate from which on a sweep can tell where something begins."""
+    return plan.start_lr + RESOLVED_FROM * (plan.end_lr - plan.start_lr)
+
+
+def _no_signal(sweeps: Sequence[Sweep]) -> Doubt | None:
+    """The loss itself cannot be read."""
+    if not sweeps or all(len(sweep.points) == 0 for sweep in sweeps):
+        return "too_few_points", "nothing was measured", "measure at least 12 steps", {"num_steps": 200}
+    if all(not math.isfinite(sweep.points[0].loss) for sweep in sweeps):
+        return (
+            "non_finite_from_start",
+            "the loss is not finite at the very first step, before any update",
+            "check the data, the loss and the initial weights: no learning rate can mend them",
+            {},
+        )
+    losses = [point.loss for sweep in sweeps for point in sweep.points if math.isfinite(point.loss)]
+    if len(losses) >= MIN_VALUES and max(losses) - min(losses) <= 1e-12 * abs(max(losses, key=abs)):
+        return (
+            "loss_never_changed",
+            f"the loss stayed at {losses[0]:.6g} at every learning rate",
+            "check that the loss depends on the weights and that they receive gradients",
+            {},
+        )
+    if all(score(sweep) is None for sweep in sweeps):
+        return (
+            "too_few_points",
+            f"no sweep has {MIN_VALUES} finite measurements: it ended almost at once",
+            "start at a lower learning rate and take more steps",
+            _lower(sweeps) | {"num_steps": 400},
+        )
+    return None
+
+
+def _not_learning(chosen: Sequence[Sweep], sweeps: Sequence[Sweep]) -> Doubt | None:
+    learning = [at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns]
+    if 2 * len(learning) > len(chosen):
+        return None
+    message = f"learning shows in {len(learning)} of {len(chosen)} seeds: "
+    plan = chosen[0].plan
+    if any(sweep.plan.phase == "scout" and sweep.plan.end_lr >= SCOUT_END for sweep in sweeps) and not all(
+        map(_only_rises, sweeps)
+    ):
+        return (
+            "no_learning",
+            message + "no rise stands out from the noise",
+            "give it more steps or a larger batch; if it stays so, the model cannot learn these targets",
+            {"num_steps": 4 * plan.num_steps},
+        )
+    if 2 * sum(map(_only_rises, chosen)) > len(chosen):
+        return (
+            "no_learning",
+            message + f"the loss only rises from {plan.start_lr:.3g} on",
+            "start at a lower learning rate; if it stays so, the model cannot learn these targets",
+            _lower(chosen),
+        )
+    return (
+        "no_learning",
+        message + f"nothing moves up to {plan.end_lr:.3g}",
+        "raise end_lr and take more steps; if it stays so, the model cannot learn these targets",
+        {"end_lr": min(100 * plan.end_lr, HIGHEST_LR), "num_steps": 2 * plan.num_steps},
+    )
+
+
+def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None:
+    """The curve is sound, but its upper edge is not to be trusted."""
+    found = [at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns]
+    plan = chosen[0].plan
+    still_good = at_end(found) if tests else all(map(_still_falling, chosen))
+    if still_good and plan.end_lr >= max(sweep.plan.end_lr for sweep in tests or chosen):
+        return (
+            "edge_not_reached",
+            f"it still trained as well as ever at {plan.end_lr:.3g}, the highest rate tested",
+            "raise end_lr",
+            {"end_lr": min(10 * plan.end_lr, HIGHEST_LR)},
+        )
+    edges = [at.upper_lr for at in found]
+    if tests and median(edges) <= resolved_from(plan):
+        return (
+            "range_starts_too_high",
+            f"accuracy or loss was best at {plan.start_lr:.3g}, the lowest rate tested",
+            "start at a lower learning rate",
+            _lower(chosen),
+        )
+    if tests and max(edges) > DISAGREEMENT * min(edges):
+        return (
+            "seeds_disagree",
+            f"the seeds put max_lr anywhere between {min(edges):.3g} and {max(edges):.3g}",
+            "use more seeds and longer sweeps",
+            {"num_seeds": min(2 * len(chosen) + 1, MOST_SEEDS), "num_steps": 2 * plan.num_steps},
+        )
+    return None
+
+
+def _lower(sweeps: Sequence[Sweep]) -> dict[str, float]:
+    """A request for the range below the one that was tested."""
+    start_lr = min(sweep.plan.start_lr for sweep in sweeps)
+    return {"start_lr": max(start_lr / 100, LOWEST_LR), "end_lr": max(start_lr, 2 * LOWEST_LR)}
+
+
+def _only_rises(sweep: Sweep) -> bool:
+    """Whether the training loss ended above its start, or not finite."""
+    losses = [point.loss for point in sweep.points]
+    early, late = losses[: max(1, len(losses) // 10)], losses[-max(1, len(losses) // 10) :]
+    return not math.isfinite(losses[-1]) or sum(late) / len(late) > sum(early) / len(early)
+
+
+def _still_falling(sweep: Sweep) -> bool:
+    """Whether the lowest loss came at the very end of a sweep that was not ended by its loss."""
+    ended_early = sweep.points[-1].step < sweep.plan.num_steps - 1
+    losses = score(Sweep(sweep.plan, sweep.points))
+    assert losses is not None  # _no_signal has looked
+    return not ended_early and losses.lr[losses.smooth.argmax()] >= losses.lr[-max(1, len(losses.lr) // 20)]
