@@ -1,6 +1,6 @@
 """The doorbell: a message that says no more than "there may be a job", so that losing one loses nothing.
 
-The database is the truth. Rings are topped up to the number of queued jobs, so a superfluous call is cheap.
+The database is the truth. Never more rings wait than jobs are queued, so a superfluous call is cheap.
 """
 
 from celery import Celery
@@ -36,15 +36,12 @@ class Doorbell:
     def __init__(self, broker_url: str) -> None:
         self._celery = make_celery(broker_url)
 
-    def top_up(self, queued: int) -> int:
-        """Ring until as many rings wait as jobs are queued; answers how many were added."""
-        if queued == 0:
-            return 0
+    def ring(self, times: int, *, queued: int) -> None:
+        """Send so many rings, but no more than there are queued jobs without a waiting one."""
         with self._celery.connection_for_write() as connection:
             waiting: int = Queue(QUEUE, channel=connection.default_channel).queue_declare().message_count
-            for _ in range(queued - waiting):
+            for _ in range(min(times, queued - waiting)):
                 self._celery.send_task(TASK, connection=connection)
-        return max(0, queued - waiting)
 
     def close(self) -> None:
         """Give every connection back."""

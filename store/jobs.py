@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from store.database import now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
-from store.models import Attempt, Job
+from store.models import Attempt, Job, Worker
 from store.status import ACTIVE, FINAL, RETRIED, Reason, Status, move
 
 
@@ -125,12 +125,21 @@ def remove(session: Session, job_id: str) -> None:
         delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.id)
     ).scalar_one_or_none()
     if removed is None:
-        raise Conflict(f"the job is {get(session, job_id).status}: cancel it first")
+        status = get(session, job_id).status
+        advice = "wait until it has stopped" if status == Status.CANCELLING else "cancel it first"
+        raise Conflict(f"the job is {status}: {advice}")
 
 
-def claimable(session: Session) -> int:
-    """How many jobs wait for a worker."""
-    return session.scalar(select(func.count()).select_from(Job).where(Job.status == Status.QUEUED)) or 0
+def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
+    """(Queued jobs, those of them that were created over `for_s` seconds ago).
+
+    Jobs that no living worker can run do not count: a ring for them would only wear out a child.
+    """
+    runnable = {name for names in session.scalars(select(Worker.workloads)) for name in names}
+    old = func.count().filter(Job.created_at < now() - for_s)
+    counted = select(func.count(), old).where(Job.status == Status.QUEUED, Job.workload.in_(runnable))
+    queued, late = session.execute(counted).one()
+    return queued, late
 
 
 def claim(

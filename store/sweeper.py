@@ -4,7 +4,7 @@ Two threads, as a stopped broker may hold a ring for long while leases must stil
 """
 
 import logging
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +30,7 @@ def sweep(database: Database, settings: Settings) -> int:
                     job.id,
                     job.attempt,
                     Reason.WORKER_LOST,
-                    f"the worker was lost {job.attempt} times, the last time without a word",
+                    "the worker was lost without a word, the last of too many times",
                     max_attempts=settings.max_attempts,
                 )
             except ClaimLost:
@@ -41,12 +41,12 @@ def sweep(database: Database, settings: Settings) -> int:
 
 
 class Sweeper:
-    """Sweeps every `sweep_s`, and rings whenever asked or whenever a queued job has no ring."""
+    """Sweeps every `sweep_s`, rings once whenever asked, and for jobs whose ring seems to be lost."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
         self._doorbell = Doorbell(settings.broker_url)
-        self._asked, self._stopping = Event(), Event()
+        self._asked, self._stopping = Semaphore(0), Event()
         self._threads = [
             Thread(target=self._keep_ringing, daemon=True),
             Thread(target=self._keep_sweeping, daemon=True),
@@ -60,28 +60,35 @@ class Sweeper:
     def stop(self, timeout_s: float = 3.0) -> None:
         """Ask both to end and wait a little; a thread held by a dead broker dies with the process."""
         self._stopping.set()
-        self._asked.set()
+        self._asked.release()
         for thread in self._threads:
             thread.join(timeout_s)
 
     def ring(self) -> None:
-        """Have the workers rung soon, without waiting for the broker."""
-        self._asked.set()
+        """Have a worker rung soon, without waiting for the broker."""
+        self._asked.release()
 
     def _keep_ringing(self) -> None:
         while not self._stopping.is_set():
-            self._asked.wait(self._settings.sweep_s)
-            self._asked.clear()
+            times = int(self._asked.acquire(timeout=self._settings.sweep_s))
+            while times and self._asked.acquire(blocking=False):
+                times += 1
             try:
-                with self._database.read() as session:
-                    queued = jobs.claimable(session)
-                self._doorbell.top_up(queued)
+                self._ring(times)
             except (BrokerError, SQLAlchemyError) as error:
                 log.warning("could not ring: %s", error)
+
+    def _ring(self, times: int) -> None:
+        """Ring as often as asked; unasked, for the jobs that should have been claimed since the last look."""
+        with self._database.read() as session:
+            queued, late = jobs.waiting(session, for_s=self._settings.sweep_s)
+        if times or late:
+            self._doorbell.ring(times or late, queued=queued)
 
     def _keep_sweeping(self) -> None:
         while not self._stopping.wait(self._settings.sweep_s):
             try:
-                sweep(self._database, self._settings)
+                for _ in range(sweep(self._database, self._settings)):
+                    self.ring()
             except SQLAlchemyError as error:
                 log.warning("could not sweep: %s", error)

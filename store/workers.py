@@ -43,9 +43,10 @@ def publish(session: Session, worker: WorkerInfo, workloads: Sequence[dict[str, 
     )
 
 
-def seen(session: Session, worker_id: str) -> None:
-    """Note that a worker is alive."""
-    session.execute(update(Worker).where(Worker.id == worker_id).values(seen_at=now()))
+def seen(session: Session, worker_id: str) -> bool:
+    """Note that a worker is alive; whether it is known here."""
+    touched = update(Worker).where(Worker.id == worker_id).values(seen_at=now()).returning(Worker.id)
+    return session.scalar(touched) is not None
 
 
 def forget(session: Session, *, unseen_for_s: float) -> None:

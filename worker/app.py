@@ -8,7 +8,6 @@ import ctypes
 import logging
 import os
 import signal
-import subprocess
 import sys
 from typing import Any
 from uuid import uuid4
@@ -19,6 +18,7 @@ from store.database import Database
 from store.doorbell import TASK, make_celery
 from store.settings import get_settings
 from store.sweeper import Sweeper
+from worker.publisher import Publisher
 from worker.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 
-WORKER_ID = "CLR_WORKER_ID"  # the parent's id, inherited by its children
+WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its children
 
 
 @app.task(name=TASK, bind=True)
@@ -54,6 +54,8 @@ def prepare_child(**_: Any) -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
+        os._exit(1)
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
 
     process.prepare()
@@ -63,11 +65,11 @@ class _Parent:
     """What the Celery parent runs beside its pool."""
 
     def __init__(self) -> None:
-        self.id = os.environ.setdefault(WORKER_ID, str(uuid4()))
+        self.id = os.environ[WORKER_ID]
         self.database = Database(settings.resolved_database_url)
         self.sweeper = Sweeper(self.database, settings)
-        self.watcher = Watcher(self.database, settings, worker_id=self.id)
-        self.publisher = subprocess.Popen([sys.executable, "-m", "worker.publish", self.id])
+        self.publisher = Publisher(self.id)
+        self.watcher = Watcher(self.database, settings, worker_id=self.id, publisher=self.publisher)
 
 
 _parent: _Parent | None = None
@@ -76,7 +78,7 @@ _parent: _Parent | None = None
 @signals.celeryd_init.connect
 def name_worker(**_: Any) -> None:
     """Give the worker an id that its children inherit."""
-    os.environ[WORKER_ID] = str(uuid4())
+    os.environ |= {WORKER_ID: str(uuid4()), PARENT_PID: str(os.getpid())}
 
 
 @signals.worker_ready.connect

@@ -55,9 +55,12 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     if train_size is None:
         train_size = setup.problem(test.seed).train_size
-    found = find_bounds(
-        finished, steps_per_epoch=train_size / setup.batch_size, optimizer=setup.optimizer.name
-    )
+    steps_per_epoch = max(1, train_size // setup.batch_size)  # the last partial batch is dropped
+    found = find_bounds(finished, steps_per_epoch=steps_per_epoch, optimizer=setup.optimizer.name)
+    if isinstance(found, Bounds) and setup.batch_size > train_size:
+        found.warnings.append(
+            f"batch_size {setup.batch_size} is more than the {train_size} training examples"
+        )
     recorder.succeed(
         outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive", result=found.to_dict()
     )

@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from store.database import Database
 from store.status import Reason, Status
 
 log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 
 AWAY = (OperationalError, InterfaceError, InternalError)  # what passes when the database is back
 FLUSH_S = 0.5  # a curve seen from outside is at most this old, and so is the sight of a cancel
@@ -44,8 +45,12 @@ class Recorder:
 
     def finished_sweeps(self) -> list[curves.StoredSweep]:
         """What earlier attempts measured to its end."""
-        with self._database.read() as session:
-            return [sweep for sweep in curves.load(session, self._job_id) if sweep.finished]
+
+        def look() -> list[curves.StoredSweep]:
+            with self._database.read() as session:
+                return [sweep for sweep in curves.load(session, self._job_id) if sweep.finished]
+
+        return self._patiently(look)
 
     def begin(self, plan: SweepPlan, *, completed: int, total: int) -> None:
         """Start a sweep; `completed` of `total` steps are measured already."""
@@ -124,11 +129,11 @@ class Recorder:
         if status == Status.CANCELLING:
             raise Cancelled
 
-    def _patiently(self, write: Callable[[], None]) -> None:
+    def _patiently(self, action: Callable[[], Answer]) -> Answer:
         """Do it once the database answers."""
         while True:
             try:
-                return write()
+                return action()
             except AWAY as error:
                 log.warning("job %s: waiting for the database: %s", self._job_id, error)
                 time.sleep(FLUSH_S)

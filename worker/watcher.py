@@ -19,6 +19,7 @@ from store.errors import ClaimLost
 from store.jobs import Held
 from store.settings import Settings
 from store.status import Reason
+from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,11 @@ def explain_death(message: str) -> Verdict:
 class Watcher:
     """Watches the children of one worker."""
 
-    def __init__(self, database: Database, settings: Settings, *, worker_id: str) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, *, worker_id: str, publisher: Publisher | None = None
+    ) -> None:
         self._database, self._settings, self._worker_id = database, settings, worker_id
+        self._publisher = publisher
         self._verdicts: dict[tuple[str, int], Verdict] = {}
         self._stopping = Event()
         self._thread = Thread(target=self._keep_watching, name="watcher", daemon=True)
@@ -94,7 +98,7 @@ class Watcher:
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
         for attempt in held:
-            with self._database.write() as session:
+            with suppress(ClaimLost), self._database.write() as session:
                 jobs.give_back(session, attempt.job_id, attempt.attempt)
             kill(attempt.pid)
 
@@ -123,11 +127,16 @@ class Watcher:
             try:
                 self.watch()
                 if looks % max(1, int(self._settings.lease_s / 3 / self._settings.watch_s)) == 0:
-                    with self._database.write() as session:
-                        workers.seen(session, self._worker_id)
+                    self._be_seen()
                 looks += 1
             except SQLAlchemyError as error:
                 log.warning("could not watch: %s", error)
+
+    def _be_seen(self) -> None:
+        with self._database.write() as session:
+            known = workers.seen(session, self._worker_id)
+        if self._publisher is not None:
+            self._publisher.tend(known=known)
 
 
 def is_running_child(pid: int) -> bool:

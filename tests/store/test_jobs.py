@@ -13,7 +13,7 @@ from store import jobs
 from store.database import Database, now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.jobs import NewJob
-from store.models import Attempt, Job
+from store.models import Attempt, Job, Worker
 from store.status import Reason, Status
 
 LEASE_S = 30.0
@@ -321,3 +321,39 @@ def test_a_child_whose_claim_was_taken_is_a_zombie_for_a_while(database: Databas
 def test_the_clock_is_unix_time_with_fractions(database: Database) -> None:
     with database.read() as session:
         assert session.scalar(select(now())) == pytest.approx(time.time(), abs=2.0)
+
+
+def published(database: Database, *workloads: str) -> None:
+    """A living worker that can run these."""
+    row = Worker(id="w", hostname="h", pid=1, slots=1, device="cpu", workloads=list(workloads))
+    with database.write() as session:
+        row.started_at = row.seen_at = session.scalar(select(now()))
+        session.add(row)
+
+
+def test_only_jobs_that_a_living_worker_can_run_are_worth_a_ring(database: Database) -> None:
+    published(database, "w")
+    queue(database)
+    queue(database, workload="nobody's")
+
+    with database.read() as session:
+        assert jobs.waiting(session, for_s=10) == (1, 0)
+
+
+def test_a_job_that_nobody_claimed_for_long_is_late(database: Database) -> None:
+    published(database, "w")
+    queue(database)
+    age(database, queue(database).id, created_at=11)
+
+    with database.read() as session:
+        assert jobs.waiting(session, for_s=10) == (2, 1)
+
+
+def test_a_cancelling_job_is_not_told_to_be_cancelled_before_it_is_removed(database: Database) -> None:
+    job = queue(database)
+    claim(database)
+    with database.write() as session:
+        jobs.request_cancel(session, job.id)
+
+    with database.write() as session, pytest.raises(Conflict, match="wait until it has stopped"):
+        jobs.remove(session, job.id)

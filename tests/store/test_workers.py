@@ -55,3 +55,13 @@ def test_a_worker_not_seen_for_long_is_forgotten(database: Database) -> None:
 
     with database.read() as session:
         assert workers.living(session) == []
+
+
+def test_a_forgotten_worker_is_told_that_it_is_not_known(database: Database) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [workload("x")])
+
+    with database.write() as session:
+        known, unknown = workers.seen(session, "a"), workers.seen(session, "b")
+
+    assert (known, unknown) == (True, False)

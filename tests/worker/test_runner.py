@@ -179,3 +179,14 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
     assert len(measured_before) == 2
     assert len(builds) - 3 == len(curve(database, undisturbed.id)) - 2
     assert_same_curves(curve(database, job_id), curve(database, undisturbed.id))
+
+
+def test_a_batch_larger_than_the_data_is_an_epoch_a_step_and_is_warned_of(
+    database: Database, settings: Settings
+) -> None:
+    job = run(database, settings, batch_size=60_000, num_steps=100, num_seeds=1)
+
+    assert job.result is not None
+    assert job.result["steps_per_epoch"] == 1
+    assert job.result["step_size"] == 2
+    assert "60000 is more than the 1500" in "".join(job.result["warnings"])

@@ -1,0 +1,24 @@
+"""Keeps a worker announced: starts `worker.publish`, and again whenever the database does not know the worker.
+
+A worker that was not seen for long, asleep or cut off, is forgotten by the others (store/sweeper.py).
+"""
+
+import subprocess
+import sys
+
+
+class Publisher:
+    """The Celery parent's short-lived process that publishes the catalogue."""
+
+    def __init__(self, worker_id: str) -> None:
+        self._command = [sys.executable, "-m", "worker.publish", worker_id]
+        self._process = subprocess.Popen(self._command)
+
+    def tend(self, *, known: bool) -> None:
+        """Publish again if the last attempt ended and the worker is not known."""
+        if self._process.poll() is not None and not known:
+            self._process = subprocess.Popen(self._command)
+
+    def wait(self) -> None:
+        """Wait for the process that runs, if one does."""
+        self._process.wait()
