@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("clr-tuner"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)

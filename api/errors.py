@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from store.errors import Conflict, KeyReused, NotFound
 
@@ -204,9 +205,21 @@ def add_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _handler(explain))
 
 
+def _allowed(request: Request) -> list[str]:
+    """The methods that some route of this path takes; the framework names those of the first route alone."""
+
+    def takes(method: str) -> bool:
+        scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
+        return any(route.matches(scope)[0] == Match.FULL for route in request.app.routes)
+
+    return [method for method in ("DELETE", "GET", "HEAD", "POST") if takes(method)]
+
+
 def _handler(explain: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, error: Exception) -> JSONResponse:
         answered = answer(request, explain(error))
+        if answered.status_code == 405:
+            answered.headers["Allow"] = ", ".join(_allowed(request))
         if answered.status_code >= 500 and not isinstance(error, Problem):
             log.error("request %s: %r", answered.headers["X-Request-ID"], error)
         return answered

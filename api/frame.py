@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, and the limit on its body."""
+"""What surrounds every request: its id, the limit on its body, and HEAD for whatever can be got."""
 
 import re
 from uuid import uuid4
@@ -43,4 +43,6 @@ class Frame:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
+        if scope.get("method") == "HEAD":  # the server knows, and sends no body
+            scope = {**scope, "method": "GET"}
         await self._app(scope, limited, named)

@@ -134,7 +134,7 @@ class Filters(BaseModel):
         try:
             created_at, job_id, *narrowing = json.loads(base64.urlsafe_b64decode(self.page_token))
             after = float(created_at), str(UUID(job_id))
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise _bad_token("is not one that this service gave") from error
         if not math.isfinite(after[0]):
             raise _bad_token("is not one that this service gave")

@@ -19,6 +19,7 @@ from store.curves import StoredSweep, load
 from store.models import Job
 from store.status import FINAL, Status
 
+MAX_STEP = 2**53  # a step is stored as a float64
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
 
@@ -92,9 +93,9 @@ def get_curve(
     job_id: JobId,
     request: Request,
     max_points: Annotated[
-        int | None, Query(ge=4, description="most rows of each series; the extremes stay")
+        int | None, Query(ge=4, le=MAX_STEP, description="most rows of each series; the extremes stay")
     ] = None,
-    after_step: Annotated[int, Query(ge=-1, description="only rows of later steps")] = -1,
+    after_step: Annotated[int, Query(ge=-1, le=MAX_STEP, description="only rows of later steps")] = -1,
     format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
 ) -> Response:
     """The raw points of every seed and sweep, also while the job runs."""
@@ -135,5 +136,5 @@ def get_plot(state: Opened, job_id: JobId, format: Literal["svg", "png"]) -> Res
         raise Problem(409, "no_points", "nothing is measured yet", headers={"Retry-After": str(POLL_S)})
     title = f"{job.workload}, {job.config['optimizer']['name']}"
     with DRAWING:
-        picture = render(figure(sweeps, job.result, title=title), format)
+        picture = render(figure(sweeps, job.result, title=title, otherwise=job.status), format)
     return Response(picture, media_type={"svg": "image/svg+xml", "png": "image/png"}[format])

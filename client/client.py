@@ -6,6 +6,7 @@ Requests are repeated while the service restarts; a create carries an Idempotenc
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 from uuid import uuid4
 
 from client.connection import Connection
@@ -70,7 +71,7 @@ class Client:
 
     def job(self, id: str) -> Job:
         """The range test of this id; raises `Refused` (404) when there is none."""
-        return Job(self.connection, self.connection.get(f"/range-tests/{id}"))
+        return Job(self.connection, self.connection.get(f"/range-tests/{quote(id, safe='')}"))
 
     def range_tests(
         self,

@@ -88,7 +88,7 @@ class Connection:
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"no answer from {self.base_url}: {reason}") from error
-        if answer.is_error:
+        if not answer.is_success:
             raise Refused(answer.status_code, _problem(answer), retry_after(answer))
         return answer
 

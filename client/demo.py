@@ -56,7 +56,7 @@ def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> N
         with ProgressReport() as progress:
             job.wait(on_progress=follow)
         try:
-            typer.echo(describe_bounds(job.bounds(), num_seeds=job.config.get("num_seeds")))
+            typer.echo(describe_bounds(job.bounds()))
         finally:
             _write_pictures(job, pictures / workload)
 

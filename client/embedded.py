@@ -69,8 +69,14 @@ class EmbeddedService:
         return "\n".join(f"--- {log}\n{tail(log)}" for log in logs if log.stat().st_size)
 
     def _start(self) -> None:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self._lock = lock(self._settings.data_dir)
+        try:
+            self.logs.mkdir(parents=True, exist_ok=True)
+            self._lock = lock(self._settings.data_dir)
+        except OSError as error:
+            raise CannotServe(
+                f"cannot write to the data directory {self._settings.data_dir}: {error.strerror}.\n"
+                "Choose another with CLR_DATA_DIR."
+            ) from None
         port = self._settings.port or free_port(self._settings.host)
         refuse_taken_port(self._settings.host, port)
         broker_url = self._settings.broker_url

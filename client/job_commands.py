@@ -86,9 +86,11 @@ def range_test(
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)
         _follow(job)
-        if plot:
-            _write_plot(job, plot)
-        _print_bounds(job, as_json=as_json)
+        try:
+            _print_bounds(job, as_json=as_json)
+        finally:
+            if plot:
+                _write_plot(job, plot)
 
 
 @app.command(rich_help_panel=RUNNING)
@@ -110,7 +112,7 @@ def jobs(
         return
     header = ["ID", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
     rows = [
-        [job.id, job.config.get("workload"), job.status, job.outcome, job.data.get("created_at")]
+        [job.id, job.data.get("workload"), job.status, job.outcome, job.data.get("created_at")]
         for job in listed
     ]
     typer.echo(columns([header, *rows]) if rows else "no jobs")
@@ -227,7 +229,7 @@ def _print_bounds(job: Job, *, as_json: bool) -> None:
     if as_json:
         print_json(found.data)
     else:
-        typer.echo(describe_bounds(found, num_seeds=job.config.get("num_seeds")))
+        typer.echo(describe_bounds(found))
 
 
 def _write_plot(job: Job, file: Path) -> None:
@@ -239,6 +241,8 @@ def plot_format(file: Path) -> Any:
     """ "png" or "svg" by the file's name."""
     if file.suffix not in (".png", ".svg"):
         raise typer.BadParameter(f"{file} must end in .png or .svg")
+    if not file.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {file.parent} to write {file.name} to")
     return file.suffix[1:]
 
 

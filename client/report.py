@@ -62,15 +62,15 @@ class ProgressReport:
             self._said = line
 
 
-def describe_bounds(bounds: Bounds, *, num_seeds: int | None = None) -> str:
-    """Both learning rates, their spread over seeds, and the reason of each in a sentence."""
-    over = f"over {num_seeds} seeds" if num_seeds and num_seeds > 1 else "over seeds"
+def describe_bounds(bounds: Bounds) -> str:
+    """Both learning rates, their spread over the seeds that learned, and the reason of each in a sentence."""
+    num_seeds = len(bounds.data["evidence"]["seeds"])
     lines = []
     for name, lr, (low, high), reason in (
         ("base_lr", bounds.base_lr, bounds.base_lr_interval, bounds.reason_base),
         ("max_lr", bounds.max_lr, bounds.max_lr_interval, bounds.reason_max),
     ):
-        spread = f"   {over}: {low:.4g} to {high:.4g}" if num_seeds != 1 else ""
+        spread = f"   over {num_seeds} seeds: {low:.4g} to {high:.4g}" if num_seeds > 1 else ""
         lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
     if bounds.step_size is not None:
         lines.append(f"step_size {bounds.step_size} steps (half a cycle)")

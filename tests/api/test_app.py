@@ -1,6 +1,7 @@
 """What holds for every route."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -118,3 +119,28 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_cure(broker_url: s
 
     with pytest.raises(RuntimeError, match="clr-tuner migrate"), TestClient(app):
         pass
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/range-tests", "GET, HEAD, POST"),
+        (f"/range-tests/{uuid4()}", "DELETE, GET, HEAD"),
+        ("/jobs", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_every_right_one(api: TestClient, path: str, allowed: str) -> None:
+    answer = api.put(path)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
+def test_what_can_be_got_has_a_head(api: TestClient) -> None:
+    answer = api.head("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_path_with_a_slash_too_many_is_not_found(api: TestClient) -> None:
+    assert api.get("/range-tests/").status_code == 404

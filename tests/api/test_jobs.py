@@ -110,6 +110,7 @@ def test_a_page_token_belongs_to_its_filters(api: TestClient) -> None:
         "[1, 7, null, null, null]",
         '[NaN, "8f14e45f-ceea-467f-9d5c-2a6d7d3b9c11", null, null, null]',
         '["x", "8f14e45f-ceea-467f-9d5c-2a6d7d3b9c11", null, null, null]',
+        f'[1{"0" * 400}, "8f14e45f-ceea-467f-9d5c-2a6d7d3b9c11", null, null, null]',
     ],
 )
 def test_a_page_token_that_is_not_ours_is_refused(api: TestClient, inside: str) -> None:

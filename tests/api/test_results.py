@@ -106,7 +106,9 @@ def test_a_curve_is_complete_once_its_job_is_final(api: TestClient, database: Da
     assert len(after["runs"][0]["step"]) <= 5
 
 
-@pytest.mark.parametrize("query", ["max_points=3", "max_points=x", "after_step=-2", "format=xml"])
+@pytest.mark.parametrize(
+    "query", ["max_points=3", "max_points=x", "after_step=-2", f"after_step=1{'0' * 400}", "format=xml"]
+)
 def test_a_wrong_question_about_a_curve_is_refused(api: TestClient, query: str) -> None:
     answer = api.get(f"/range-tests/{create(api)['id']}/curve?{query}")
 
@@ -142,3 +144,12 @@ def test_the_picture_can_be_had_at_any_time(
     assert svg.headers["Content-Type"] == "image/svg+xml"
     assert b"</svg>" in svg.content
     assert png.content.startswith(b"\x89PNG")
+
+
+def test_the_picture_of_a_job_that_was_stopped_says_so(api: TestClient, database: Database) -> None:
+    job_id = create(api)["id"]
+    claim(database)
+    measure(database, job_id, [2.0 - step / 60 for step in range(100)])
+    api.post(f"/range-tests/{job_id}/cancel")
+
+    assert ": cancelling<" in api.get(f"/range-tests/{job_id}/plot.svg").text

@@ -21,7 +21,7 @@ BOUNDS = {
     "rule_max": "peak",
     "reason_base": "The loss starts to fall here.",
     "reason_max": "The accuracy stops rising here.",
-    "evidence": {},
+    "evidence": {"seeds": [{"seed": 0}, {"seed": 1}, {"seed": 2}]},
     "step_size": 120,
     "steps_per_epoch": 60.0,
     "candidates": [{"name": "valley", "lr": 0.02, "note": "fastai"}],

@@ -181,6 +181,22 @@ def test_workloads_are_listed_with_their_parameters(service: Service) -> None:
     assert "hidden=64, path (required)" in run(service, "workloads").stdout
 
 
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_sent(service: Service) -> None:
+    result = run(service, "range-test", "digits-mlp", "--plot", "/nowhere/at-all.png")
+
+    assert result.exit_code == 2
+    assert "no folder /nowhere" in result.stderr
+    assert not service.requests
+
+
+@pytest.mark.parametrize("id", ["", "../workloads", "?x", ".."])
+def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: str) -> None:
+    result = run(service, "status", id)
+
+    assert result.exit_code == 1
+    assert "error: " in result.stderr
+
+
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
