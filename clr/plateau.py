@@ -117,7 +117,7 @@ def plateau(sweep: Sweep) -> Plateau | None:
         lower_lr=float(measured.lr[first]),
         upper_lr=float(measured.lr[last]),
         reaches_end=last == len(values) - 1 and not (ended_early or measured.broken),
-        learns=peak - floor > threshold,
+        learns=peak - _untrained(sweep, measured, best) > threshold,
     )
 
 
@@ -135,6 +135,13 @@ def depth(sweep: Sweep) -> float:
 
 def _window(num_values: int) -> int:
     return max(3, round(WINDOW * num_values)) | 1
+
+
+def _untrained(sweep: Sweep, measured: Score, best: int) -> float:
+    """The score that learning began from: not one after the peak, or a loss that only rises would have learned."""
+    if measured.metric == "accuracy":  # of which the sweep has no value before its first update
+        return float(measured.smooth.min())
+    return min(float(measured.smooth[: best + 1].min()), -sweep.points[0].loss)
 
 
 def _stretch(good: npt.NDArray[np.bool_], around: int) -> tuple[int, int]:
