@@ -167,6 +167,19 @@ def test_a_loss_that_only_rises_is_inconclusive(metric: str, noise: float) -> No
     assert doubt_of(sweeps).why == "no_learning"
 
 
+def test_a_rate_just_before_a_nan_is_not_the_answer() -> None:
+    sweeps = []
+    for full in seeds(loss_of(GOOD), GOOD):
+        held_out = [look for look in full.held_out if look.lr < 0.3]
+        points = full.points[: held_out[-1].step + 1]
+        nan = Point(len(points), full.plan.lr(len(points)), math.nan)
+        sweeps.append(Sweep(full.plan, [*points, nan], held_out))
+
+    found = bounds_of(sweeps)
+
+    assert 0.2 < found.max_lr < 0.29
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(10))
 def test_the_parabola_that_lightning_reads_decades_too_low_is_read_in_its_last_decade(
