@@ -82,6 +82,30 @@ def test_the_losss_scale_does_not_matter_to_most(rule: str) -> None:
     assert answer(rule, "near zero") == answer(rule, "typical, 100 steps")
 
 
+@pytest.mark.parametrize(
+    ("rule", "fewest"),
+    [
+        ("valley", 6),
+        ("minimum", 6),
+        ("steep", 7),
+        ("slide", 23),
+        ("torch_lr_finder", 17),
+        ("lightning_before_2_5_3", 13),
+        ("lightning", 13),
+        ("ignite", 3),
+        ("ktrain", 35),
+        ("paper", 12),
+    ],
+)
+def test_a_rule_answers_from_as_few_points_as_its_package(rule: str, fewest: int) -> None:
+    falling = [2.0 - 0.01 * step for step in range(fewest)]
+    if rule == "paper":
+        falling[-3:] = [3.0] * 3  # it wants to see the edge
+
+    assert RULES[rule][0](ladder(falling), falling) is not None
+    assert RULES[rule][0](ladder(falling)[:-1], falling[:-1]) is None
+
+
 @pytest.mark.parametrize(("ahead", "first"), [(0, 1.0), (1, 1 / 1.98)])
 def test_lightnings_mean_of_a_constant_begins_at_half_of_it(ahead: int, first: float) -> None:
     assert debiased_mean([1.0] * 5, ahead=ahead)[0] == pytest.approx(first)
