@@ -1,16 +1,56 @@
-"""What other finders would say of the same sweep: labelled extras, never our answer.
+"""What other finders would say of the same sweep: labelled extras, never our answer."""
 
-Rules as their packages define them; each is a pure function of (lrs, losses), both (n,) in step order, losses
-as that package would have smoothed them.
-"""
-
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clr.finders import (
+    Rule,
+    ignite,
+    ktrain,
+    lightning,
+    lightning_before_2_5_3,
+    minimum,
+    paper,
+    slide,
+    steep,
+    torch_lr_finder,
+    valley,
+)
 from clr.range_test import Sweep
 
-FASTAI_BETA = 0.98
+RULES: dict[str, tuple[Rule, str]] = {
+    "valley": (
+        valley,
+        "fastai's default: the middle of the longest fall of the smoothed training loss",
+    ),
+    "slide": (slide, "fastai: where the slope stops changing; moves with the loss's scale"),
+    "minimum": (minimum, "fastai: a tenth of the rate of the lowest training loss"),
+    "steep": (steep, "fastai: the steepest fall per ln(lr); moves with the length of the sweep"),
+    "torch_lr_finder": (
+        torch_lr_finder,
+        "torch-lr-finder: the steepest fall per step of a lightly smoothed training loss",
+    ),
+    "lightning_before_2_5_3": (
+        lightning_before_2_5_3,
+        "Lightning before 2.5.3: the steepest fall per step of a heavily smoothed training loss",
+    ),
+    "lightning": (
+        lightning,
+        "Lightning since 2.5.3: the steepest fall per unit of lr; drawn to the low end",
+    ),
+    "ignite": (
+        ignite,
+        "ignite: the steepest fall per step before the lowest loss; the last rate where a NaN follows",
+    ),
+    "ktrain": (
+        ktrain,
+        "ktrain's min-grad: the steepest fall, shifted down by 32 steps as ktrain does",
+    ),
+    "paper": (
+        paper,
+        "the paper's largest rate that still trains well, read off this training loss alone",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,63 +62,10 @@ class Candidate:
     note: str
 
 
-def fastai_smooth(losses: Sequence[float], *, beta: float = FASTAI_BETA) -> list[float]:
-    """fastai's debiased exponential mean."""
-    mean, smoothed = 0.0, []
-    for count, loss in enumerate(losses, start=1):
-        mean = beta * mean + (1 - beta) * loss
-        smoothed.append(mean / (1 - beta**count))
-    return smoothed
-
-
-def valley(lrs: Sequence[float], losses: Sequence[float]) -> float:
-    """fastai's default: the middle of the window that its longest valley spans.
-
-    The valley is the longest strictly falling subsequence; its start is taken as end minus its length.
-    """
-    lengths = [1] * len(losses)
-    for end in range(1, len(losses)):
-        for start in range(end):
-            if losses[end] < losses[start]:
-                lengths[end] = max(lengths[end], lengths[start] + 1)
-    longest = max(lengths)
-    end = lengths.index(longest)
-    third = longest / 3
-    return lrs[end - longest + int(third) + int(third / 2)]
-
-
-def steep(lrs: Sequence[float], losses: Sequence[float]) -> float:
-    """fastai's `steep`: where the loss falls fastest per unit of ln(lr), between neighbours."""
-    slopes = [
-        (losses[i + 1] - losses[i]) / (math.log(lrs[i + 1]) - math.log(lrs[i]))
-        for i in range(len(losses) - 1)
-    ]
-    return lrs[slopes.index(min(slopes))]
-
-
-RULES = {
-    "valley": (
-        valley,
-        "fastai's default rule: a single rate for one-cycle training, on the scout's training loss",
-    ),
-    "steep": (steep, "fastai's steepest slope of the training loss; moves with the length of the sweep"),
-}
-
-
 def candidates(sweeps: Sequence[Sweep]) -> list[Candidate]:
-    """Both rules on the first exponential sweep, trimmed as fastai does: first tenth, last five, first NaN."""
+    """Every rule on the first exponential sweep; none without one."""
     scout = next((sweep for sweep in sweeps if sweep.plan.shape == "exponential"), None)
     if scout is None:
         return []
-    finite = []
-    for point in scout.points:
-        if not math.isfinite(point.loss):
-            break
-        finite.append(point)
-    smoothed = fastai_smooth([point.loss for point in finite])
-    kept = slice(len(finite) // 10, -5)
-    lrs, losses = [point.lr for point in finite][kept], smoothed[kept]
-    enough = len(losses) >= 2
-    return [
-        Candidate(name, rule(lrs, losses) if enough else None, note) for name, (rule, note) in RULES.items()
-    ]
+    lrs, losses = [point.lr for point in scout.points], [point.loss for point in scout.points]
+    return [Candidate(name, rule(lrs, losses), note) for name, (rule, note) in RULES.items()]

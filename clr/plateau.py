@@ -106,7 +106,10 @@ def plateau(sweep: Sweep) -> Plateau | None:
     risen = values[: best + 1] > floor + 0.1 * (peak - floor)
     still_low = np.flatnonzero(~risen)
     threshold = max(NOISE_FACTOR * measured.jitter, MIN_ACCURACY_RISE * (measured.metric == "accuracy"))
-    ended_early = sweep.points[-1].step < sweep.plan.num_steps - 1
+    broke_off = measured.broken or sweep.points[-1].step < sweep.plan.num_steps - 1
+    at_end = last == len(values) - 1
+    if at_end and broke_off:  # the rates just before a break brought it about
+        last = max(first, last - _window(len(values)) // 2)
     return Plateau(
         metric=measured.metric,
         floor=floor,
@@ -116,8 +119,8 @@ def plateau(sweep: Sweep) -> Plateau | None:
         ),
         lower_lr=float(measured.lr[first]),
         upper_lr=float(measured.lr[last]),
-        reaches_end=last == len(values) - 1 and not (ended_early or measured.broken),
-        learns=peak - floor > threshold,
+        reaches_end=at_end and not broke_off,
+        learns=peak - _untrained(sweep, measured, best) > threshold,
     )
 
 
@@ -135,6 +138,13 @@ def depth(sweep: Sweep) -> float:
 
 def _window(num_values: int) -> int:
     return max(3, round(WINDOW * num_values)) | 1
+
+
+def _untrained(sweep: Sweep, measured: Score, best: int) -> float:
+    """The score that learning began from: not one after the peak, or a loss that only rises would have learned."""
+    if measured.metric == "accuracy":  # of which the sweep has no value before its first update
+        return float(measured.smooth.min())
+    return min(float(measured.smooth[: best + 1].min()), -sweep.points[0].loss)
 
 
 def _stretch(good: npt.NDArray[np.bool_], around: int) -> tuple[int, int]:

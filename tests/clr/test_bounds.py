@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.plateau import score
 from clr.range_test import HeldOut, Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
@@ -156,8 +158,56 @@ def test_pure_noise_is_inconclusive(metric: str, first_seed: int) -> None:
     assert doubt_of(sweeps).why == "no_learning"
 
 
-def test_a_loss_that_only_rises_is_inconclusive() -> None:
-    assert doubt_of(seeds(lambda lr: 2.3 + 5 * lr, lambda lr: 0.1, noise=0.02)).why == "no_learning"
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])
+@pytest.mark.parametrize("metric", ["accuracy", "held_out_loss", "loss"])
+def test_a_loss_that_only_rises_is_inconclusive(metric: str, noise: float) -> None:
+    accuracy = (lambda lr: 0.1) if metric == "accuracy" else None
+    sweeps = seeds(lambda lr: 2.3 + 5 * lr, accuracy, noise=noise, held_out=metric != "loss")
+
+    assert doubt_of(sweeps).why == "no_learning"
+
+
+def test_a_rate_just_before_a_nan_is_not_the_answer() -> None:
+    sweeps = []
+    for full in seeds(loss_of(GOOD), GOOD):
+        held_out = [look for look in full.held_out if look.lr < 0.3]
+        points = full.points[: held_out[-1].step + 1]
+        nan = Point(len(points), full.plan.lr(len(points)), math.nan)
+        sweeps.append(Sweep(full.plan, [*points, nan], held_out))
+
+    found = bounds_of(sweeps)
+
+    assert 0.2 < found.max_lr < 0.29
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("seed", range(10))
+def test_the_parabola_that_lightning_reads_decades_too_low_is_read_in_its_last_decade(
+    noise: float, seed: int
+) -> None:
+    place = np.linspace(-50, 50, 100)
+    losses = (-(place**2) - 30 * place + 4000) / 1000  # Lightning's issue 21141: falls until the end, lr = 1
+    losses += np.random.default_rng(seed).uniform(-noise, noise, 100)
+    quick = plan(shape="exponential", phase="scout", start_lr=1e-8, end_lr=1.0, num_steps=100, seed=seed)
+    points = [Point(step, quick.lr(step), float(loss)) for step, loss in enumerate(losses)]
+
+    assert 0.1 <= bounds_of([Sweep(quick, points)]).max_lr <= 1
+    assert doubt_of([Sweep(replace(quick, phase="test"), points)]).why == "edge_not_reached"
+
+
+@pytest.mark.parametrize("num_steps", range(2, 18))
+@pytest.mark.parametrize("shape", ["linear", "exponential"])
+def test_a_short_sweep_does_not_raise(num_steps: int, shape: str) -> None:
+    short = measured(plan(num_steps=num_steps, shape=shape), loss_of(GOOD), held_out=False)
+
+    assert isinstance(find_bounds([short]), Bounds if num_steps >= 12 else Inconclusive)
+
+
+def test_a_constant_loss_is_read_as_constant() -> None:
+    seen = score(measured(plan(), lambda lr: 1.0, held_out=False))
+
+    assert seen is not None
+    assert seen.smooth == pytest.approx(-1.0, rel=1e-12)
 
 
 def test_eleven_points_are_too_few() -> None:

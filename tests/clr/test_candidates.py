@@ -1,59 +1,63 @@
-"""Other finders' rules, and the traps they must not fall into here."""
+"""Other finders' answers come with our own, by name."""
 
 import math
 
 import pytest
 
-from clr.candidates import candidates, fastai_smooth, steep, valley
+from clr.candidates import RULES, candidates
 from clr.range_test import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
-LRS = [10 ** (-6 + step / 10) for step in range(70)]
 
-
-def scout(loss: object) -> Sweep:
+@pytest.fixture
+def scout() -> Sweep:
     exponential = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=150)
-    return measured(exponential, loss)  # type: ignore[arg-type]
+    return measured(exponential, loss_of(accuracy_with_edges(0.01, 1.0)))
 
 
-def test_valley_is_the_middle_of_the_longest_fall() -> None:
-    losses = [3.0] * 20 + [3.0 - step / 10 for step in range(1, 31)] + [9.0] * 20
+def test_candidates_are_labelled_and_come_from_the_scout(scout: Sweep) -> None:
+    found = candidates([measured(plan(), lambda lr: 1.0), scout])
 
-    assert valley(LRS, losses) == LRS[49 - 31 + 10 + 5]
-
-
-def test_steep_is_where_the_loss_falls_fastest_per_decade() -> None:
-    losses = [2.0 - 1.5 / (1 + math.exp(-2 * (step - 40))) for step in range(70)]
-
-    assert steep(LRS, losses) == pytest.approx(LRS[40], rel=0.3)
-
-
-def test_smoothing_is_not_biased_towards_its_start() -> None:
-    assert fastai_smooth([4.0] * 10) == pytest.approx([4.0] * 10)
-
-
-def test_candidates_are_labelled_and_come_from_the_scout() -> None:
-    found = candidates([scout(loss_of(accuracy_with_edges(0.01, 1.0)))])
-
-    assert {candidate.name for candidate in found} == {"valley", "steep"}
+    assert [candidate.name for candidate in found] == [
+        "valley",
+        "slide",
+        "minimum",
+        "steep",
+        "torch_lr_finder",
+        "lightning_before_2_5_3",
+        "lightning",
+        "ignite",
+        "ktrain",
+        "paper",
+    ]
     assert all(candidate.note and candidate.lr is not None for candidate in found)
 
 
-def test_a_nan_tail_is_cut_off_before_the_rules_look() -> None:
-    sweep = scout(lambda lr: 2.0 - lr)
-    broken = [
-        Point(point.step, point.lr, math.nan if point.lr > 0.1 else point.loss) for point in sweep.points
-    ]
+def test_a_candidate_is_its_rule_on_the_raw_losses(scout: Sweep) -> None:
+    lrs, losses = [point.lr for point in scout.points], [point.loss for point in scout.points]
 
-    found = candidates([Sweep(sweep.plan, broken)])
-
-    assert all(candidate.lr is not None and candidate.lr <= 0.1 for candidate in found)
+    assert {at.name: at.lr for at in candidates([scout])} == {
+        name: rule(lrs, losses) for name, (rule, _) in RULES.items()
+    }
 
 
-def test_too_short_a_curve_gives_candidates_without_a_rate() -> None:
-    found = candidates([Sweep(plan(shape="exponential"), [Point(0, 0.1, 1.0)])])
+def test_a_sweep_that_ended_in_nan_has_candidates_below_it(scout: Sweep) -> None:
+    points = [point for point in scout.points if point.lr < 0.1]
+    broken = [*points, Point(len(points), 0.1, math.nan)]
 
-    assert [candidate.lr for candidate in found] == [None, None]
+    found = candidates([Sweep(scout.plan, broken)])
+
+    assert all(candidate.lr is None or candidate.lr < 0.1 for candidate in found)
+
+
+@pytest.mark.parametrize("num_points", [0, 1])
+def test_too_short_a_curve_gives_candidates_without_a_rate(num_points: int) -> None:
+    points = [Point(0, 0.1, 1.0)][:num_points]
+
+    found = candidates([Sweep(plan(shape="exponential"), points)])
+
+    assert len(found) == len(RULES)
+    assert all(candidate.lr is None for candidate in found)
 
 
 def test_without_a_scout_there_are_none() -> None:

@@ -32,6 +32,15 @@ def test_the_held_out_set_is_looked_at_on_time_and_at_the_end() -> None:
     assert (looks[0].loss, looks[0].accuracy) == (2.0, 0.5)
 
 
+@pytest.mark.parametrize("start_lr", [0.0, 1e-12])
+def test_a_linear_sweep_starts_at_the_rate_asked_for(start_lr: float) -> None:
+    used: list[float] = []
+
+    list(run_sweep(plan(start_lr=start_lr, num_steps=50), lambda lr: used.append(lr) or 1.0))
+
+    assert used[0] == start_lr
+
+
 def test_nothing_is_trained_before_it_is_asked_for() -> None:
     trained = []
     rows = run_sweep(plan(), lambda lr: trained.append(lr) or 1.0)
