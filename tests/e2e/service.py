@@ -15,13 +15,19 @@ from client.client import Client
 from tests.services import free_port
 
 ROOT = Path(__file__).parent.parent.parent
+PLUGINS = ROOT / "tests" / "plugins"
 READY_S = 60
 
 
 class Service:
-    """Starts and ends the processes of one service; restarts are explicit."""
+    """Starts and ends the processes of one service; restarts are explicit.
 
-    def __init__(self, database_url: str, broker_url: str, folder: Path, **settings: object) -> None:
+    plugins: the folder where packages of workloads are installed.
+    """
+
+    def __init__(
+        self, database_url: str, broker_url: str, folder: Path, *, plugins: Path = PLUGINS, **settings: object
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
@@ -29,7 +35,7 @@ class Service:
         self._environment = (
             os.environ
             | {f"CLR_{name.upper()}": str(value) for name, value in given.items()}
-            | {"PYTHONPATH": str(ROOT / "tests" / "plugins")}
+            | {"PYTHONPATH": str(plugins)}
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -80,10 +86,10 @@ class Service:
 
 @contextmanager
 def running_service(
-    database_url: str, broker_url: str, folder: Path, **settings: object
+    database_url: str, broker_url: str, folder: Path, *, plugins: Path = PLUGINS, **settings: object
 ) -> Iterator[tuple[Service, Client]]:
     """A ready service and a client of it."""
-    service = Service(database_url, broker_url, folder, **settings)
+    service = Service(database_url, broker_url, folder, plugins=plugins, **settings)
     service.start("worker")
     service.start("api")
     try:
