@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from client import job_commands, schedule_commands, service_commands
+from client import job_commands, schedule_commands, service_commands, workload_commands
 from client.errors import ClientError, Inconclusive
 from client.job_commands import INCONCLUSIVE
 from client.report import describe_inconclusive
@@ -38,6 +38,12 @@ main = typer.Typer(
 main.add_typer(job_commands.app)
 main.add_typer(schedule_commands.app)
 main.add_typer(service_commands.app)
+main.add_typer(
+    workload_commands.app,
+    name="workload",
+    help="Bring a workload of your own.",
+    rich_help_panel="Your own workload",
+)
 
 
 def _print_version(wanted: bool) -> None:

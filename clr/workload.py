@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+GROUP = "clr_tuner.workloads"  # of entry points
+
 Batch = tuple["Tensor", "Tensor"]
 
 

@@ -5,37 +5,60 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
 
 from client.client import Client
 from client.embedded import EmbeddedService
 from store.settings import Settings
 from store.status import FINAL, MOVES
 from tests.clr.curves import accuracy_with_edges, loss_of
+from worker.check import check
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
 PORT = "8000"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def shell(commands: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands.replace(".venv/bin/", f"{Path(sys.executable).parent}/")],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What `make serve` runs, on a free port; yields the port."""
-    folder = tmp_path_factory.mktemp("serve")
+    with serving(tmp_path_factory.mktemp("serve")) as url:
+        yield url.rpartition(":")[2]
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
     settings = Settings(port=0, data_dir=folder, database_url="", broker_url="")
     with EmbeddedService(settings, say=lambda _: None) as embedded:
-        yield embedded.url.rpartition(":")[2]
+        yield embedded.url
 
 
-def test_every_block_of_the_readme_is_run_by_a_test_here() -> None:
+def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert (len(blocks("sh")), len(blocks("python"))) == (3, 2)
     assert README.count("```") == 2 * 5
+    assert [len(blocks(language, PLUGINS)) for language in ("sh", "python", "text")] == [2, 1, 1]
+    assert PLUGINS.count("```") == 2 * 4
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
@@ -59,17 +82,7 @@ def test_make_demo_prints_bounds_and_draws_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("sh")[1:], ids=["clr-tuner", "curl"])
 def test_the_shell_examples_work(service: str, block: str, tmp_path: Path) -> None:
-    commands = block.replace(PORT, service).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
-    environment = os.environ | {"CLR_URL": f"http://127.0.0.1:{service}"}
-
-    ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = shell(block.replace(PORT, service), tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "max_lr" in ran.stdout
@@ -109,15 +122,57 @@ def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "learning-rates.md").read_text()
-    (commands,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
-    subprocess.run(["bash", "-euc", commands], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    ran = shell(*blocks("sh", page), tmp_path)
 
+    assert ran.returncode == 0, ran.stderr
     drawn = sorted(tmp_path.glob("*.svg"))
     assert [picture.name for picture in drawn] == sorted(re.findall(r"\(schedules/(\w+\.svg)\)", page))
     for picture in drawn:
         assert picture.read_bytes() == (ROOT / "docs" / "schedules" / picture.name).read_bytes()
+
+
+def test_ones_own_workload_goes_from_nothing_to_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, test = blocks("sh", PLUGINS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
+    offline = f"pip install --no-index --no-deps --no-build-isolation --target {tmp_path / 'installed'}"
+
+    made = shell(make.replace("pip install", offline), tmp_path)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "all is well" in made.stdout
+    with serving(tmp_path / "serve") as url:
+        tested = shell(test, tmp_path, CLR_URL=url)
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "max_lr" in tested.stdout
+
+
+def test_the_findings_of_a_check_are_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "plugins" / "broken"))
+    said: list[str] = []
+
+    for name in ("missing", "misnamed", "loose", "shifting-held-out", "deaf", "regression", "half-used"):
+        check(name, None, num_steps=5, say=said.append)
+
+    assert [line for line in blocks("text", PLUGINS)[0].splitlines() if line not in said] == []
+
+
+def test_a_data_loader_as_it_is_shown_follows_the_seed() -> None:
+    inputs, targets = torch.arange(40.0).reshape(20, 2), torch.arange(20)
+
+    def order(seed: int) -> list[int]:
+        names = {"inputs": inputs, "targets": targets, "batch_size": 4, "seed": seed, "torch": torch}
+        exec(
+            blocks("python", PLUGINS)[0],
+            names | {"DataLoader": DataLoader, "TensorDataset": TensorDataset},
+            names,
+        )
+        return [int(target) for _, batch in names["batches"] for target in batch]
+
+    assert order(0) == order(0)
+    assert order(0) != order(1)
 
 
 def test_the_table_of_states_is_the_status_machine() -> None:

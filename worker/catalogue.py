@@ -1,15 +1,25 @@
 """The workloads of this worker: found through entry points, described without being built."""
 
+import json
 import logging
-from importlib.metadata import entry_points
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from clr.optimizers import parse_optimizer
-from clr.workload import Workload
+from clr.workload import GROUP, Workload
 
 log = logging.getLogger(__name__)
 
-GROUP = "clr_tuner.workloads"
+
+class BadDeclaration(Exception):
+    """The class variables of a workload break the contract; `faults` says how, a sentence each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(faults))
 
 
 def load_workloads() -> dict[str, Workload]:
@@ -17,18 +27,20 @@ def load_workloads() -> dict[str, Workload]:
     found: dict[str, Workload] = {}
     for entry in entry_points(group=GROUP):
         try:
-            workload = entry.load()()
-            describe(workload)
-        except Exception:  # a plugin may raise anything; the others must still run
+            found[entry.name] = load_workload(entry)
+        except (Exception, SystemExit):  # a plugin may raise anything; the others must still run
             log.exception("workload %s (%s) cannot be loaded and is left out", entry.name, entry.value)
-            continue
-        if entry.name != workload.name:
-            log.error(
-                "entry point %s names a workload that calls itself %s; left out", entry.name, workload.name
-            )
-            continue
-        found[workload.name] = workload
     return found
+
+
+def load_workload(entry: EntryPoint) -> Workload:
+    """The workload of an entry point. Raises `BadDeclaration`, and whatever its module raises."""
+    workload = entry.load()()
+    if not isinstance(workload, Workload):
+        raise BadDeclaration([f"{entry.value} must be a subclass of clr.workload.Workload"])
+    if faults := list(_faults(workload, entry.name)):
+        raise BadDeclaration(faults)
+    return workload
 
 
 def describe(workload: Workload) -> dict[str, Any]:
@@ -43,3 +55,32 @@ def describe(workload: Workload) -> dict[str, Any]:
         "default_optimizer": parse_optimizer(workload.default_optimizer).model_dump(mode="json"),
         "default_batch_size": workload.default_batch_size,
     }
+
+
+def sentence(error: ValidationError) -> str:
+    """What pydantic found, on one line."""
+    return "; ".join(" ".join([*map(str, one["loc"]), one["msg"]]) for one in error.errors())
+
+
+def _faults(workload: Workload, name: str) -> Iterator[str]:
+    """What would keep a workload out of the catalogue, or the catalogue out of the database."""
+    called = getattr(workload, "name", None)
+    if called != name:
+        yield f"name is {called!r}, and its entry point is called {name!r}: they must be the same"
+    description = getattr(workload, "description", None)
+    if not isinstance(description, str):
+        yield f"description must be a text, got {description!r}"
+    batch_size = workload.default_batch_size
+    if not isinstance(batch_size, int) or batch_size < 1:
+        yield f"default_batch_size must be a whole number from 1, got {batch_size!r}"
+    try:
+        parse_optimizer(workload.default_optimizer)
+    except ValidationError as error:
+        yield f"default_optimizer {workload.default_optimizer!r} is none: {sentence(error)}"
+    if not (isinstance(workload.Params, type) and issubclass(workload.Params, BaseModel)):
+        yield f"Params must be a subclass of pydantic.BaseModel, got {workload.Params!r}"
+        return
+    try:
+        json.dumps(workload.Params.model_json_schema(), allow_nan=False)
+    except Exception as error:  # pydantic's own, the field's own, or a number that JSON lacks
+        yield f"Params has no JSON Schema: {error}"

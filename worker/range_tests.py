@@ -7,7 +7,7 @@ from clr.bounds import Bounds, find_bounds
 from clr.optimizers import OptimizerSpec, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, run_sweep
-from clr.training import Trainer
+from clr.training import Trainer, seeded
 from clr.workload import Problem, Workload
 from worker.recorder import Recorder
 
@@ -69,8 +69,9 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
 def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
     measured = Sweep(plan)
     read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
-    for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):
-        measured.add(row)
-        recorder.add(row)
+    with seeded(plan.seed):  # for what draws while it trains: dropout, a DataLoader's order
+        for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):
+            measured.add(row)
+            recorder.add(row)
     recorder.finish()
     return measured

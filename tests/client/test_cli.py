@@ -200,12 +200,27 @@ def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: 
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
-        "range-test jobs status bounds curve plot cancel workloads serve demo api worker migrate settings"
+        "range-test jobs status bounds curve plot cancel workloads workload "
+        "serve demo api worker migrate settings"
     )
 
     for command in commands.split():
         assert command in listed
         assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["new", "check"])
+def test_every_command_of_workload_has_help(command: str) -> None:
+    assert command in CliRunner().invoke(main, ["workload", "--help"]).stdout
+    assert CliRunner().invoke(main, ["workload", command, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("params", ["{hidden: 64}", "64"])
+def test_params_of_a_check_that_are_no_json_object_exit_2(params: str) -> None:
+    result = CliRunner().invoke(main, ["workload", "check", "digits-mlp", "--params", params])
+
+    assert result.exit_code == 2
+    assert "--params" in result.stderr
 
 
 def test_the_version_is_printed() -> None:

@@ -15,6 +15,7 @@ from client.client import Client
 from tests.services import free_port
 
 ROOT = Path(__file__).parent.parent.parent
+PLUGINS = ROOT / "tests" / "plugins"
 READY_S = 60
 
 
@@ -22,15 +23,18 @@ class Service:
     """Starts and ends the processes of one service; restarts are explicit.
 
     Names are `api` and `worker`, or several of them: `api-2`, `worker-b`. Each worker has a data folder of its own.
+    plugins: the folder where packages of workloads are installed.
     """
 
-    def __init__(self, database_url: str, broker_url: str, folder: Path, **settings: object) -> None:
+    def __init__(
+        self, database_url: str, broker_url: str, folder: Path, *, plugins: Path = PLUGINS, **settings: object
+    ) -> None:
         self._folder = folder
         given = {"database_url": database_url, "broker_url": broker_url} | settings
         self._environment = (
             os.environ
             | {f"CLR_{name.upper()}": str(value) for name, value in given.items()}
-            | {"PYTHONPATH": str(ROOT / "tests" / "plugins")}
+            | {"PYTHONPATH": str(plugins)}
         )
         self._ports: dict[str, int] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -108,10 +112,10 @@ class Service:
 
 @contextmanager
 def running_service(
-    database_url: str, broker_url: str, folder: Path, **settings: object
+    database_url: str, broker_url: str, folder: Path, *, plugins: Path = PLUGINS, **settings: object
 ) -> Iterator[tuple[Service, Client]]:
     """A ready service and a client of it."""
-    service = Service(database_url, broker_url, folder, **settings)
+    service = Service(database_url, broker_url, folder, plugins=plugins, **settings)
     service.start("worker")
     service.start("api")
     try:

@@ -30,6 +30,7 @@ Fault = Literal[
     "flat",
     "missing",
     "patient",
+    "dropout",
 ]
 
 
@@ -109,6 +110,8 @@ class Hostile(Workload):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = nn.Linear(64, 10).to(device)
+        if params.fault == "dropout":  # no fault, but random while it trains
+            model = nn.Sequential(nn.Dropout(0.2), model)
         return Problem(
             model=model,
             loss=Misbehaving(params),

@@ -45,10 +45,12 @@ def test_an_installed_plugin_is_found(install: object) -> None:
     ("source", "target"),
     [
         ("raise RuntimeError('broken')", "Mine"),
+        ("raise SystemExit('not here')", "Mine"),
         (PLUGIN, "Absent"),
         (PLUGIN.replace("def build", "def nothing"), "Mine"),
+        (PLUGIN.replace('"d"', "None"), "Mine"),
     ],
-    ids=["raises", "absent", "abstract"],
+    ids=["raises", "exits", "absent", "abstract", "undescribed"],
 )
 def test_a_broken_plugin_is_logged_and_left_out(
     install: object,

@@ -79,8 +79,11 @@ def test_a_job_ends_with_bounds_and_its_whole_curve(database: Database, settings
         assert steps.tolist() == list(range(len(steps)))
 
 
-def test_the_same_seed_gives_the_same_curve_bit_for_bit(database: Database, settings: Settings) -> None:
-    first, again = run(database, settings), run(database, settings)
+@pytest.mark.parametrize("model", ["none", "dropout"])
+def test_the_same_seed_gives_the_same_curve_bit_for_bit(
+    database: Database, settings: Settings, model: str
+) -> None:
+    first, again = run(database, settings, model), run(database, settings, model)
 
     assert_same_curves(curve(database, first.id), curve(database, again.id))
 
