@@ -16,6 +16,7 @@ from torch import nn
 from clr.bounds import Bounds, Inconclusive, find_bounds
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
+from clr.training import endless
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")
@@ -77,10 +78,10 @@ class LRFinder:
             self._before.restore()
             torch.manual_seed(plan.seed)
             self._begin(Sweep(plan))
-            endless, waited = _endless(loader), 0
+            following, waited = endless(loader), 0
             while not self._over:
                 taken = len(self.current.points)
-                yield next(endless)
+                yield next(following)
                 waited = waited + 1 if len(self.current.points) == taken else 0
                 if waited > MOST_BATCHES_A_STEP:
                     raise RuntimeError("call finder.step(loss) after each optimizer.step()")
@@ -184,13 +185,3 @@ def _set_generators(states: tuple[Any, ...]) -> None:
         torch.cuda.set_rng_state_all(on_gpus)
     np.random.set_state(numpys)
     random.setstate(pythons)
-
-
-def _endless(loader: Iterable[Item]) -> Iterator[Item]:
-    while True:
-        empty = True
-        for batch in loader:
-            empty = False
-            yield batch
-        if empty:
-            raise ValueError("the loader has no batches")

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from clr.optimizers import OptimizerSpec
 from clr.workload import Batch, ParameterGroup, Problem
+
+Item = TypeVar("Item")
 
 HELD_OUT_CHUNK = 2048  # examples evaluated at once
 FUSED = {"SGD", "Adam", "AdamW", "Adagrad"}  # torch has a fused kernel for these, on CPU and CUDA
@@ -52,7 +54,7 @@ class Trainer:
         self._loss = problem.loss.to(device)
         self._classifies = problem.classifies
         staged = isinstance(problem.batches, StagedBatches)
-        self._batches = iter(problem.batches) if staged else _endless(problem.batches, device)
+        self._batches = iter(problem.batches) if staged else _moved(endless(problem.batches), device)
         self._held_out = problem.held_out
         self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
 
@@ -123,12 +125,17 @@ def _torch_groups(
     ]
 
 
-def _endless(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
-    """Any iterable of batches, begun again when it ends, moved to the device."""
+def endless(batches: Iterable[Item]) -> Iterator[Item]:
+    """Begin again whenever the batches end. Raises ValueError where there are none."""
     while True:
         empty = True
-        for inputs, targets in batches:
+        for batch in batches:
             empty = False
-            yield inputs.to(device), targets.to(device)
+            yield batch
         if empty:
-            raise ValueError("the workload's batches are empty")
+            raise ValueError("the batches are empty")
+
+
+def _moved(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
+    for inputs, targets in batches:
+        yield inputs.to(device), targets.to(device)

@@ -39,9 +39,7 @@ class Stack:
 
     def attempts(self, job: Job) -> list[Attempt]:
         """Every claim of the job, in order."""
-        with self.database.read() as session:
-            query = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt)
-            return list(session.scalars(query))
+        return attempts_of(self.database, job)
 
     def wait_for_steps(self, job: Job, more_than: int = 0) -> None:
         """Until the job has measured that many steps."""
@@ -64,10 +62,17 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def assert_one_sound_result(stack: Stack, job: Job) -> None:
+def attempts_of(database: Database, job: Job) -> list[Attempt]:
+    """Every claim of the job, in order."""
+    with database.read() as session:
+        query = select(Attempt).where(Attempt.job_id == job.id).order_by(Attempt.attempt)
+        return list(session.scalars(query))
+
+
+def assert_one_sound_result(database: Database, job: Job) -> None:
     """The job succeeded once, and each of its curves has every step exactly once."""
     job.wait(timeout_s=WITHIN_S)
-    ends = [attempt.ended for attempt in stack.attempts(job)]
+    ends = [attempt.ended for attempt in attempts_of(database, job)]
     assert ends.count("succeeded") == 1, ends
     assert ends[-1] == "succeeded", ends
     runs = job.curve()["runs"]

@@ -25,7 +25,7 @@ def test_an_accepted_job_outlives_api_broker_and_worker(stack: Stack) -> None:
     stack.service.start("worker")
     stack.service.start("api")
 
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
 
 
 @pytest.mark.parametrize("victim", ["child", "parent"])
@@ -39,7 +39,7 @@ def test_a_killed_worker_loses_no_job_and_repeats_no_step(stack: Stack, victim: 
         stack.service.kill("worker")
         stack.service.start("worker")
 
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
     assert [attempt.ended for attempt in stack.attempts(job)] == ["worker_lost", "succeeded"]
 
 
@@ -62,8 +62,8 @@ def test_a_dead_broker_stops_neither_submits_nor_the_running_job(stack: Stack) -
     running.wait(timeout_s=60)
     stack.broker.start()  # and empty
 
-    assert_one_sound_result(stack, running)
-    assert_one_sound_result(stack, waiting)
+    assert_one_sound_result(stack.database, running)
+    assert_one_sound_result(stack.database, waiting)
     assert len(stack.attempts(running)) == 1
 
 
@@ -77,7 +77,7 @@ def test_a_wiped_broker_loses_no_job(stack: Stack) -> None:
     app.close()
 
     for job in (running, *waiting):
-        assert_one_sound_result(stack, job)
+        assert_one_sound_result(stack.database, job)
 
 
 def test_a_stopped_database_answers_503_and_the_running_job_goes_on(stack_at_scale: Stack) -> None:
@@ -94,7 +94,7 @@ def test_a_stopped_database_answers_503_and_the_running_job_goes_on(stack_at_sca
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert refused.headers["Retry-After"]
     assert refused.json()["code"] == "database_unavailable"
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
 
 
 def test_a_database_away_for_longer_than_a_lease_leaves_no_half_written_result(stack_at_scale: Stack) -> None:
@@ -108,7 +108,7 @@ def test_a_database_away_for_longer_than_a_lease_leaves_no_half_written_result(s
     wait_for(lambda: not is_running(child))  # it fenced itself
     server.start()
 
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
 
 
 def test_the_late_writes_of_a_stopped_worker_change_nothing(stack: Stack) -> None:
@@ -122,7 +122,7 @@ def test_the_late_writes_of_a_stopped_worker_change_nothing(stack: Stack) -> Non
     wait_for(lambda: len(stack.attempts(job)) == 2)
     signal_all(everyone, signal.SIGCONT)
 
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
     first, second = stack.attempts(job)
     assert (first.ended, second.ended) == ("worker_lost", "succeeded")
     assert first.worker_id != second.worker_id
@@ -139,7 +139,7 @@ def test_sixteen_deliveries_of_one_ring_are_one_run(stack: Stack) -> None:
 
     stack.service.start("worker", CLR_WORKER_SLOTS="2")
 
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
     assert len(stack.attempts(job)) == 1
 
 
@@ -170,7 +170,7 @@ def test_the_jobs_of_a_killed_group_move_to_the_other(stack: Stack) -> None:
     stack.service.kill("worker")
 
     for job in jobs:
-        assert_one_sound_result(stack, job)
+        assert_one_sound_result(stack.database, job)
     survivors = {stack.attempts(job)[-1].worker_id for job in jobs}
     assert len(survivors) == 1
 
@@ -186,7 +186,7 @@ def test_a_drained_worker_gives_its_job_back_uncharged(stack: Stack) -> None:
     stack.service.start("worker")
 
     assert given_back == "queued"
-    assert_one_sound_result(stack, job)
+    assert_one_sound_result(stack.database, job)
     assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back", "succeeded"]
 
 

@@ -243,7 +243,7 @@ def test_a_loop_that_forgets_to_step_is_told() -> None:
 def test_a_loader_without_batches_is_refused() -> None:
     loop = Loop()
 
-    with pytest.raises(ValueError, match="no batches"), LRFinder(loop.model, loop.optimizer) as finder:
+    with pytest.raises(ValueError, match="batches are empty"), LRFinder(loop.model, loop.optimizer) as finder:
         next(finder.batches([]))
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
+import killer  # noqa: F401 - puts its points in place where a test asks for it
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from sklearn.datasets import load_digits

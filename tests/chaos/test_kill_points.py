@@ -1,0 +1,40 @@
+"""A worker killed with SIGKILL at each point of a job's life."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from killer import POINTS
+
+from tests.chaos.stack import Stack, assert_one_sound_result, running_stack, wait_for
+
+pytestmark = pytest.mark.chaos
+NEVER_LOST = ("claiming", "after_result")  # the claim was not committed yet; the result was
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Path]]:
+    """One stack per backend, and the folder for orders to kill."""
+    folder, orders = tmp_path_factory.mktemp("stack"), tmp_path_factory.mktemp("orders")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLR_CHAOS_DIR", str(orders))
+        with running_stack(request.param, folder) as running:
+            yield running, orders
+
+
+@pytest.mark.parametrize("victim", ["child", "parent"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_job_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, victim: str) -> None:
+    running, orders = stack
+    (orders / point).write_text(victim)
+
+    job = running.submit("none", num_steps=60)
+    wait_for(lambda: not (orders / point).exists())
+    if victim == "parent":
+        running.service.processes["worker"].wait(20)
+        running.service.start("worker")
+
+    assert_one_sound_result(running.database, job)
+    assert len(running.attempts(job)) == (1 if point in NEVER_LOST else 2)

@@ -1,0 +1,67 @@
+"""Two hundred small jobs through one embedded service: nothing is lost, and nothing grows."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from client.client import Client
+from tests.chaos.stack import pids_below
+from tests.chaos.test_kill_loop import TINY, Embedded
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+JOBS, WARM_UP = 200, 40
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the service's lasting processes hold, all together."""
+
+    processes: int
+    threads: int
+    descriptors: int
+    rss_mib: float
+
+    @classmethod
+    def of(cls, service: Embedded) -> "Usage":
+        """Count now; pool children come and go with each job and are left out."""
+        lasting = []
+        for pid in {service.process.pid} | pids_below(service.process.pid):
+            folder = Path(f"/proc/{pid}")
+            if "spawn_main" not in (folder / "cmdline").read_text():
+                lasting.append((folder, dict(_status(folder))))
+        return cls(
+            len(lasting),
+            sum(int(status["Threads"]) for _, status in lasting),
+            sum(len(list((folder / "fd").iterdir())) for folder, _ in lasting),
+            sum(int(status["VmRSS"].split()[0]) for _, status in lasting) / 1024,
+        )
+
+
+def _status(folder: Path) -> list[tuple[str, str]]:
+    lines = (folder / "status").read_text().splitlines()
+    return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+
+def test_two_hundred_jobs_leave_the_service_as_it_was(tmp_path: Path) -> None:
+    service = Embedded(tmp_path)
+    try:
+        with Client(service.url, retry_s=60) as client:
+            _run(client, WARM_UP)
+            before = Usage.of(service)
+            _run(client, JOBS - WARM_UP)
+            after = Usage.of(service)
+    finally:
+        service.stop()
+
+    sys.stdout.write(f"\nafter {WARM_UP} jobs: {before}\nafter {JOBS} jobs: {after}\n")
+    assert after.processes == before.processes
+    assert after.threads <= before.threads + 4  # the API's thread pool and the drivers' pools breathe
+    assert after.descriptors <= before.descriptors + 10
+    assert after.rss_mib <= 1.15 * before.rss_mib
+
+
+def _run(client: Client, count: int) -> None:
+    for job in [client.range_test("hostile", **TINY) for _ in range(count)]:
+        job.wait(timeout_s=1800)
