@@ -26,7 +26,10 @@ test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 	@$(BIN)/python -m pytest
 
 chaos: $(READY) ## the fault contract: kill everything and see that nothing is lost
-	@$(BIN)/python -m pytest -m chaos tests/chaos
+	@$(BIN)/python -m pytest -s -m chaos tests/chaos --ignore tests/chaos/test_soak.py
+
+soak: $(READY) ## 200 small jobs through one service: nothing lost, nothing grows
+	@$(BIN)/python -m pytest -s -m chaos tests/chaos/test_soak.py
 
 check: $(READY) ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
@@ -39,9 +42,9 @@ format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY) ## print the benchmark tables
-	@for table in benchmarks/*.py; do $(BIN)/python $$table || exit 1; done
+	@for table in bounds engine queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test chaos check format bench help
+.PHONY: setup demo serve migrate test chaos soak check format bench help

@@ -1,0 +1,184 @@
+"""The queue: how soon a job runs, how many requests a second, and whether a hundred thousand jobs slow anything down.
+
+SQLite as embedded, Postgres as at scale. Real processes on loopback, the callers in this one; medians, p95 beside them.
+
+(A file called queue.py would hide the standard library's module from every script of this folder.)
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from sqlalchemy import insert
+
+from migrations.schema import upgrade
+from store import workers
+from store.database import Database
+from store.models import Job
+from store.workers import WorkerInfo
+from tests import services
+from tests.e2e.service import Service, running_service
+
+SAMPLES, WARM_S = 20, 8.0  # a new child has loaded torch long before
+REQUESTS, CALLERS = 400, 4
+BODY = {"workload": "digits-mlp", "effort": "quick", "num_steps": 12}
+SIZES = (1_000, 100_000)
+INSERTED = 10_000  # rows at once
+
+
+@contextmanager
+def servers(backend: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """(database URL, broker URL) of a fresh pair."""
+    with services.broker_server() as broker:
+        if backend == "sqlite":
+            yield f"sqlite:///{folder / 'clr.sqlite3'}", broker.url
+            return
+        with services.postgres_server() as database:
+            yield database.url, broker.url
+
+
+def to_running(url: str, broker_url: str, folder: Path) -> str:
+    """From just before the POST to the claim of a worker that waits, ms."""
+    with running_service(url, broker_url, folder) as (_, client):
+        waits = []
+        for _ in range(SAMPLES):
+            time.sleep(WARM_S)
+            asked_at = time.time()
+            job = client.range_test(**BODY).wait(timeout_s=60)
+            database = Database(url)
+            with database.read() as session:
+                started_at = session.get_one(Job, job.id).started_at
+            database.close()
+            waits.append(1000 * ((started_at or 0.0) - asked_at))
+    return spread(waits)
+
+
+@contextmanager
+def api_alone(url: str, broker_url: str, folder: Path) -> Iterator[str]:
+    """An API with a catalogue and no worker, so that jobs stay queued; yields its address."""
+    database = Database(url)
+    worker = WorkerInfo(id="w", hostname="h", pid=1, slots=1, device="cpu")
+    workload = {
+        "name": "digits-mlp",
+        "description": "d",
+        "params_schema": {"type": "object"},
+        "default_optimizer": {"name": "SGD"},
+        "default_batch_size": 32,
+    }
+    with database.write() as session:
+        workers.publish(session, worker, [workload])
+    database.close()
+    service = Service(url, broker_url, folder)
+    service.start("api")
+    try:
+        service.wait_until_ready()
+        yield service.url
+    finally:
+        service.stop()
+
+
+def per_second(request: Callable[[httpx2.Client], httpx2.Response], address: str) -> float:
+    """Requests a second of some callers at once."""
+
+    def call(count: int) -> None:
+        with httpx2.Client(base_url=address, timeout=60) as http:
+            for _ in range(count):
+                assert request(http).is_success
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(call, [REQUESTS // CALLERS] * CALLERS))
+    return REQUESTS / (time.perf_counter() - started)
+
+
+def latencies(address: str) -> dict[str, float]:
+    """Median ms of what those who poll and look ask for."""
+    with httpx2.Client(base_url=address, timeout=60) as http:
+        page = http.get("/range-tests").json()
+        one, token = page["items"][0]["id"], page["next_page_token"]
+        asked = {
+            "poll one": f"/range-tests/{one}",
+            "list": "/range-tests",
+            "next page": f"/range-tests?page_token={token}",
+            "by status": "/range-tests?status=succeeded",
+            "by workload": "/range-tests?workload=digits-mlp",
+            "all kinds": "/jobs",
+        }
+        taken = {name: [] for name in asked}
+        for _ in range(15):
+            for name, path in asked.items():
+                started = time.perf_counter()
+                assert http.get(path).is_success
+                taken[name].append(1000 * (time.perf_counter() - started))
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def fill(url: str, total: int, *, already: int) -> None:
+    """Finished jobs, one a second into the past."""
+    database = Database(url)
+    for first in range(already, total, INSERTED):
+        with database.write() as session:
+            session.execute(
+                insert(Job), [row(number) for number in range(first, min(first + INSERTED, total))]
+            )
+    database.close()
+
+
+def row(number: int) -> dict[str, Any]:
+    """A finished job."""
+    config = {"params": {}, "optimizer": {"name": "SGD"}, "batch_size": 32, "seed": number}
+    return {
+        "id": str(uuid4()),
+        "kind": "range_test",
+        "tags": ["nightly"],
+        "workload": "digits-mlp",
+        "config": config,
+        "status": "succeeded",
+        "outcome": "bounds_found",
+        "attempt": 1,
+        "created_at": 1.7e9 + number,
+        "started_at": 1.7e9 + number,
+        "finished_at": 1.7e9 + number + 5,
+    }
+
+
+def spread(values: list[float]) -> str:
+    """Median and p95."""
+    return f"{statistics.median(values):.1f} ({statistics.quantiles(values, n=20)[-1]:.1f})"
+
+
+def measure(backend: str) -> None:
+    """The tables of one backend."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with servers(backend, folder) as (url, broker_url):
+            upgrade(url)
+            print(f"{backend:9} POST to running, ms: {to_running(url, broker_url, folder)} of {SAMPLES}")
+            fill(url, SIZES[0], already=0)
+            with api_alone(url, broker_url, folder) as address:
+                few = latencies(address)
+                posts = per_second(lambda http: http.post("/range-tests", json=BODY), address)
+                with httpx2.Client(base_url=address) as http:
+                    one = http.get("/jobs").json()["items"][0]["links"]["self"]
+                gets = per_second(lambda http: http.get(one), address)
+                print(
+                    f"{'':9} POST /range-tests: {posts:.0f} /s; GET /range-tests/ID: {gets:.0f} /s ({CALLERS} callers)"
+                )
+                fill(url, SIZES[1], already=SIZES[0])
+                many = latencies(address)
+            for name, before in few.items():
+                after = many[name]
+                sizes = f"{before:6.1f} ms at {SIZES[0]} jobs, {after:6.1f} ms at {SIZES[1]}"
+                print(f"{'':9} {name:12} {sizes}: x{after / before:.2f}")
+
+
+if __name__ == "__main__":
+    for backend in ("sqlite", "postgres"):
+        measure(backend)
