@@ -22,6 +22,8 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("kind", "idempotency_key"),
         Index("jobs_by_age", "kind", "created_at", "id"),
+        Index("jobs_of_all_kinds_by_age", "created_at", "id"),
+        Index("jobs_by_status_and_age", "status", "created_at", "id"),
         Index("jobs_queued", "created_at", "id", postgresql_where=text("status = 'queued'"),
               sqlite_where=text("status = 'queued'")),
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
