@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from clr.policies import genuine
 from store.errors import Conflict, KeyReused, NotFound
 
 log = logging.getLogger(__name__)
@@ -155,9 +156,7 @@ def _of_validation(error: RequestValidationError) -> Problem:
         return Problem(400, "malformed_json", f"the body is not JSON: {found[0]['ctx']['error']}")
     if any(one["loc"][0] == "path" for one in found):
         return Problem(404, "not_found", "there is nothing at this path")
-    return invalid_fields(
-        (_where(one, error.body), _say(one)) for one in found if one["type"] != "default_factory_not_called"
-    )  # a default that waits for another field is not what is wrong
+    return invalid_fields((_where(one, error.body), _say(one)) for one in genuine(found))
 
 
 def _where(error: Mapping[str, Any], body: Any) -> str:
@@ -173,8 +172,14 @@ def _where(error: Mapping[str, Any], body: Any) -> str:
         if isinstance(here, dict) and part not in here and part != absent:
             continue
         parts.append(part)
-        here = here.get(part) if isinstance(here, dict) else None
+        here = _step(here, part)
     return pointer_to(*parts)
+
+
+def _step(here: Any, part: Any) -> Any:
+    if isinstance(here, dict):
+        return here.get(part)
+    return here[part] if isinstance(here, list) and isinstance(part, int) and part < len(here) else None
 
 
 def _say(error: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from api.workloads import find_workload, resolve_params
 from clr import optimizers
 from clr.optimizers import OptimizerSpec, parse_optimizer
 from clr.planning import (
+    FEWEST_STEPS,
     HIGHEST_LR,
     LOWEST_LR,
     MOST_SEEDS,
@@ -58,7 +59,7 @@ class RangeTestRequest(Body):
     start_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
     end_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
     num_steps: StrictInt | None = Field(
-        default=None, ge=12, description="of each test sweep; default: chosen"
+        default=None, ge=FEWEST_STEPS, description="of each test sweep; default: chosen"
     )
     effort: Effort = Field(default="standard", description="quick: one exponential sweep of one seed")
     timeout_s: Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)] = 3600.0

@@ -184,10 +184,11 @@ def workloads(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey =
     if as_json:
         print_json(found)
         return
+    width = max((len(workload["name"]) for workload in found), default=0)
     for workload in found:
-        typer.echo(f"{workload['name']:<16} {workload.get('description', '')}")
+        typer.echo(f"{workload['name']:<{width}} {workload.get('description', '')}")
         if params := describe_params(workload.get("params_schema") or {}):
-            typer.echo(f"{'':<16} --param {params}")
+            typer.echo(f"{'':<{width}} --param {params}")
 
 
 def connect(url: str, api_key: str | None) -> Client:
@@ -258,9 +259,13 @@ def _pairs(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """JSON where it is JSON (64, true, [1, 2]), else the text itself."""
+    """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
     try:
         return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return float(text) if text[-1:].isdigit() else text
     except ValueError:
         return text
 

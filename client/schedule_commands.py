@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from client.job_commands import plot_format, print_json, read_value
 from client.report import columns
-from clr.policies import Columns, Schedule, by_policy, parse_schedule
+from clr.policies import Columns, Schedule, by_policy, genuine, parse_schedule
 
 ROWS = 20  # printed at most, about
 CYCLES = 3  # shown where nothing is said
@@ -51,6 +51,8 @@ def schedule(
     if model is None:
         raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
     given = _options(context.args)
+    if "policy" in given:
+        raise typer.BadParameter("--policy is not an option: name the policy first")
     if num_steps is not None and "num_steps" in model.model_fields:
         given["num_steps"] = num_steps
     chosen = _parse(policy, given)
@@ -62,7 +64,7 @@ def schedule(
     if as_json:
         print_json(Columns.of(chosen, range(shown)).model_dump())
         return
-    rows = Columns.of(chosen, range(0, shown, max(1, shown // ROWS)))
+    rows = Columns.of(chosen, range(0, shown, -(-shown // ROWS)))
     table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_short, rows.x), strict=True)
     typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
 
@@ -84,14 +86,14 @@ def _options(words: list[str]) -> dict[str, Any]:
 
 def _parse(policy: str, given: dict[str, Any]) -> Schedule:
     try:
-        return parse_schedule({"policy": policy, **given})
+        return parse_schedule(given | {"policy": policy})
     except ValidationError as error:
-        wrong = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
-        raise typer.BadParameter("; ".join(_say(one) for one in wrong)) from None
+        raise typer.BadParameter("; ".join(map(_say, genuine(error.errors())))) from None
 
 
 def _say(error: Any) -> str:
-    option = "--" + str(error["loc"][1] if len(error["loc"]) > 1 else error["loc"][-1]).replace("_", "-")
+    _, field, *inside = error["loc"]  # the policy comes first
+    option = " ".join(["--" + str(field).replace("_", "-"), *map(str, inside)])
     if error["type"] == "missing":
         return f"{option} is missing"
     if error["type"] == "extra_forbidden":

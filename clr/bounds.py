@@ -21,7 +21,7 @@ UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
 QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
 STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
 DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
-ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"}
+ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +172,8 @@ def _warnings(chosen: Sequence[Sweep], found: dict[int, Plateau], optimizer: str
         warnings.append(
             f"{optimizer} bears rates for a few hundred steps that hurt a long training; stay at or below max_lr"
         )
+    if len(chosen) > 1 and all(sweep.points == chosen[0].points for sweep in chosen):
+        warnings.append("every seed gave the same curve: the intervals say nothing about the spread")
     if len(found) == 1:
         warnings.append("one seed only: the intervals say nothing about the spread")
     elif len(found) < len(chosen):

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END
-from clr.plateau import MIN_VALUES, Plateau, plateau, score
+from clr.plateau import MIN_VALUES, Plateau, plateau, score, smooth
 from clr.range_test import Sweep, SweepPlan
 
 RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
@@ -129,10 +129,13 @@ def _lower(sweeps: Sequence[Sweep]) -> dict[str, float]:
 
 
 def _only_rises(sweep: Sweep) -> bool:
-    """Whether the training loss ended above its start, or not finite."""
-    losses = [point.loss for point in sweep.points]
-    early, late = losses[: max(1, len(losses) // 10)], losses[-max(1, len(losses) // 10) :]
-    return not math.isfinite(losses[-1]) or sum(late) / len(late) > sum(early) / len(early)
+    """Whether the training loss rose, or broke off, without having fallen by a tenth as much before."""
+    finite = [point.loss for point in sweep.points if math.isfinite(point.loss)]
+    if len(finite) < MIN_VALUES:
+        return len(finite) < len(sweep.points)
+    smoothed = smooth(finite, max(3, len(finite) // 20))
+    rise, fall = float(smoothed.max() - smoothed[0]), float(smoothed[0] - smoothed.min())
+    return fall < 0.1 * rise
 
 
 def _still_falling(sweep: Sweep) -> bool:

@@ -7,6 +7,7 @@ range trains no better than the last; the best range is repeated for every seed.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from clr.range_test import Effort, Sweep, SweepPlan
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
 SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 150
 QUICK_STEPS = 200
+FEWEST_STEPS = 12  # of a sweep: fewer say nothing
 TEST_STEPS = 400
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
@@ -37,6 +39,16 @@ class RangeTestConfig:
     end_lr: float | None = None
     num_steps: int | None = None
     effort: Effort = "standard"
+
+    def __post_init__(self) -> None:
+        if self.effort not in get_args(Effort):
+            raise ValueError(f"effort must be one of {', '.join(get_args(Effort))}, not {self.effort!r}")
+        if self.num_seeds < 1:
+            raise ValueError(f"num_seeds must be >= 1, not {self.num_seeds}")
+        if self.num_steps is not None and self.num_steps < FEWEST_STEPS:
+            raise ValueError(f"num_steps must be >= {FEWEST_STEPS}, not {self.num_steps}")
+        if not 0 < (self.start_lr or SCOUT_START) < (self.end_lr or SCOUT_END):
+            raise ValueError(f"0 < start_lr < end_lr must hold, not {self.start_lr} and {self.end_lr}")
 
 
 def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:

@@ -36,8 +36,12 @@ class Score:
 
     @property
     def jitter(self) -> float:
-        """The typical random difference of one raw value, robust against jumps."""
-        return float(1.4826 * np.median(np.abs(np.diff(self.raw))) / math.sqrt(2))
+        """The typical random difference of one raw value up to the peak, robust against jumps.
+
+        What comes after the peak is ragged for another reason; half the sweep is looked at in any case.
+        """
+        before = self.raw[: max(int(self.smooth.argmax()) + 1, len(self.raw) // 2)]
+        return float(1.4826 * np.median(np.abs(np.diff(before))) / math.sqrt(2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ those of clr/schedules.py, one a policy, of the same name and parameters. Free o
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -284,13 +285,13 @@ class Staged(_Policy):
         """(cycle, x), the cycles of the stages before counted with; None in a stage without cycles."""
         stage = self._at(step)
         here = stage.schedule.phase(step - stage.start)
-        if here is None:
-            return None
-        passed = (
-            before.schedule.phase(before.end - before.start - 1)
-            for before in self.stages[: self._index(step)]
-        )
-        return here[0] + sum(last[0] for last in passed if last is not None), here[1]
+        return None if here is None else (here[0] + self._cycles_before[self._index(step)], here[1])
+
+    @cached_property
+    def _cycles_before(self) -> list[int]:
+        """The cycles of all stages before each stage."""
+        ends = [stage.schedule.phase(stage.end - stage.start - 1) for stage in self.stages]
+        return [0, *accumulate(0 if last is None else last[0] for last in ends)]
 
     def length(self, cycles: int) -> int:
         """Where the last stage ends."""
@@ -312,6 +313,22 @@ _ADAPTER: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 def parse_schedule(spec: dict[str, Any]) -> Schedule:
     """Check {"policy", its parameters}. Raises pydantic's ValidationError naming the parameter."""
     return _ADAPTER.validate_python(spec)
+
+
+def genuine(errors: Iterable[Any]) -> list[Any]:
+    """Of pydantic's errors those that say what is wrong, not those that follow from another.
+
+    A default may wait for a wrong field, and a list whose items are wrong is then too short.
+    """
+    found = list(errors)
+
+    def follows(error: Any) -> bool:
+        inside = (other["loc"] for other in found if len(other["loc"]) > len(error["loc"]))
+        return error["type"] == "default_factory_not_called" or (
+            error["type"] == "too_short" and any(loc[: len(error["loc"])] == error["loc"] for loc in inside)
+        )
+
+    return [error for error in found if not follows(error)]
 
 
 def by_policy() -> dict[str, type[_Policy]]:

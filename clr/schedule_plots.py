@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from clr.plots import BASE_COLOR, COLORS, MAX_COLOR, STYLE
 from clr.policies import Columns, Schedule
 
-POINTS = 5000  # drawn at most; the eye sees no more
+POINTS = 100_000  # drawn at most
+MOST_CYCLES = 50  # that are told apart by a line
 
 
 def schedule_figure(schedule: Schedule, num_steps: int, *, title: str) -> Figure:
@@ -34,8 +35,8 @@ def schedule_figure(schedule: Schedule, num_steps: int, *, title: str) -> Figure
                     color=color,
                     fontsize=9,
                 )
-        cycles = np.array([cycle or 0 for cycle in drawn_at.cycle])
-        for begins in np.flatnonzero(np.diff(cycles)) + 1:
+        begins_at = np.flatnonzero(np.diff([cycle or 0 for cycle in drawn_at.cycle])) + 1
+        for begins in begins_at if len(begins_at) <= MOST_CYCLES else ():
             axes.axvline(drawn_at.step[begins], color="0.8", linewidth=0.8, linestyle=":", zorder=0)
         axes.spines.right.set_visible(False)
         axes.set_xlim(0, max(1, num_steps - 1))

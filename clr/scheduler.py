@@ -37,10 +37,7 @@ class Scheduler:
         self._schedules = list(schedule) if isinstance(schedule, Sequence) else [schedule] * groups
         self._momentum = momentum
         self._next = 0
-        if len(self._schedules) != groups:
-            raise ValueError(f"{groups} param groups need as many schedules, not {len(self._schedules)}")
-        if momentum is not None:
-            self._check_momentum(*momentum)
+        _check(optimizer, self._schedules, momentum)
         self._apply()
 
     def step(self) -> None:
@@ -55,7 +52,14 @@ class Scheduler:
         Returns torch's handle; its `remove()` ends that.
         """
         optimizer: Any = self._optimizer
-        return optimizer.register_step_post_hook(lambda *_: self.step())
+
+        def after_step(*_: Any) -> None:
+            if not getattr(
+                optimizer, "found_inf", False
+            ):  # a fused kernel skips by itself, unseen from outside
+                self.step()
+
+        return optimizer.register_step_post_hook(after_step)
 
     def get_last_lr(self) -> list[float]:
         """The rate of each group as it stands: the next update uses it."""
@@ -73,28 +77,36 @@ class Scheduler:
         """Go on where `state` was taken, its schedules included; `state` is left as it is.
 
         The rates are set at once, so it does not matter whether the optimizer was loaded before.
+        Raises ValueError, and changes nothing, where the state does not fit the optimizer.
         """
-        self._next = state["step"]
-        self._schedules = [parse_schedule(schedule) for schedule in state["schedules"]]
-        self._momentum = state["momentum"] and tuple(state["momentum"])
+        schedules = [parse_schedule(schedule) for schedule in state["schedules"]]
+        momentum = state["momentum"] and tuple(state["momentum"])
+        _check(self._optimizer, schedules, momentum)
+        self._next, self._schedules, self._momentum = state["step"], schedules, momentum
         self._apply()
 
     def _apply(self) -> None:
         for group, schedule in zip(self._optimizer.param_groups, self._schedules, strict=True):
             lr = schedule(self._next)
-            group["lr"] = lr * group.get("lr_scale", 1.0)
+            set_lr(group, lr)
             if self._momentum is not None:
                 _set_momentum(group, _opposite(lr, schedule, *self._momentum))
 
-    def _check_momentum(self, lowest: float, highest: float) -> None:
-        if not 0 <= lowest <= highest < 1:
-            raise ValueError(f"momentum must be 0 <= lowest <= highest < 1, not {lowest} and {highest}")
-        for schedule in self._schedules:
-            if not hasattr(schedule, "max_lr"):
-                raise ValueError(f"momentum cannot be cycled with {schedule.policy}: it has no bounds")
-        for group in self._optimizer.param_groups:
-            if not group.get("momentum") and "betas" not in group:
-                raise ValueError("the optimizer has no momentum to cycle; give it one > 0")
+
+def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[float, float] | None) -> None:
+    groups = len(optimizer.param_groups)
+    if len(schedules) != groups:
+        raise ValueError(f"{groups} param groups need as many schedules, not {len(schedules)}")
+    if momentum is None:
+        return
+    if not 0 < momentum[0] <= momentum[1] < 1:
+        raise ValueError(f"momentum must be 0 < lowest <= highest < 1, not {momentum[0]} and {momentum[1]}")
+    for schedule in schedules:
+        if not hasattr(schedule, "max_lr"):
+            raise ValueError(f"momentum cannot be cycled with {schedule.policy}: it has no bounds")
+    for group in optimizer.param_groups:
+        if not group.get("momentum") and "betas" not in group:
+            raise ValueError("the optimizer has no momentum to cycle; give it one > 0")
 
 
 def _opposite(lr: float, schedule: Any, lowest: float, highest: float) -> float:
@@ -102,22 +114,38 @@ def _opposite(lr: float, schedule: Any, lowest: float, highest: float) -> float:
     return highest - (highest - lowest) * min(1.0, max(0.0, height))
 
 
-def _set_momentum(group: dict[str, Any], momentum: float) -> None:
-    if "betas" in group:
-        group["betas"] = (momentum, *group["betas"][1:])
+def set_lr(group: dict[str, Any], lr: float) -> None:
+    """Set a param group's lr, times its `lr_scale`; a tensor is filled, as compiled steps hold on to it."""
+    scaled = lr * group.get("lr_scale", 1.0)
+    if hasattr(group["lr"], "fill_"):
+        group["lr"].fill_(scaled)
     else:
+        group["lr"] = scaled
+
+
+def _set_momentum(group: dict[str, Any], momentum: float) -> None:
+    if "betas" not in group:
         group["momentum"] = momentum
+    elif hasattr(group["betas"][0], "fill_"):
+        group["betas"][0].fill_(momentum)
+    else:
+        group["betas"] = (momentum, *group["betas"][1:])
 
 
 class LambdaOf:
-    """The factor that torch's LambdaLR wants; an object, so that it is kept in state dicts and pickles."""
+    """The factor that torch's LambdaLR wants; an object of plain attributes, which its state dict keeps."""
+
+    __slots__ = ("__dict__", "_parsed")
 
     def __init__(self, schedule: Schedule, initial_lr: float) -> None:
-        self.schedule, self.initial_lr = schedule, initial_lr
+        self.spec, self.initial_lr = schedule.model_dump(mode="json"), initial_lr
+        self._parsed = (self.spec, schedule)
 
     def __call__(self, step: int) -> float:
         """What LambdaLR multiplies the optimizer's lr with at this step."""
-        lr: float = self.schedule(step)
+        if self._parsed[0] is not self.spec:  # it came out of a state dict
+            self._parsed = (self.spec, parse_schedule(self.spec))
+        lr: float = self._parsed[1](step)
         return lr / self.initial_lr
 
 

@@ -119,7 +119,8 @@ def one_cycle(
         done = (step - step_size) / (down_end - step_size)
     else:
         start, end, done = base_lr, final_lr, (step - down_end) / (last - down_end)
-    return start + (end - start) * (done if anneal == "linear" else _eased(done))
+    way = done if anneal == "linear" else _eased(done)
+    return min(max_lr, start * (1 - way) + end * way)
 
 
 def sgdr(step: int, *, base_lr: float, max_lr: float, t_0: int, t_mult: int = 1) -> float:
@@ -205,7 +206,7 @@ def periods_end(periods: int, *, t_0: int, t_mult: int = 1) -> int:
 def _between(base_lr: float, max_lr: float, height: float) -> float:
     if not 0 <= base_lr <= max_lr:
         raise ValueError(f"0 <= base_lr <= max_lr must hold, not {base_lr} and {max_lr}")
-    return base_lr + (max_lr - base_lr) * height
+    return min(max_lr, max(base_lr, base_lr * (1 - height) + max_lr * height))
 
 
 def _eased(fraction: float) -> float:

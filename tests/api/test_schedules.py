@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 CYCLE = {"base_lr": 0.001, "max_lr": 0.006, "step_size": 2}
+STEPLESS = [{"start": 0, "end": 9, "schedule": {"policy": "triangular", **CYCLE, "step_size": 0}}]
 LATE = [{"start": 5, "end": 9, "schedule": {"policy": "fixed", "lr": 1}}]
 
 
@@ -61,6 +62,7 @@ def test_a_long_schedule_is_seen_at_every_so_many_steps(api: TestClient) -> None
         ([], {}, "/schedule"),
         ({"policy": "one_cycle", "base_lr": "x", "max_lr": 1.0, "num_steps": 50}, {}, "/schedule/base_lr"),
         ({"policy": "staged", "stages": LATE}, {}, "/schedule/stages"),
+        ({"policy": "staged", "stages": STEPLESS}, {}, "/schedule/stages/0/schedule/step_size"),
         ({"policy": "fixed", "lr": 0.1}, {"num_steps": 0}, "/num_steps"),
         ({"policy": "fixed", "lr": 0.1}, {"num_steps": 10**9}, "/every"),
         ({"policy": "fixed", "lr": 0.1}, {"steps": 7}, "/steps"),

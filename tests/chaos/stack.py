@@ -84,8 +84,8 @@ def assert_one_sound_result(database: Database, job: Job) -> None:
 
 @contextmanager
 def running_stack(backend: str, folder: Path, **settings: object) -> Iterator[Stack]:
-    """`sqlite`: as embedded. `postgres`: as at scale. Servers of its own, short leases, ready."""
-    with services.broker_server() as broker:
+    """`sqlite`: as embedded. `postgres`: as at scale, with a Redis where there is one. Its own servers, ready."""
+    with services.broker_server(redis_if_there=backend == "postgres") as broker:
         if backend == "sqlite":
             with _serving(None, f"sqlite:///{folder / 'clr.sqlite3'}", broker, folder, settings) as stack:
                 yield stack

@@ -48,6 +48,10 @@ def test_one_cycle_takes_its_own_num_steps() -> None:
     assert json.loads(result.stdout)["lr"][-1] == pytest.approx(1e-6)
 
 
+def test_a_number_may_begin_with_its_point() -> None:
+    assert json.loads(run("fixed", "--lr", ".5", "--num-steps", "1", "--json").stdout)["lr"] == [0.5]
+
+
 def test_help_lists_every_policy() -> None:
     text = run("--help").stdout
 
@@ -62,6 +66,11 @@ def test_help_lists_every_policy() -> None:
         (["triangular", "--max-lr", "0.1", "--step-size", "5"], "--base-lr is missing"),
         (["triangular", "--speed", "5"], "--speed is not an option"),
         (["fixed", "--lr"], "--lr needs a value"),
+        (["triangular", "--policy", "fixed"], "--policy is not an option"),
+        (
+            ["staged", "--stages", '[{"start": 0, "end": 9, "schedule": {"policy": "fixed", "lr": -1}}]'],
+            "--stages 0",
+        ),
         (["fixed", "0.1"], "unexpected '0.1'"),
         (["fixed", "--lr", "0.1"], "--num-steps"),
         ([*TRIANGULAR2, "--plot", "picture.gif"], "must end in .png or .svg"),

@@ -343,3 +343,12 @@ def test_what_to_try_next_is_always_a_request_that_may_be_sent() -> None:
     assert disagreeing.next_experiment["request"]["num_seeds"] == 20
     assert at_the_top.next_experiment["request"]["end_lr"] == 1e6
     assert broken.next_experiment["request"] == {"start_lr": 0.01, "end_lr": 1.0, "num_steps": 400}
+
+
+def test_a_loss_that_fell_by_half_before_it_diverged_is_not_said_to_only_rise() -> None:
+    def loss(lr: float) -> float:
+        return 0.64 - 0.36 / (1 + (1e-3 / lr) ** 2) + 3 * max(0.0, lr - 0.5)
+
+    sweep = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
+
+    bounds_of([measured(sweep, loss, noise=0.05, held_out=False)])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from clr.bounds import Bounds
 from clr.lr_finder import LRFinder
@@ -255,3 +255,181 @@ def test_the_example_finds_bounds_and_trains_with_them() -> None:
     assert ran.returncode == 0, ran.stderr
     assert "max_lr" in ran.stdout
     assert float(ran.stdout.rsplit(maxsplit=1)[-1]) > 0.95
+
+
+def test_seeds_differ_also_where_the_loader_has_a_generator_of_its_own() -> None:
+    finder = Loop(generator=torch.Generator().manual_seed(3)).find()
+
+    first, second = finder.sweeps
+    assert [point.loss for point in first.points] != [point.loss for point in second.points]
+
+
+def test_seeds_that_cannot_differ_are_warned_of() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(TensorDataset(INPUTS, TARGETS), batch_size=32)
+
+    with LRFinder(model, optimizer, config=RangeTestConfig(num_steps=100)) as finder:
+        for inputs, targets in finder.batches(loader):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            finder.step(loss)
+
+    found = finder.bounds()
+    assert isinstance(found, Bounds), found
+    assert any("every seed gave the same curve" in warning for warning in found.warnings)
+
+
+def test_a_samplers_generator_is_as_it_was() -> None:
+    generator = torch.Generator().manual_seed(3)
+    sampler = RandomSampler(TensorDataset(INPUTS), generator=generator)
+    loop = Loop(shuffle=False, sampler=sampler)
+    before = generator.get_state()
+
+    loop.find()
+
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_parameters_outside_the_model_are_as_they_were() -> None:
+    loop, scale = Loop(), nn.Parameter(torch.ones(1))
+    loop.optimizer.add_param_group({"params": [scale]})
+
+    with LRFinder(loop.model, loop.optimizer, config=SHORT) as finder:
+        for inputs, targets in finder.batches(loop.loader):
+            loop.optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(scale * loop.model(inputs), targets)
+            loss.backward()
+            loop.optimizer.step()
+            finder.step(loss)
+
+    assert torch.equal(scale, torch.ones(1))
+    assert scale.grad is None
+
+
+class Averaging(nn.Module):
+    """Rebinds its buffer in each forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 2)
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("later", None)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.linear(inputs)
+        self.mean = 0.9 * self.mean + 0.1 * outputs.detach().mean(0)
+        self.later = self.mean
+        return outputs
+
+
+def test_a_buffer_that_the_model_binds_anew_is_as_it_was() -> None:
+    loop = Loop()
+    loop.model = Averaging()
+    loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=0.1)
+
+    loop.find()
+
+    assert torch.equal(loop.model.mean, torch.zeros(2))
+    assert loop.model.later is None
+
+
+def test_a_scaler_left_between_unscale_and_update_is_usable_again() -> None:
+    loop = Loop(scaled=True)
+    loop.train(8)
+
+    def interrupted() -> None:
+        with LRFinder(loop.model, loop.optimizer, scaler=loop.scaler, config=QUICK) as finder:
+            for inputs, targets in finder.batches(loop.loader):
+                loop.scaler.scale(nn.functional.cross_entropy(loop.model(inputs), targets)).backward()
+                loop.scaler.unscale_(loop.optimizer)
+                raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+
+    loop.optimizer.zero_grad()
+    loop.scaler.scale(nn.functional.cross_entropy(loop.model(INPUTS), TARGETS)).backward()
+    loop.scaler.unscale_(loop.optimizer)
+
+
+def test_a_tensor_rate_stays_the_same_tensor() -> None:
+    loop, lr = Loop(), torch.tensor(0.05)
+    loop.optimizer = torch.optim.Adam(loop.model.parameters(), lr=lr, fused=True)
+
+    loop.find()
+
+    assert loop.optimizer.param_groups[0]["lr"] is lr
+    assert lr.item() == pytest.approx(0.05)
+
+
+def test_a_state_of_another_dtype_than_its_weight_is_kept() -> None:
+    loop = Loop()
+    loop.train(8)
+    for state in loop.optimizer.state.values():
+        state["momentum_buffer"] = state["momentum_buffer"].double()
+
+    with LRFinder(loop.model, loop.optimizer):
+        pass
+
+    assert {state["momentum_buffer"].dtype for state in loop.optimizer.state.values()} == {torch.float64}
+
+
+def test_an_epoch_is_counted_in_optimizer_steps_not_in_micro_batches() -> None:
+    loop = Loop()
+
+    with LRFinder(loop.model, loop.optimizer, config=RangeTestConfig(num_steps=100, num_seeds=1)) as finder:
+        for count, (inputs, targets) in enumerate(finder.batches(loop.loader), start=1):
+            loss = nn.functional.cross_entropy(loop.model(inputs), targets)
+            loss.backward()
+            if count % 4 == 0:
+                loop.optimizer.step()
+                loop.optimizer.zero_grad()
+                finder.step(loss)
+
+    found = finder.bounds()
+    assert isinstance(found, Bounds), found
+    assert found.steps_per_epoch == pytest.approx(8 / 4)
+
+
+def test_a_finder_outside_a_with_block_says_how_to_use_it() -> None:
+    loop = Loop()
+
+    with pytest.raises(RuntimeError, match="`with` block"):
+        next(LRFinder(loop.model, loop.optimizer).batches(loop.loader))
+
+
+def test_more_steps_than_the_sweep_has_are_refused() -> None:
+    loop = Loop()
+
+    with LRFinder(loop.model, loop.optimizer, config=SHORT) as finder:
+        next(finder.batches(loop.loader))
+        for _ in range(20):
+            finder.step(1.0)
+        with pytest.raises(RuntimeError, match="sweep is over"):
+            finder.step(1.0)
+
+
+def test_a_lazy_model_without_shapes_is_refused_with_advice() -> None:
+    model = nn.LazyLinear(2)
+
+    with pytest.raises(ValueError, match="run one batch"):
+        LRFinder(model, torch.optim.SGD(model.parameters(), lr=0.1)).__enter__()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_seeds": 0},
+        {"effort": "fast"},
+        {"num_steps": 3},
+        {"start_lr": 1.0, "end_lr": 0.1},
+        {"end_lr": 1e-9},
+    ],
+)
+def test_a_config_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        RangeTestConfig(**wrong)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -272,3 +273,51 @@ def test_what_does_not_fit_is_refused(
 def test_an_initial_lr_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="initial_lr"):
         as_lambda_lr(TRIANGULAR, initial_lr=0.0)
+
+
+def test_followed_it_does_not_move_when_a_fused_kernel_skips_the_update() -> None:
+    optimizer = an_optimizer("Adam", fused=True)
+    Scheduler(optimizer, TRIANGULAR).follow()
+    scaler = torch.amp.GradScaler("cpu")
+
+    for gradient in (float("inf"), 1.0):
+        scaler.scale(gradient * optimizer.param_groups[0]["params"][0].sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+
+    assert lrs(optimizer) == [TRIANGULAR(1)]
+
+
+def test_a_tensor_rate_is_filled_and_stays_the_same_tensor() -> None:
+    lr = torch.tensor(0.5)
+    optimizer = an_optimizer("Adam", lr=lr, fused=True)
+
+    Scheduler(optimizer, TRIANGULAR, momentum=(0.85, 0.95))
+
+    assert optimizer.param_groups[0]["lr"] is lr
+    assert lr.item() == pytest.approx(0.001)
+
+
+def test_the_state_of_a_lambda_lr_may_be_loaded_as_weights_only(tmp_path: Path) -> None:
+    saved = LambdaLR(an_optimizer(lr=1.0), as_lambda_lr(TRIANGULAR)).state_dict()
+    torch.save(saved, tmp_path / "state.pt")
+
+    resumed = LambdaLR(an_optimizer(lr=1.0), as_lambda_lr(parse_schedule({"policy": "fixed", "lr": 9.0})))
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+
+    assert resumed.lr_lambdas[0](3) == TRIANGULAR(3)
+
+
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
+    two = an_optimizer(groups=2)
+    other = Scheduler(two, TRIANGULAR)
+    played(two, other, 3)
+    optimizer = an_optimizer()
+    scheduler = Scheduler(optimizer, TRIANGULAR)
+
+    with pytest.raises(ValueError, match="as many schedules"):
+        scheduler.load_state_dict(other.state_dict())
+
+    assert lrs(optimizer) == [TRIANGULAR(0)]
+    assert scheduler.state_dict()["step"] == 0
