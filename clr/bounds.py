@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 from clr.candidates import Candidate, candidates
-from clr.doubts import at_end, doubt, resolved_from
+from clr.doubts import doubt, resolved_from
 from clr.planning import chosen_range
-from clr.plateau import Plateau, plateau, score
+from clr.plateau import Plateau, at_end, plateau, score
 from clr.range_test import Sweep, SweepPlan
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4

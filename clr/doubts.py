@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END
-from clr.plateau import MIN_VALUES, Plateau, plateau, score, smooth
+from clr.plateau import MIN_VALUES, at_end, plateau, score, smooth
 from clr.range_test import Sweep, SweepPlan
 
 RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
@@ -21,11 +21,6 @@ def doubt(chosen: Sequence[Sweep], *, tests: Sequence[Sweep], sweeps: Sequence[S
     tests: the sweeps of the test proper, empty in a quick one. sweeps: everything that was measured.
     """
     return _no_signal(chosen) or _not_learning(chosen, sweeps) or _unreadable(chosen, tests)
-
-
-def at_end(found: Sequence[Plateau]) -> bool:
-    """Whether most seeds still scored as well as ever when their sweep ended."""
-    return 2 * sum(at.reaches_end for at in found) > len(found)
 
 
 def resolved_from(plan: SweepPlan) -> float:

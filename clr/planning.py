@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from clr.plateau import depth, plateau, smooth
+from clr.plateau import at_end, depth, plateau, smooth
 from clr.range_test import Effort, Sweep, SweepPlan
 
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
@@ -82,7 +82,7 @@ def most_steps(config: RangeTestConfig) -> int:
     if config.effort == "quick":
         return config.num_steps or QUICK_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
-    sweeps = config.num_seeds + (0 if fixed else MAX_RANGES - 1)
+    sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
     return sweeps * (config.num_steps or TEST_STEPS) + (0 if fixed else SCOUT_STEPS)
 
 
@@ -111,10 +111,21 @@ def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> 
         return best
     if best == tops[0] or depth(lowest) >= (1 - WORTH) * depth(chosen[0]):
         return tops[0] / STEP_DOWN
-    found = plateau(chosen[0])
-    if best == tops[-1] and config.end_lr is None and found is not None and found.reaches_end:
+    if best == tops[-1] and config.end_lr is None and _still_good(config, chosen, tests):
         return tops[-1] * STEP_DOWN
     return best
+
+
+def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> bool:
+    """Whether the first seed scores as well as ever at the end of the highest range, or most of all the seeds do.
+
+    All the seeds are asked once: their answer may cost one more round of seeds.
+    """
+    ends = [sweep.plan.end_lr for sweep in tests]
+    rounds = sum(ends.count(end_lr) == config.num_seeds for end_lr in set(ends))
+    asked = chosen if len(chosen) == config.num_seeds and rounds == 1 else chosen[:1]
+    found = [at for sweep in asked if (at := plateau(sweep)) is not None]
+    return at_end(found) or at_end(found[:1])
 
 
 def _scouted_top(scout: Sweep) -> float:

@@ -128,6 +128,11 @@ def plateau(sweep: Sweep) -> Plateau | None:
     )
 
 
+def at_end(found: Sequence[Plateau]) -> bool:
+    """Whether most of these still scored as well as ever when their sweep ended."""
+    return 2 * sum(at.reaches_end for at in found) > len(found)
+
+
 def depth(sweep: Sweep) -> float:
     """How far the loss fell below its untrained value at the best: held-out where it was measured.
 

@@ -116,3 +116,18 @@ def test_the_expected_steps_are_reached_and_never_passed_unseen() -> None:
         done = sum(len(sweep.points) for sweep in finished)
         assert planned_steps(config, finished) >= done + following.num_steps
         finished.append(measured(following, loss_of(accuracy_with_edges(0.01, 0.5))))
+
+
+def test_a_higher_range_is_measured_where_most_seeds_still_score_well_at_the_highest() -> None:
+    first, others = accuracy_with_edges(0.01, 0.25), accuracy_with_edges(0.01, 100.0)
+    config = RangeTestConfig()
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        accuracy = others if following.seed else first
+        finished.append(measured(following, loss_of(accuracy), accuracy))
+
+    tests = finished[1:]
+    highest = max(sweep.plan.end_lr for sweep in tests)
+    all_seeds_at = min(sweep.plan.end_lr for sweep in tests if sweep.plan.seed == 1)
+    assert highest > all_seeds_at
+    assert sum(len(sweep.points) for sweep in finished) <= most_steps(config)
