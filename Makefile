@@ -28,11 +28,13 @@ test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 chaos: $(READY) ## the fault contract: kill everything and see that nothing is lost
 	@$(BIN)/python -m pytest -m chaos tests/chaos
 
-check: $(READY) ## format, lint, types, import rules
+check: $(READY) ## format, lint, types, import rules, images
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/docker-compose --profile gpu config --quiet --no-interpolate
 
 format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff format .
