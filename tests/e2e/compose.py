@@ -194,7 +194,7 @@ class Containers:
     def _environment(self, service: str) -> dict[str, str]:
         data = self._folder / "data"
         data.mkdir(exist_ok=True)
-        given: dict[str, str] = dict(self._services[service]["environment"])
+        given = {name: value for name, value in self._services[service]["environment"].items() if value}
         for address, real in self._addresses.items():
             given = {name: value.replace(address, real) for name, value in given.items()}
         return given | {

@@ -65,6 +65,7 @@ def containers(config: dict[str, Any], postgres_url: str, tmp_path: Path) -> Ite
             found.kill()
 
 
+@pytest.mark.timeout(300)
 def test_the_services_find_bounds_and_stop_in_time(containers: Containers) -> None:
     migrated = containers.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
@@ -113,7 +114,7 @@ def test_every_variable_of_the_service_is_a_setting(services: dict[str, Any]) ->
     settings = {f"CLR_{name.upper()}" for name in Settings.model_fields}
 
     for name in OURS:
-        assert set(services[name]["environment"]) <= settings
+        assert set(services[name]["environment"]) - {"OMP_NUM_THREADS"} <= settings
     assert set(re.findall(r"CLR_\w+", (ROOT / "docker-compose.yml").read_text() + DOCKERFILE)) <= settings
 
 
@@ -149,14 +150,26 @@ def test_without_a_secret_nothing_starts(missing: str) -> None:
     assert f"{missing} is missing a value: set it in .env" in refused.stderr
 
 
+def test_the_threads_of_a_worker_are_left_to_it_unless_somebody_says() -> None:
+    told = read_compose_file(**GIVEN, OMP_NUM_THREADS="3")["services"]["worker"]["environment"]
+    untold = read_compose_file()["services"]["worker"]["environment"]
+
+    assert told["OMP_NUM_THREADS"] == "3"
+    assert untold["OMP_NUM_THREADS"] is None
+
+
 def test_the_example_names_every_variable_with_its_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
+    passed_on = re.findall(r"^ +([A-Z_]+):  #", text, re.MULTILINE)
+    defaults = dict.fromkeys(passed_on, "") | dict(re.findall(r"\$\{(\w+):-([^}]*)\}", text))
 
     example = (ROOT / ".env.example").read_text()
 
     assert dict(re.findall(r"^#(\w+)=(.*)$", example, re.MULTILINE)) == defaults
-    assert set(re.findall(r"^#?(\w+)=", example, re.MULTILINE)) == set(re.findall(r"\$\{(\w+):", text))
+    assert set(re.findall(r"^#?(\w+)=", example, re.MULTILINE)) == {
+        *passed_on,
+        *re.findall(r"\$\{(\w+):", text),
+    }
 
 
 def test_only_the_api_is_published_and_on_this_machine_alone(services: dict[str, Any]) -> None:
