@@ -31,11 +31,13 @@ chaos: $(READY) ## the fault contract: kill everything and see that nothing is l
 soak: $(READY) ## 200 small jobs through one service: nothing lost, nothing grows
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos/test_soak.py
 
-check: $(READY) ## format, lint, types, import rules
+check: $(READY) ## format, lint, types, import rules, images
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/hadolint Dockerfile
+	@$(BIN)/docker-compose --profile gpu config --quiet --no-interpolate
 
 format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff format .

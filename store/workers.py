@@ -49,6 +49,12 @@ def seen(session: Session, worker_id: str) -> bool:
     return session.scalar(touched) is not None
 
 
+def is_seen(session: Session, hostname: str, *, within_s: float) -> bool:
+    """Whether a worker on this host was alive so recently."""
+    recent = select(Worker.id).where(Worker.hostname == hostname, Worker.seen_at > now() - within_s)
+    return session.scalar(recent.limit(1)) is not None
+
+
 def forget(session: Session, *, unseen_for_s: float) -> None:
     """Drop the workers that were not seen for so long."""
     session.execute(delete(Worker).where(Worker.seen_at < now() - unseen_for_s))

@@ -44,6 +44,16 @@ def test_a_workload_published_again_is_replaced(database: Database) -> None:
         assert found.default_batch_size == 7
 
 
+def test_a_host_is_seen_while_its_worker_is(database: Database) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [])
+
+    with database.read() as session:
+        assert workers.is_seen(session, "host", within_s=60)
+        assert not workers.is_seen(session, "another", within_s=60)
+        assert not workers.is_seen(session, "host", within_s=-60)
+
+
 def test_a_worker_not_seen_for_long_is_forgotten(database: Database) -> None:
     with database.write() as session:
         workers.publish(session, worker("a"), [])
