@@ -184,6 +184,18 @@ def test_the_table_of_states_is_the_status_machine() -> None:
     }
 
 
+def test_every_promise_of_the_fault_contract_names_the_tests_that_prove_it() -> None:
+    contract = (ROOT / "docs" / "operations.md").read_text().partition("## Fault contract")[2]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    promises = re.findall(r"^\| (?!fault|---).+$", contract, re.MULTILINE)
+
+    assert len(promises) > 10
+    for promise in promises:
+        named = re.findall(r"`(test_\w+)`", promise)
+        assert named, promise
+        assert [name for name in named if f"def {name}(" not in tests] == []
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "settings.md").read_text()
 
