@@ -6,6 +6,7 @@ transactions share are locked for one round trip, and never crosswise.
 
 from bisect import bisect_left
 from collections import defaultdict
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import select
@@ -16,14 +17,24 @@ from store.models import Counter
 
 ATTEMPTS = "attempts"  # ended, by how
 LEASE_LOSSES = "lease_losses"
-FENCED_WRITES = "fenced_writes_refused"
-CHILD_KILLS = "child_kills"  # by cause
+FENCED_WRITES = "fenced_writes_refused"  # of a child whose claim was over
+CHILD_KILLS = "child_kills"  # by `Kill`
 CLAIM_LATENCY = "claim_latency"  # seconds, by the upper bound of the bucket
 CLAIM_LATENCY_SUM = "claim_latency_sum"
 
 LATENCY_BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 _PENDING = "counted"
+
+
+class Kill(StrEnum):
+    """Why a worker killed a child of its own."""
+
+    CANCELLED = "cancelled"  #: it was asked to stop and went on
+    TIMED_OUT = "timed_out"
+    STALLED = "stalled"
+    LEASE_LOST = "lease_lost"  #: its job is, or may soon be, another's
+    DRAINED = "drained"  #: the worker is stopping
 
 
 def _adding(insert: Any) -> Any:
