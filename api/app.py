@@ -16,6 +16,7 @@ from api.frame import Frame
 from api.openapi import complete_document
 from api.security import require_key
 from api.state import State
+from store import logs
 from store.database import Database
 from store.models import Base
 from store.settings import Settings, get_settings
@@ -32,7 +33,8 @@ Times are RFC 3339 in UTC, durations are in seconds, every error is `application
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens the database and starts its sweeper when it is started."""
     chosen = settings or get_settings()
-    logging.basicConfig(level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(chosen)
+    logging.getLogger("uvicorn.access").disabled = True  # the frame logs every request
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

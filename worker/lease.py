@@ -52,10 +52,10 @@ class Lease:
                     self._database.count(counters.FENCED_WRITES)
                     self._die("the lease was lost")
             except SQLAlchemyError as error:
-                log.warning("job %s: could not renew the lease: %s", self._job_id, error)
+                log.warning("could not renew the lease: %s", error)
             if time.monotonic() > self._deadline:
                 self._die("the lease could not be renewed in time")
 
     def _die(self, why: str) -> None:
-        log.error("job %s, attempt %s: %s; stopping at once", self._job_id, self._attempt, why)
+        log.error("%s; stopping at once", why)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from torch import OutOfMemoryError
 
 from clr.workload import DatasetMissing, Workload
-from store import counters, jobs
+from store import counters, jobs, logs
 from store.database import Database
 from store.errors import ClaimLost
 from store.models import Job
@@ -48,13 +48,16 @@ def answer_ring(
         )
     if job is None:
         return
-    log.info("job %s, attempt %s: %s", job.id, job.attempt, job.workload)
     recorder = Recorder(database, job.id, job.attempt)
-    with Lease(database, job.id, job.attempt, lease_s=settings.lease_s):
+    with (
+        logs.running(job.id, job.attempt),
+        Lease(database, job.id, job.attempt, lease_s=settings.lease_s),
+    ):
+        log.info("running %s", job.workload)
         try:
             _run(job, workloads[job.workload], recorder, settings, device=device)
         except ClaimLost:
-            log.warning("job %s: attempt %s is over", job.id, job.attempt)
+            log.warning("this attempt is over: its job is no longer ours")
             database.count(counters.FENCED_WRITES)
 
 
@@ -65,7 +68,7 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         reason, message = explain(error)
-        log.info("job %s, attempt %s: %s: %s", job.id, job.attempt, reason, message)
+        log.info("%s: %s", reason, message)
         recorder.fail(reason, message, max_attempts=settings.max_attempts)
 
 

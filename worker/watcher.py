@@ -140,7 +140,8 @@ class Watcher:
                 )
         except ClaimLost:
             return  # it had ended by itself, or the sweeper was quicker
-        log.warning("job %s, attempt %s: %s; now %s", held.job_id, held.attempt, verdict[1], became)
+        ids = {"job_id": held.job_id, "attempt": held.attempt}
+        log.warning("%s; the job is now %s", verdict.message, became, extra=ids)
 
     def _keep_watching(self) -> None:
         looks = 0

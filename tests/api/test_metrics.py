@@ -192,7 +192,7 @@ def test_metrics_need_the_key_like_any_other_route(api_settings: Settings) -> No
 def test_the_page_tells_every_metric_and_no_other(api: TestClient) -> None:
     told = {
         (name, kind): labels
-        for name, labels, kind in re.findall(r"^\| `(\w+)(?:{(\w+)})?` \| (\w+) \|", PAGE, re.MULTILINE)
+        for name, labels, kind in re.findall(r"^\| `(clr_\w+)(?:{(\w+)})?` \| (\w+) \|", PAGE, re.MULTILINE)
     }
 
     exposed = {}
