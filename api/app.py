@@ -10,12 +10,13 @@ from fastapi.routing import APIRoute
 from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
-from api import health, jobs, range_tests, results, schedules, workers, workloads
+from api import health, jobs, metrics, range_tests, results, schedules, workers, workloads
 from api.errors import add_handlers, responses
 from api.frame import Frame
 from api.openapi import complete_document
 from api.security import require_key
 from api.state import State
+from store import logs
 from store.database import Database
 from store.models import Base
 from store.settings import Settings, get_settings
@@ -32,7 +33,8 @@ Times are RFC 3339 in UTC, durations are in seconds, every error is `application
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens the database and starts its sweeper when it is started."""
     chosen = settings or get_settings()
-    logging.basicConfig(level=chosen.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(chosen)
+    logging.getLogger("uvicorn.access").disabled = True  # the frame logs every request
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    for part in (range_tests, results, jobs, schedules, workloads, workers):
+    for part in (range_tests, results, jobs, schedules, workloads, workers, metrics):
         app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
     app.include_router(health.router)
     app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)

@@ -226,7 +226,7 @@ def _handler(explain: Callable[[Any], Problem]) -> Callable[[Request, Exception]
         if answered.status_code == 405:
             answered.headers["Allow"] = ", ".join(_allowed(request))
         if answered.status_code >= 500 and not isinstance(error, Problem):
-            log.error("request %s: %r", answered.headers["X-Request-ID"], error)
+            log.error("%r", error)
         return answered
 
     return handle

@@ -133,6 +133,16 @@ WORKER: dict[str, Any] = {
     "seen_at": "2026-11-24T12:00:03.000000Z",
 }
 
+METRICS = """# HELP clr_jobs Jobs by status.
+# TYPE clr_jobs gauge
+clr_jobs{status="queued"} 2.0
+clr_jobs{status="running"} 1.0
+# HELP clr_attempts_total Attempts by how they ended.
+# TYPE clr_attempts_total counter
+clr_attempts_total{ended="succeeded"} 128.0
+clr_attempts_total{ended="worker_lost"} 1.0
+"""
+
 
 def _page(item: dict[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next_page_token": None}

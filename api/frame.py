@@ -1,13 +1,21 @@
-"""What surrounds every request: its id, the limit on its body, and HEAD for whatever can be got."""
+"""What surrounds every request: its id, its line in the log, the limit on its body, HEAD for whatever can be got."""
 
+import logging
 import re
+import time
+from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from store import logs
+
+log = logging.getLogger(__name__)
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+ASKED_OFTEN = ("/healthz", "/readyz")  # logged at DEBUG
 
 
 class Frame:
@@ -26,6 +34,10 @@ class Frame:
         given = headers.get("X-Request-ID", "")
         request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
+        logs.request_id.set(
+            request_id
+        )  # for all of this request's task: what fails around us is logged there
+        began_at, status = time.perf_counter(), 500
         declared = headers.get("Content-Length", "")
         size = 0
 
@@ -39,10 +51,22 @@ class Frame:
             return message
 
         async def named(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        if scope.get("method") == "HEAD":  # the server knows, and sends no body
+        method = scope["method"]
+        if method == "HEAD":  # the server knows, and sends no body
             scope = {**scope, "method": "GET"}
-        await self._app(scope, limited, named)
+        try:
+            await self._app(scope, limited, named)
+        finally:
+            _log(method, scope["path"], status, time.perf_counter() - began_at)
+
+
+def _log(method: str, path: str, status: int, took_s: float) -> None:
+    fields = {"method": method, "path": quote(path), "status": status, "duration_ms": round(1000 * took_s, 1)}
+    level = logging.DEBUG if path in ASKED_OFTEN else logging.INFO
+    log.log(level, "%(method)s %(path)s %(status)s in %(duration_ms)s ms", fields, extra=fields)

@@ -5,16 +5,21 @@ Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and w
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any
 
 from sqlalchemy import Connection, Float, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
+from store import counters
+
 API_THREADS = 40  # what FastAPI's thread pool may ask for at once; the pool must not be smaller
+COUNT_S = 1.0
 
 
 class now(FunctionElement[float]):
@@ -60,6 +65,18 @@ class Database:
         """A transaction that writes; commits at the end, rolls back on an exception."""
         with Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
+            counters.write(session)
+
+    def count(self, name: str, label: str = "", *, by: float = 1) -> None:
+        """Count in a transaction of its own, one of `counters`; what cannot be counted in a second may not be."""
+
+        def write() -> None:
+            with suppress(SQLAlchemyError), self.write() as session:
+                counters.add(session, name, label, by=by)
+
+        counting = Thread(target=write, name="counting", daemon=True)
+        counting.start()
+        counting.join(COUNT_S)
 
     def close(self) -> None:
         """Give every connection back."""

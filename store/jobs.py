@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from store import counters
 from store.database import now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.models import Attempt, Job, Worker
@@ -146,15 +147,17 @@ def claim(
     session: Session, *, workloads: Collection[str], worker_id: str, ring_id: str, pid: int, lease_s: float
 ) -> Job | None:
     """Take the oldest queued job whose workload is among `workloads`; None when there is none."""
-    job_id = session.scalar(
-        select(Job.id)
+    let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
+    found = session.execute(
+        select(Job.id, now() - func.coalesce(let_go, Job.created_at))
         .where(Job.status == Status.QUEUED, Job.workload.in_(workloads))
         .order_by(Job.created_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)
-    )
-    if job_id is None:
+    ).one_or_none()
+    if found is None:
         return None
+    job_id, waited_s = found
     job = move(
         session,
         job_id,
@@ -176,6 +179,7 @@ def claim(
         )
     )
     session.flush()
+    counters.observe_claim(session, waited_s)
     return job
 
 
@@ -212,11 +216,15 @@ def fail(
     that happened `max_attempts` times; any other has failed. Raises `ClaimLost`.
     """
     losses = session.scalar(select(func.count()).where(Attempt.job_id == job_id, Attempt.ended.in_(RETRIED)))
+    lapsed = session.scalar(select(Job.lease_expires_at < now()).where(Job.id == job_id))
     if reason in RETRIED and (losses or 0) + 1 < max_attempts:
-        return _let_go(session, job_id, attempt, Status.QUEUED, ended=reason)
-    return _let_go(
-        session, job_id, attempt, Status.FAILED, ended=reason, reason=reason, message=_storable(message)
-    )
+        to, why = Status.QUEUED, {}
+    else:
+        to, why = Status.FAILED, {"reason": reason, "message": _storable(message)}
+    became = _let_go(session, job_id, attempt, to, ended=reason, **why)
+    if lapsed and reason == Reason.WORKER_LOST:
+        counters.add(session, counters.LEASE_LOSSES)
+    return became
 
 
 def _storable(text: str) -> str:
@@ -245,6 +253,7 @@ def _end_attempt(session: Session, job_id: str, attempt: int, ended: str) -> Non
         .where(Attempt.job_id == job_id, Attempt.attempt == attempt)
         .values(finished_at=now(), ended=ended)
     )
+    counters.add(session, counters.ATTEMPTS, ended)
 
 
 def expired(session: Session) -> list[Job]:

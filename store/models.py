@@ -23,9 +23,7 @@ class Job(Base):
         UniqueConstraint("kind", "idempotency_key"),
         Index("jobs_by_age", "kind", "created_at", "id"),
         Index("jobs_of_all_kinds_by_age", "created_at", "id"),
-        Index("jobs_by_status_and_age", "status", "created_at", "id"),
-        Index("jobs_queued", "created_at", "id", postgresql_where=text("status = 'queued'"),
-              sqlite_where=text("status = 'queued'")),
+        Index("jobs_by_status", "status", "created_at", "id"),  # the oldest queued; how many there are of each
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
               sqlite_where=text("lease_expires_at IS NOT NULL")),
     )  # fmt: skip
@@ -91,6 +89,16 @@ class CurveChunk(Base):
     series: Mapped[str] = mapped_column(String(16), primary_key=True)
     first_step: Mapped[int] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Counter(Base):
+    """Something that happened so often (store/counters.py)."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    label: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float]
 
 
 class Workload(Base):

@@ -5,6 +5,7 @@ Every process of one service must see the same database and broker; the rest may
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
     log_level: str = Field(default="INFO", description="Python logging level")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="`text`, or `json`: one object a line"
+    )
 
     @property
     def resolved_database_url(self) -> str:

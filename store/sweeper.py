@@ -35,7 +35,8 @@ def sweep(database: Database, settings: Settings) -> int:
                 )
             except ClaimLost:
                 continue
-            log.warning("job %s: attempt %s lost its lease; now %s", job.id, job.attempt, became)
+            ids = {"job_id": job.id, "attempt": job.attempt}
+            log.warning("the lease was lost; the job is now %s", became, extra=ids)
         workers.forget(session, unseen_for_s=10 * settings.lease_s)
     return len(lost)
 

@@ -1,10 +1,14 @@
 """What every test may ask for: servers, and a freshly migrated database on each backend."""
 
+import io
+import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -13,6 +17,7 @@ from sqlalchemy.engine import make_url
 
 from migrations.schema import upgrade
 from store.database import Database
+from store.logs import JsonLines, complete
 from store.settings import Settings
 from tests import services
 
@@ -79,6 +84,21 @@ def database(database_url: str) -> Iterator[Database]:
     opened = Database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """What was logged so far, as the service's processes log in JSON."""
+    said, root = io.StringIO(), logging.getLogger()
+    handler = logging.StreamHandler(said)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(complete)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel("DEBUG")
+    yield lambda: [json.loads(line) for line in said.getvalue().splitlines()]
+    root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture

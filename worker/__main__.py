@@ -3,15 +3,22 @@
 import logging
 import sys
 
+from celery.apps import worker as celery_worker
+
+from store import logs
 from store.settings import get_settings
 from worker.app import app
+
+log = logging.getLogger("worker")
 
 settings = get_settings()
 if not settings.broker_url:
     sys.exit("CLR_BROKER_URL is not set: a worker needs the broker that the API rings (redis://HOST:PORT/0)")
-logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+logs.set_up(settings)
+celery_worker.safe_say = lambda message, *_: log.info(message)  # it writes past the log
 app.worker_main(
     [
+        "--quiet",  # its banner is no log line
         "worker",
         "--pool=prefork",
         "--without-gossip",

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from celery import Celery, Task, signals
 
+from store import logs
 from store.database import Database
 from store.doorbell import TASK, make_celery
 from store.settings import get_settings
@@ -34,7 +35,6 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
-    worker_hijack_root_logger=False,
 )
 
 WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its children
@@ -48,10 +48,22 @@ def claim(self: Task) -> None:
     process.answer(self.request.id, os.environ[WORKER_ID])
 
 
+@signals.setup_logging.connect
+def set_up_logging(**_: Any) -> None:
+    """In the parent and in every child: our log lines instead of Celery's, and what workloads print as such."""
+    logs.set_up(settings)
+    app.log.redirect_stdouts("WARNING")
+
+
+@signals.celeryd_after_setup.connect
+def silence_billiard(**_: Any) -> None:
+    """Without this a child logs its first line in a format of billiard's own, before ours is set up."""
+    os.environ.pop("_MP_FORK_LOGLEVEL_", None)
+
+
 @signals.worker_process_init.connect
 def prepare_child(**_: Any) -> None:
     """Die with the parent; load torch and the workloads while waiting for a job."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import jobs
+from store import counters, jobs
 from store.database import Database
 from store.errors import ClaimLost
 
@@ -49,12 +49,13 @@ class Lease:
                 self._deadline = asked_at + self._lease_s
             except ClaimLost:
                 if not self._released.is_set():
+                    self._database.count(counters.FENCED_WRITES)
                     self._die("the lease was lost")
             except SQLAlchemyError as error:
-                log.warning("job %s: could not renew the lease: %s", self._job_id, error)
+                log.warning("could not renew the lease: %s", error)
             if time.monotonic() > self._deadline:
                 self._die("the lease could not be renewed in time")
 
     def _die(self, why: str) -> None:
-        log.error("job %s, attempt %s: %s; stopping at once", self._job_id, self._attempt, why)
+        log.error("%s; stopping at once", why)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from store import workers
+from store import logs, workers
 from store.database import Database
 from store.settings import get_settings
 from worker.catalogue import describe, load_workloads
@@ -37,4 +37,5 @@ def publish(worker_id: str, parent_pid: int) -> None:
 
 
 if __name__ == "__main__":
+    logs.set_up(get_settings())
     publish(sys.argv[1], os.getppid())

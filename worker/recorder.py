@@ -104,7 +104,7 @@ class Recorder:
         try:
             self._once(self._append)
         except AWAY as error:
-            log.warning("job %s: points wait for the database: %s", self._job_id, error)
+            log.warning("points wait for the database: %s", error)
         else:
             self._rows.clear()
 
@@ -135,5 +135,5 @@ class Recorder:
             try:
                 return action()
             except AWAY as error:
-                log.warning("job %s: waiting for the database: %s", self._job_id, error)
+                log.warning("waiting for the database: %s", error)
                 time.sleep(FLUSH_S)

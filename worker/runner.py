@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from torch import OutOfMemoryError
 
 from clr.workload import DatasetMissing, Workload
-from store import jobs
+from store import counters, jobs, logs
 from store.database import Database
 from store.errors import ClaimLost
+from store.models import Job
 from store.settings import Settings
 from store.status import Reason
 from worker.lease import Lease
@@ -47,17 +48,28 @@ def answer_ring(
         )
     if job is None:
         return
-    log.info("job %s, attempt %s: %s", job.id, job.attempt, job.workload)
     recorder = Recorder(database, job.id, job.attempt)
-    with Lease(database, job.id, job.attempt, lease_s=settings.lease_s):
+    with (
+        logs.running(job.id, job.attempt),
+        Lease(database, job.id, job.attempt, lease_s=settings.lease_s),
+    ):
+        log.info("running %s", job.workload)
         try:
-            run_range_test(job.config, Setup.of(job.config, workloads[job.workload], device=device), recorder)
+            _run(job, workloads[job.workload], recorder, settings, device=device)
         except ClaimLost:
-            log.warning("job %s: attempt %s is over", job.id, job.attempt)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            reason, message = explain(error)
-            log.info("job %s, attempt %s: %s: %s", job.id, job.attempt, reason, message)
-            recorder.fail(reason, message, max_attempts=settings.max_attempts)
+            log.warning("this attempt is over: its job is no longer ours")
+            database.count(counters.FENCED_WRITES)
+
+
+def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *, device: str) -> None:
+    try:
+        run_range_test(job.config, Setup.of(job.config, workload, device=device), recorder)
+    except ClaimLost:
+        raise
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        reason, message = explain(error)
+        log.info("%s: %s", reason, message)
+        recorder.fail(reason, message, max_attempts=settings.max_attempts)
 
 
 def explain(error: BaseException) -> tuple[Reason, str]:

@@ -10,10 +10,12 @@ import re
 import signal
 from contextlib import suppress
 from threading import Event, Thread
+from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import jobs, workers
+from store import counters, jobs, workers
+from store.counters import Kill
 from store.database import Database
 from store.errors import ClaimLost
 from store.jobs import Held
@@ -23,27 +25,35 @@ from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
-Verdict = tuple[Reason, str]
+
+class Verdict(NamedTuple):
+    """How an attempt ends that its child did not end; `kill`: why we killed that child, if it was us."""
+
+    reason: Reason
+    message: str
+    kill: Kill | None = None
 
 
 def judge(held: Held, settings: Settings) -> Verdict | None:
     """Why this attempt must be killed; None if it may go on."""
     if held.cancelling_for_s is not None and held.cancelling_for_s > settings.cancel_grace_s:
-        return Reason.WORKER_LOST, "cancelled"
+        return Verdict(Reason.WORKER_LOST, "cancelled", Kill.CANCELLED)
     if held.lease_left_s < 0:
-        return Reason.WORKER_LOST, "the lease ran out"
+        return Verdict(Reason.WORKER_LOST, "the lease ran out", Kill.LEASE_LOST)
     if held.timeout_s is not None and held.running_for_s > held.timeout_s:
-        return Reason.TIMED_OUT, f"not done after timeout_s = {held.timeout_s:g} s"
+        return Verdict(Reason.TIMED_OUT, f"not done after timeout_s = {held.timeout_s:g} s", Kill.TIMED_OUT)
     if held.unchanged_for_s > settings.stall_timeout_s:
-        return Reason.STALLED, f"no new step for {settings.stall_timeout_s:g} s"
+        return Verdict(Reason.STALLED, f"no new step for {settings.stall_timeout_s:g} s", Kill.STALLED)
     return None
 
 
 def explain_death(message: str) -> Verdict:
     """What Celery's report of a lost child means: SIGKILL comes from outside, anything else from the job."""
     if "SIGKILL" in message or re.search(r"signal 9\b", message):
-        return Reason.WORKER_LOST, "the worker process was killed (SIGKILL); often the host ran out of memory"
-    return Reason.CRASHED, f"the workload ended its process: {message}"
+        return Verdict(
+            Reason.WORKER_LOST, "the worker process was killed (SIGKILL); often the host ran out of memory"
+        )
+    return Verdict(Reason.CRASHED, f"the workload ended its process: {message}")
 
 
 class Watcher:
@@ -72,8 +82,7 @@ class Watcher:
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
             zombies = jobs.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
-        for pid in zombies:
-            kill(pid)
+        self._count(Kill.LEASE_LOST, sum(map(kill, zombies)))
         for attempt in held:
             if attempt.lease_left_s > 0 and not is_running_child(attempt.pid):
                 continue  # the pool reports its death soon, with the signal: see `buried`
@@ -82,8 +91,9 @@ class Watcher:
                 self._vouch(attempt)
             else:
                 self._verdicts[attempt.job_id, attempt.attempt] = verdict
-                kill(attempt.pid)
+                killed = kill(attempt.pid)
                 self._end(attempt, verdict)
+                self._count(verdict.kill, killed)
 
     def buried(self, ring_id: str, message: str) -> None:
         """A child died while it answered this ring: end what it left, if anything."""
@@ -97,10 +107,12 @@ class Watcher:
         """Kill every child and give its job back: the worker is stopping."""
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
+        killed = 0
         for attempt in held:
             with suppress(ClaimLost), self._database.write() as session:
                 jobs.give_back(session, attempt.job_id, attempt.attempt)
-            kill(attempt.pid)
+            killed += kill(attempt.pid)
+        self._count(Kill.DRAINED, killed)
 
     def _vouch(self, held: Held) -> None:
         """Renew for a living child that misses its renewals: C code that holds the GIL stops its threads.
@@ -111,15 +123,25 @@ class Watcher:
             with suppress(ClaimLost), self._database.write() as session:
                 jobs.renew(session, held.job_id, held.attempt, lease_s=self._settings.lease_s)
 
+    def _count(self, why: Kill | None, killed: int) -> None:
+        if killed and why is not None:
+            self._database.count(counters.CHILD_KILLS, why, by=killed)
+
     def _end(self, held: Held, verdict: Verdict) -> None:
         try:
             with self._database.write() as session:
                 became = jobs.fail(
-                    session, held.job_id, held.attempt, *verdict, max_attempts=self._settings.max_attempts
+                    session,
+                    held.job_id,
+                    held.attempt,
+                    verdict.reason,
+                    verdict.message,
+                    max_attempts=self._settings.max_attempts,
                 )
         except ClaimLost:
             return  # it had ended by itself, or the sweeper was quicker
-        log.warning("job %s, attempt %s: %s; now %s", held.job_id, held.attempt, verdict[1], became)
+        ids = {"job_id": held.job_id, "attempt": held.attempt}
+        log.warning("%s; the job is now %s", verdict.message, became, extra=ids)
 
     def _keep_watching(self) -> None:
         looks = 0
@@ -147,9 +169,14 @@ def is_running_child(pid: int) -> bool:
         return False
 
 
-def kill(pid: int) -> None:
-    """SIGKILL a child of this process and wait for its end; a pid that is not our child is left alone."""
-    if is_running_child(pid):
-        os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):  # the pool was quicker to reap it
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+def kill(pid: int) -> bool:
+    """SIGKILL a child of this process and wait for its end; a pid that is not our child is left alone.
+
+    Answers whether there was one.
+    """
+    if not is_running_child(pid):
+        return False
+    os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):  # the pool was quicker to reap it
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return True

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
 from store.settings import Settings
@@ -46,6 +47,7 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "GET /workloads",
         "GET /workloads/{name}",
         "GET /workers",
+        "GET /metrics",
         "GET /healthz",
         "GET /readyz",
     }
@@ -78,6 +80,15 @@ def test_every_answer_in_json_has_an_example_that_its_schema_allows(document: Do
                 refuse_if_wrong(document, body["schema"], body["example"])
                 shown += 1
     assert shown >= 15
+
+
+def test_the_example_of_the_metrics_is_in_their_format(document: Document) -> None:
+    (media_type, body), *others = document["paths"]["/metrics"]["get"]["responses"]["200"]["content"].items()
+
+    names = [family.name for family in text_string_to_metric_families(body["example"])]
+
+    assert (media_type, others) == ("text/plain", [])
+    assert names == ["clr_jobs", "clr_attempts"]
 
 
 def test_the_examples_of_requests_and_problems_are_valid(document: Document) -> None:

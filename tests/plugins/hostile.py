@@ -1,11 +1,14 @@
 """A workload that misbehaves on demand, installed as a plugin: put this folder on PYTHONPATH."""
 
 import ctypes
+import logging
 import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
+from threading import Thread
 from typing import Any, ClassVar, Literal
 
 import killer  # noqa: F401 - puts its points in place where a test asks for it
@@ -32,6 +35,7 @@ Fault = Literal[
     "missing",
     "patient",
     "dropout",
+    "talk",
 ]
 
 
@@ -56,10 +60,23 @@ def _memory() -> None:
     raise MemoryError("asked for 1 TiB")
 
 
+def _talk() -> None:
+    log = logging.getLogger("hostile")
+    log.warning("two\nlines", extra={"loss": float("nan"), "thing": object(), "pair": {(1, 2): 3}})
+    log.warning("%d", "no number")
+    for say in (lambda: log.warning("from a thread"), lambda: {}["nothing"]):
+        thread = Thread(target=say)
+        thread.start()
+        thread.join()
+    warnings.warn("a warning", stacklevel=1)
+    print("printed")  # noqa: T201
+
+
 FAULTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "raise_unprintable": _raise_unprintable,
     "memory": _memory,
+    "talk": _talk,
     "exit": lambda: sys.exit(3),
     "segfault": lambda: ctypes.string_at(0),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),

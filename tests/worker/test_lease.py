@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store import jobs
+from store import counters, jobs
 from store.database import Database
 from store.jobs import NewJob
 
@@ -49,6 +49,8 @@ def test_a_lost_claim_kills_the_child(database: Database, database_url: str, cla
 
     assert child.wait(10) == -signal.SIGKILL
     child.communicate()
+    with database.read() as session:
+        assert counters.read(session)[counters.FENCED_WRITES] == {"": 1}
 
 
 def test_a_child_that_cannot_renew_in_time_kills_itself(claimed: str) -> None:

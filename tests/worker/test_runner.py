@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hostile import Hostile
 
-from store import curves, jobs
+from store import counters, curves, jobs
 from store.curves import StoredSweep
 from store.database import Database
 from store.jobs import NewJob
@@ -151,6 +151,27 @@ def test_a_running_job_sees_the_cancel_and_keeps_its_points(database: Database, 
     with database.read() as session:
         assert jobs.get(session, job_id).status == Status.CANCELLED
     assert curve(database, job_id)[0].series["train"]["step"].size > 0
+
+
+@pytest.mark.parametrize("fault", ["none", "raise"])
+def test_a_worker_whose_claim_was_taken_ends_quietly_and_is_counted(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    job_id = queue(database, fault, num_seeds=1)
+    build = Setup.problem
+
+    def lose_the_claim(self: Setup, seed: int) -> Any:
+        with database.write() as session:
+            jobs.give_back(session, job_id, 1)
+        return build(self, seed)
+
+    monkeypatch.setattr(range_tests.Setup, "problem", lose_the_claim)
+
+    answer(database, settings.model_copy(update={"lease_s": 600}))
+
+    with database.read() as session:
+        assert jobs.get(session, job_id).status == Status.QUEUED
+        assert counters.read(session)[counters.FENCED_WRITES] == {"": 1}
 
 
 def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(

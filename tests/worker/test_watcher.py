@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
-from store import jobs
+from store import counters, jobs
 from store.database import Database
 from store.jobs import Held, NewJob
+from store.models import Job
 from store.settings import Settings
 from store.status import Reason
+from store.sweeper import sweep
 from worker.watcher import Watcher, explain_death, judge, kill
 
 SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)
@@ -92,3 +96,108 @@ def test_a_child_is_killed_even_if_it_ignores_signals() -> None:
 
 def test_a_process_that_is_not_our_child_is_left_alone() -> None:
     kill(1)
+
+
+SLEEPING = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A child of this process that would go on for long."""
+    with subprocess.Popen(SLEEPING) as child:
+        yield child
+        child.kill()
+
+
+def claimed(database: Database, child: subprocess.Popen[bytes], *, timeout_s: float = 600.0) -> str:
+    """A job that the child runs."""
+    config = {"timeout_s": timeout_s}
+    with database.write() as session:
+        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config=config))
+        jobs.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=child.pid, lease_s=30)
+    return job.id
+
+
+def cancel(database: Database, job_id: str) -> None:
+    with database.write() as session:
+        jobs.request_cancel(session, job_id)
+
+
+def lapse(database: Database, job_id: str) -> None:
+    with database.write() as session:
+        session.execute(update(Job).values(lease_expires_at=0.0).where(Job.id == job_id))
+
+
+def lapse_and_sweep(database: Database, job_id: str) -> None:
+    lapse(database, job_id)
+    sweep(database, Settings())
+
+
+def kills(database: Database) -> dict[str, float]:
+    with database.read() as session:
+        return counters.read(session)[counters.CHILD_KILLS]
+
+
+@pytest.mark.parametrize(
+    ("befalls", "change", "cause"),
+    [
+        (cancel, {"cancel_grace_s": 0}, "cancelled"),
+        (lapse, {}, "lease_lost"),
+        (lapse_and_sweep, {}, "lease_lost"),
+        (None, {"stall_timeout_s": 0}, "stalled"),
+    ],
+)
+def test_a_killed_child_is_counted_once_by_its_cause(
+    database: Database,
+    settings: Settings,
+    child: subprocess.Popen[bytes],
+    befalls: Callable[[Database, str], None] | None,
+    change: dict[str, float],
+    cause: str,
+) -> None:
+    job_id = claimed(database, child)
+    if befalls is not None:
+        befalls(database, job_id)
+    watcher = Watcher(database, settings.model_copy(update=change), worker_id="me")
+
+    for _ in range(3):
+        watcher.watch()
+    watcher.buried("r", "Worker exited prematurely: signal 9 (SIGKILL) Job: 0.")
+
+    assert child.wait(5) == -9
+    assert kills(database) == {cause: 1}
+
+
+def test_a_child_that_is_killed_for_its_time_is_counted(
+    database: Database, settings: Settings, child: subprocess.Popen[bytes]
+) -> None:
+    claimed(database, child, timeout_s=0.0)
+
+    Watcher(database, settings, worker_id="me").watch()
+
+    assert kills(database) == {"timed_out": 1}
+
+
+def test_a_drained_worker_counts_the_children_it_killed(
+    database: Database, settings: Settings, child: subprocess.Popen[bytes]
+) -> None:
+    job_id = claimed(database, child)
+    watcher = Watcher(database, settings, worker_id="me")
+
+    watcher.drain()
+
+    assert kills(database) == {"drained": 1}
+    with database.read() as session:
+        assert jobs.get(session, job_id).status == "queued"
+
+
+def test_a_child_that_others_killed_is_no_kill_of_ours(
+    database: Database, settings: Settings, child: subprocess.Popen[bytes]
+) -> None:
+    claimed(database, child)
+    child.kill()
+    child.wait()
+
+    Watcher(database, settings, worker_id="me").buried("r", "signal 9 (SIGKILL)")
+
+    assert kills(database) == {}

@@ -1,4 +1,4 @@
-"""List jobs of all kinds by age, and by status."""
+"""List jobs of all kinds by age."""
 
 from alembic import op
 
@@ -10,9 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index("jobs_of_all_kinds_by_age", "jobs", ["created_at", "id"])
-    op.create_index("jobs_by_status_and_age", "jobs", ["status", "created_at", "id"])
 
 
 def downgrade() -> None:
-    op.drop_index("jobs_by_status_and_age", "jobs")
     op.drop_index("jobs_of_all_kinds_by_age", "jobs")
