@@ -1,13 +1,24 @@
 """Previews of schedules: no worker, no catalogue, no training."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.conftest import fresh_database
+
 CYCLE = {"base_lr": 0.001, "max_lr": 0.006, "step_size": 2}
 STEPLESS = [{"start": 0, "end": 9, "schedule": {"policy": "triangular", **CYCLE, "step_size": 0}}]
 LATE = [{"start": 5, "end": 9, "schedule": {"policy": "fixed", "lr": 1}}]
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """One backend will do: a preview asks no database."""
+    with fresh_database("sqlite", tmp_path, request) as url:
+        yield url
 
 
 def preview(api: TestClient, schedule: Any, **fields: Any) -> Any:
