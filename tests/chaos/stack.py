@@ -1,8 +1,7 @@
 """Everything that may be killed: API, workers, broker and, at scale, the database; and how to look inside."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from migrations.schema import upgrade
 from store.database import Database
 from store.models import Attempt
 from tests import services
-from tests.e2e.service import Service
+from tests.e2e.service import Service, wait_for
 from tests.services import Server
 
 SHORT = {"lease_s": 3, "sweep_s": 0.5, "watch_s": 0.1, "stall_timeout_s": 20, "cancel_grace_s": 1}
@@ -44,14 +43,6 @@ class Stack:
     def wait_for_steps(self, job: Job, more_than: int = 0) -> None:
         """Until the job has measured that many steps."""
         wait_for(lambda: job.refresh().progress.get("completed", 0) > more_than)
-
-
-def wait_for(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    """Look until it holds."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
 
 
 def is_running(pid: int) -> bool:

@@ -10,7 +10,8 @@ import pytest
 from client.errors import JobFailed
 from store.doorbell import TASK, make_celery
 from store.status import Reason
-from tests.chaos.stack import Stack, assert_one_sound_result, is_running, pids_below, signal_all, wait_for
+from tests.chaos.stack import Stack, assert_one_sound_result, is_running, pids_below, signal_all
+from tests.e2e.service import wait_for
 
 pytestmark = pytest.mark.chaos
 BODY = {"workload": "hostile", "num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": 30}

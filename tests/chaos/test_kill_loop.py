@@ -20,9 +20,8 @@ from tests.chaos.stack import (
     is_running,
     pids_below,
     running_stack,
-    wait_for,
 )
-from tests.e2e.service import PLUGINS
+from tests.e2e.service import PLUGINS, wait_for
 from tests.services import free_port
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from killer import POINTS
 
-from tests.chaos.stack import Stack, assert_one_sound_result, running_stack, wait_for
+from tests.chaos.stack import Stack, assert_one_sound_result, running_stack
+from tests.e2e.service import wait_for
 
 pytestmark = pytest.mark.chaos
 NEVER_LOST = ("claiming", "after_result")  # the claim was not committed yet; the result was

@@ -1,7 +1,7 @@
 """What goes wrong in a workload or a worker ends one job, with its own reason, and nothing else."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,13 +9,13 @@ from client.client import Client
 from client.errors import JobFailed
 from client.job import Job
 from tests.conftest import fresh_database
-from tests.e2e.service import Service, running_service
+from tests.e2e.service import Service, running_service, wait_for
 
 SHORT = {
     "lease_s": 6,
     "sweep_s": 0.5,
     "watch_s": 0.1,
-    "stall_timeout_s": 3,
+    "stall_timeout_s": 10,  # a busy machine loads torch and data meanwhile
     "cancel_grace_s": 1,
     "max_attempts": 2,
 }
@@ -43,12 +43,6 @@ def client(service: tuple[Service, Client]) -> Client:
 def hostile(client: Client, fault: str, **fields: object) -> Job:
     short = {"num_seeds": 1, "num_steps": 200, "start_lr": 0.001, "end_lr": 0.1}
     return client.range_test("hostile", params={"fault": fault}, **short | fields)
-
-
-def wait_for(condition: Callable[[], bool], within_s: float = 30.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from client.errors import JobFailed
 from client.job import Job
 from tests.conftest import fresh_database
-from tests.e2e.service import ROOT, running_service
+from tests.e2e.service import ROOT, running_service, wait_for
 
 SHORT = {"lease_s": 6, "sweep_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
 AT_STEP = 10  # of 12
@@ -54,8 +54,9 @@ def logs(
         talking.wait(timeout_s=60)
         with pytest.raises(JobFailed):
             crashing.wait(timeout_s=60)
-        while hanging.refresh().status == "queued":
-            pass
+        wait_for(
+            lambda: "falling asleep" in (folder / "worker.log").read_text()
+        )  # it hears no cancel any more
         hanging.cancel()
         with pytest.raises(JobFailed):
             hanging.wait(timeout_s=60)

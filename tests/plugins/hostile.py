@@ -72,6 +72,11 @@ def _talk() -> None:
     print("printed")  # noqa: T201
 
 
+def _sleep() -> None:
+    logging.getLogger("hostile").warning("falling asleep")
+    time.sleep(600)
+
+
 FAULTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "raise_unprintable": _raise_unprintable,
@@ -81,7 +86,7 @@ FAULTS: dict[str, Callable[[], object]] = {
     "segfault": lambda: ctypes.string_at(0),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: ctypes.PyDLL(None).sleep(600),  # PyDLL keeps the GIL: no thread of this process runs
-    "sleep": lambda: time.sleep(600),
+    "sleep": _sleep,
 }
 
 
