@@ -136,7 +136,7 @@ def postgres_server() -> Iterator[Server]:
         "-k",
         folder,
     ]
-    for setting in ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200"):
+    for setting in ("fsync=off", "full_page_writes=off", "max_connections=200"):
         command += ["-c", setting]
     address = f"postgres@127.0.0.1:{port}/postgres"
     server = Server(

@@ -16,7 +16,7 @@ from client.job import Job
 from tests.conftest import fresh_database
 from tests.e2e.service import ROOT, running_service, wait_for
 
-SHORT = {"lease_s": 6, "sweep_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
+SHORT = {"sweep_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
 AT_STEP = 10  # of 12
 
 Line = dict[str, Any]
