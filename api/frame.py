@@ -34,9 +34,7 @@ class Frame:
         given = headers.get("X-Request-ID", "")
         request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
-        logs.request_id.set(
-            request_id
-        )  # for all of this request's task: what fails around us is logged there
+        logs.request_id.set(request_id)  # never reset: what fails around us is logged with it too
         began_at, status = time.perf_counter(), 500
         declared = headers.get("Content-Length", "")
         size = 0

@@ -26,9 +26,7 @@ IDS = ("request_id", "job_id", "attempt")
 WITH_HANDLERS = ("uvicorn", "uvicorn.access")  # loggers that would not ask the root
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-_attempt: dict[
-    str, Any
-] = {}  # of this process: the threads that a workload starts share it, unlike a context
+_attempt: dict[str, Any] = {}  # of this process: a workload's own threads share it, unlike a context
 
 
 @contextmanager
