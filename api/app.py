@@ -10,7 +10,18 @@ from fastapi.routing import APIRoute
 from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
-from api import health, jobs, metrics, range_tests, results, schedules, workers, workloads
+from api import (
+    checkpoints,
+    health,
+    jobs,
+    metrics,
+    range_tests,
+    results,
+    schedules,
+    training_jobs,
+    workers,
+    workloads,
+)
 from api.errors import add_handlers, responses
 from api.frame import Frame
 from api.openapi import complete_document
@@ -56,7 +67,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    for part in (range_tests, results, jobs, schedules, workloads, workers, metrics):
+    parts = (
+        range_tests, results, training_jobs, checkpoints, jobs, schedules, workloads, workers, metrics,
+    )  # fmt: skip
+    for part in parts:
         app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
     app.include_router(health.router)
     app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)

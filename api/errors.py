@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
@@ -159,21 +159,27 @@ def _of_validation(error: RequestValidationError) -> Problem:
     return invalid_fields((_where(one, error.body), _say(one)) for one in genuine(found))
 
 
+def invalid_at(error: ValidationError, body: Any, *path: object) -> Problem:
+    """422 for what pydantic found wrong in the part of a body at `path`."""
+    found = genuine(error.errors())
+    return invalid_fields((pointer_to(*path, *_inside(one, one["loc"], body)), _say(one)) for one in found)
+
+
 def _where(error: Mapping[str, Any], body: Any) -> str:
-    """pydantic puts the names of union members into a location; a pointer has only what the body has."""
     source, *location = error["loc"]
-    if source != "body":
-        return f"{source}:{location[-1]}"
-    if not location:
-        return ""
+    return pointer_to(*_inside(error, location, body)) if source == "body" else f"{source}:{location[-1]}"
+
+
+def _inside(error: Mapping[str, Any], location: Sequence[Any], body: Any) -> list[Any]:
+    """pydantic puts the names of union members into a location; a pointer has only what the body has."""
     parts, here = [], body
-    absent = location[-1] if error["type"] == "missing" else None
+    absent = location[-1] if location and error["type"] == "missing" else None
     for part in location:
         if isinstance(here, dict) and part not in here and part != absent:
             continue
         parts.append(part)
         here = _step(here, part)
-    return pointer_to(*parts)
+    return parts
 
 
 def _step(here: Any, part: Any) -> Any:

@@ -17,6 +17,17 @@ RANGE_TEST_REQUESTS: list[Any] = [
     },
 ]
 
+TRAINING_JOB_REQUESTS: list[Any] = [
+    {"workload": "digits-mlp"},
+    {
+        "workload": "digits-mlp",
+        "schedule": {"policy": "triangular2", "base_lr": 0.02, "max_lr": 0.1, "step_size": 88},
+        "num_cycles": 5,
+        "patience": 2,
+    },
+    {"range_test_id": JOB_ID, "schedule": {"policy": "one_cycle"}, "num_epochs": 16},
+]
+
 PREVIEW_REQUESTS: list[Any] = [
     {
         "schedule": {"policy": "triangular2", "base_lr": 0.001, "max_lr": 0.006, "step_size": 2000},
@@ -43,6 +54,7 @@ JOB_STATUS: dict[str, Any] = {
         "updated_at": "2026-11-24T12:00:03.250000Z",
     },
     "attempt": 1,
+    "after_job": None,
     "created_at": "2026-11-24T12:00:00.125000Z",
     "started_at": "2026-11-24T12:00:01.500000Z",
     "finished_at": None,
@@ -68,6 +80,51 @@ QUEUED = JOB | {"status": "queued", "progress": None, "attempt": 0, "started_at"
 CANCELLING = JOB | {"status": "cancelling"}
 CANCELLED = QUEUED | {"status": "cancelled", "finished_at": "2026-11-24T12:00:02.000000Z"}
 
+
+TRAINING_PATH = "/training-jobs/5a1e0d8b-0b8e-4f4e-9f0c-3d8f4f1f2a10"
+TRAINING_SCHEDULE: dict[str, Any] = {
+    "policy": "triangular",
+    "base_lr": 0.025,
+    "max_lr": 0.1,
+    "step_size": 86,
+    "step_size_down": None,
+}
+CYCLE_END: dict[str, Any] = {"cycle": 4, "step": 687, "loss": 0.06, "accuracy": 0.985}
+TRAINED: dict[str, Any] = JOB_STATUS | {
+    "id": TRAINING_PATH.removeprefix("/training-jobs/"),
+    "kind": "training_job",
+    "status": "succeeded",
+    "outcome": "trained",
+    "after_job": JOB_ID,
+    "finished_at": "2026-11-25T12:00:05.000000Z",
+    "progress": JOB_STATUS["progress"] | {"phase": "training", "completed": 688, "total": 688},
+    "links": {"self": TRAINING_PATH}
+    | {name: f"{TRAINING_PATH}/{name}" for name in ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume")}
+    | {"range_test": PATH},
+    "config": JOB["config"] | {"schedule": {"policy": "triangular"}, "num_cycles": 4, "range_test_id": JOB_ID},
+    "result": {
+        "schedule": TRAINING_SCHEDULE,
+        "num_steps": 688,
+        "steps_per_epoch": 43,
+        "stopped_early": False,
+        "final": CYCLE_END,
+        "best": CYCLE_END,
+    },
+    "warnings": [],
+}  # fmt: skip
+TRAINING: dict[str, Any] = TRAINED | {
+    "status": "queued", "outcome": None, "progress": None, "attempt": 0, "started_at": None, "finished_at": None,
+    "result": None,
+}  # fmt: skip
+CHECKPOINT: dict[str, Any] = {
+    "step": 687,
+    "cycle": 4,
+    "best": True,
+    "size_bytes": 223_865,
+    "hostname": "gpu-box",
+    "created_at": "2026-11-25T12:00:05.000000Z",
+    "links": {"self": f"{TRAINING_PATH}/checkpoints/687"},
+}
 
 BOUNDS: dict[str, Any] = {
     "base_lr": 0.025,
@@ -154,7 +211,17 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "get_range_test": {"200": JOB},
     "cancel_range_test": {"200": CANCELLED, "202": CANCELLING},
     "get_bounds": {"200": BOUNDS, "202": QUEUED},
-    "get_curve": {"200": CURVE},
+    "get_range_test_curve": {"200": CURVE},
+    "create_training_job": {"202": TRAINING},
+    "list_training_jobs": {"200": _page(TRAINED)},
+    "get_training_job": {"200": TRAINED},
+    "get_training_job_curve": {"200": CURVE},
+    "cancel_training_job": {
+        "200": TRAINING | {"status": "cancelled"},
+        "202": TRAINING | {"status": "cancelling"},
+    },
+    "resume_training_job": {"202": TRAINING},
+    "list_checkpoints": {"200": {"items": [CHECKPOINT]}},
     "list_all_jobs": {"200": _page(JOB_STATUS)},
     "get_job": {"200": JOB_STATUS},
     "preview_schedule": {"200": PREVIEW},

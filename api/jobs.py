@@ -17,7 +17,11 @@ from store.errors import NotFound
 from store.models import Job
 from store.status import FINAL, Status
 
-PATHS = {"range_test": "/range-tests"}  # of each kind
+PATHS = {"range_test": "/range-tests", "training_job": "/training-jobs"}  # of each kind
+LINKS = {
+    "range_test": ("bounds", "curve", "plot.svg", "plot.png", "cancel"),
+    "training_job": ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume"),
+}
 POLL_S = 1  # what Retry-After suggests
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 
@@ -49,6 +53,7 @@ class JobStatus(BaseModel):
     message: str | None
     progress: Progress | None
     attempt: int = Field(description="how often a worker took it")
+    after_job: str | None = Field(description="the job that this one waits for, or waited for")
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
@@ -74,13 +79,12 @@ class JobView(JobStatus):
 def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
-    return {name: getattr(job, name) for name in names} | {
+    return {name: getattr(job, name) for name in (*names, "after_job")} | {
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "finished_at": moment(job.finished_at),
-        "links": {"self": path}
-        | {name: f"{path}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "cancel")},
+        "links": {"self": path} | {name: f"{path}/{name}" for name in LINKS[job.kind]},
     }
 
 

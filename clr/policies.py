@@ -56,6 +56,14 @@ class _Policy(BaseModel):
         """The steps of so many whole cycles; None where a policy has no end of its own."""
         return None
 
+    def cycle_at(self, step: int) -> range | None:
+        """The steps of the cycle that holds this one; None without cycles."""
+        here = self.phase(step)
+        if here is None:
+            return None
+        cycle, _ = here
+        return range(self.length(cycle - 1) or 0, self.length(cycle) or 0)
+
 
 class _Bounded(_Policy):
     """A policy between two rates."""
@@ -171,6 +179,10 @@ class OneCycle(_Bounded):
     def length(self, cycles: int) -> int:
         """Its own num_steps: it has one cycle."""
         return self.num_steps
+
+    def cycle_at(self, step: int) -> range:
+        """All its steps."""
+        return range(self.num_steps)
 
 
 def _share_of(*, num_steps: int, three_phase: bool, **_: Any) -> int:
@@ -296,6 +308,15 @@ class Staged(_Policy):
     def length(self, cycles: int) -> int:
         """Where the last stage ends."""
         return self.stages[-1].end
+
+    def cycle_at(self, step: int) -> range | None:
+        """The steps of the cycle that holds this one, or what its stage leaves of them."""
+        stage = self._at(step)
+        inside = stage.schedule.cycle_at(step - stage.start)
+        if inside is None:
+            return None
+        end = inside.stop + stage.start
+        return range(inside.start + stage.start, end if stage is self.stages[-1] else min(end, stage.end))
 
     def _at(self, step: int) -> Stage:
         return self.stages[self._index(step)]

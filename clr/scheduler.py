@@ -90,7 +90,7 @@ class Scheduler:
             lr = schedule(self._next)
             set_lr(group, lr)
             if self._momentum is not None:
-                _set_momentum(group, _opposite(lr, schedule, *self._momentum))
+                set_momentum(group, opposite(lr, schedule, self._momentum))
 
 
 def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[float, float] | None) -> None:
@@ -109,7 +109,9 @@ def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[floa
             raise ValueError("the optimizer has no momentum to cycle; give it one > 0")
 
 
-def _opposite(lr: float, schedule: Any, lowest: float, highest: float) -> float:
+def opposite(lr: float, schedule: Any, momentum: tuple[float, float]) -> float:
+    """Of `momentum` (lowest, highest) the highest while lr is at or below base_lr, the lowest at max_lr."""
+    lowest, highest = momentum
     height: float = (lr - schedule.base_lr) / (schedule.max_lr - schedule.base_lr)
     return highest - (highest - lowest) * min(1.0, max(0.0, height))
 
@@ -123,7 +125,8 @@ def set_lr(group: dict[str, Any], lr: float) -> None:
         group["lr"] = scaled
 
 
-def _set_momentum(group: dict[str, Any], momentum: float) -> None:
+def set_momentum(group: dict[str, Any], momentum: float) -> None:
+    """Set a param group's momentum, or beta1 where it has betas; a tensor is filled, as with `set_lr`."""
     if "betas" not in group:
         group["momentum"] = momentum
     elif hasattr(group["betas"][0], "fill_"):

@@ -5,7 +5,7 @@ loss and accuracy (NaN where there is none). Non-finite values are stored as the
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +31,14 @@ class StoredSweep:
     series: dict[str, dict[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
 
 
-def begin_sweep(session: Session, job_id: str, *, sweep: int, seed: int, plan: dict[str, Any]) -> None:
-    """Make room for a sweep; what a lost attempt left of it goes."""
-    for table in (Sweep, CurveChunk):
-        session.execute(delete(table).where(table.job_id == job_id, table.sweep == sweep, table.seed == seed))
-    session.add(Sweep(job_id=job_id, sweep=sweep, seed=seed, plan=plan))
+def begin_sweep(
+    session: Session, job_id: str, *, sweep: int, seed: int, plan: dict[str, Any], after_step: int = -1
+) -> None:
+    """Make room for a sweep; of what a lost attempt left of it, the writes that begin after `after_step` go."""
+    of_sweep = {"job_id": job_id, "sweep": sweep, "seed": seed}
+    session.execute(delete(Sweep).filter_by(**of_sweep))
+    session.execute(delete(CurveChunk).filter_by(**of_sweep).where(CurveChunk.first_step > after_step))
+    session.add(Sweep(**of_sweep, plan=plan))
 
 
 def finish_sweep(session: Session, job_id: str, *, sweep: int, seed: int) -> None:
@@ -61,12 +64,19 @@ def append(
     session.add(CurveChunk(**of_series, first_step=first_step, data=columns.tobytes()))
 
 
-def load(session: Session, job_id: str, *, after_step: int = -1) -> list[StoredSweep]:
-    """Every sweep of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`."""
+def load(
+    session: Session, job_id: str, *, after_step: int = -1, series: Collection[str] = tuple(COLUMNS)
+) -> list[StoredSweep]:
+    """Every sweep of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`.
+
+    series: those that are wanted.
+    """
     of_sweep = (Sweep.sweep, Sweep.seed)
     sweeps = session.scalars(select(Sweep).where(Sweep.job_id == job_id).order_by(*of_sweep)).all()
     chunks = session.scalars(
-        select(CurveChunk).where(CurveChunk.job_id == job_id).order_by(CurveChunk.first_step)
+        select(CurveChunk)
+        .where(CurveChunk.job_id == job_id, CurveChunk.series.in_(series))
+        .order_by(CurveChunk.first_step)
     )
     pieces: dict[tuple[int, int, str], list[npt.NDArray[np.float64]]] = defaultdict(list)
     for chunk in chunks:
@@ -78,10 +88,7 @@ def load(session: Session, job_id: str, *, after_step: int = -1) -> list[StoredS
             seed=row.seed,
             plan=row.plan,
             finished=row.finished_at is not None,
-            series={
-                series: _table(names, pieces[row.sweep, row.seed, series])
-                for series, names in COLUMNS.items()
-            },
+            series={name: _table(COLUMNS[name], pieces[row.sweep, row.seed, name]) for name in series},
         )
         for row in sweeps
     ]

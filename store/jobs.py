@@ -4,13 +4,14 @@ A claim is one guarded UPDATE that raises `attempt`; that number fences every la
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from store import counters
 from store.database import now
@@ -28,6 +29,8 @@ class NewJob:
     config: dict[str, Any]
     name: str | None = None
     tags: Sequence[str] = ()
+    after_job: str | None = None
+    comparison_id: str | None = None
     idempotency_key: str | None = None
     request_hash: str | None = None
 
@@ -47,6 +50,8 @@ def create(session: Session, new: NewJob) -> tuple[Job, bool]:
             tags=list(new.tags),
             workload=new.workload,
             config=new.config,
+            after_job=new.after_job,
+            comparison_id=new.comparison_id,
             status=Status.QUEUED,
             attempt=0,
             created_at=now(),
@@ -106,9 +111,29 @@ def _has_tag(session: Session, tag: str) -> Any:
     return select(1).select_from(each).where(each.c.value == tag).exists()
 
 
+def wait_for(session: Session, job: Job, before: Job) -> None:
+    """Have a job that was just created wait until another is final."""
+    job.after_job = before.id
+    session.add(job)
+    session.flush()
+
+
+def followers(session: Session, job_id: str) -> int:
+    """How many queued jobs wait for this one."""
+    waiting = select(func.count()).where(Job.after_job == job_id, Job.status == Status.QUEUED)
+    return session.scalar(waiting) or 0
+
+
+def _may_start() -> ColumnElement[bool]:
+    before = aliased(Job)
+    unfinished = select(1).where(before.id == Job.after_job, before.status.not_in(FINAL))
+    return or_(Job.after_job.is_(None), ~unfinished.exists())
+
+
 def request_cancel(session: Session, job_id: str) -> Job:
     """Cancel a queued job, or ask the worker of a running one to stop; asking again changes nothing.
 
+    A range test that was made for a queued training job, and for no other that still waits, goes with it.
     Raises `NotFound`, and `Conflict` when the job has ended otherwise.
     """
     job = session.get(Job, job_id, with_for_update=True)
@@ -117,11 +142,21 @@ def request_cancel(session: Session, job_id: str) -> Job:
     if job.status in (Status.CANCELLING, Status.CANCELLED):
         return job
     to = Status.CANCELLED if job.status == Status.QUEUED else Status.CANCELLING
-    return move(session, job_id, to, cancel_requested_at=now())
+    cancelled = move(session, job_id, to, cancel_requested_at=now())
+    made_for_it = job.after_job is not None and job.config.get("range_test_id") is None
+    if made_for_it and to == Status.CANCELLED and not followers(session, str(job.after_job)):
+        with suppress(Conflict, NotFound):  # it is final already
+            request_cancel(session, str(job.after_job))
+    return cancelled
 
 
 def remove(session: Session, job_id: str) -> None:
-    """Delete a job with everything measured. Raises `NotFound`, and `Conflict` while it may still run."""
+    """Delete a job with everything measured.
+
+    Raises `NotFound`, and `Conflict` while it may still run or a queued job waits for what it found.
+    """
+    if followers(session, job_id):
+        raise Conflict("a queued job waits for what this one found: cancel that first")
     removed = session.execute(
         delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.id)
     ).scalar_one_or_none()
@@ -134,11 +169,14 @@ def remove(session: Session, job_id: str) -> None:
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
     """(Queued jobs, those of them that were created over `for_s` seconds ago).
 
-    Jobs that no living worker can run do not count: a ring for them would only wear out a child.
+    Jobs that no living worker can run, or that wait for another, do not count: a ring for them would only wear
+    out a child.
     """
     runnable = {name for names in session.scalars(select(Worker.workloads)) for name in names}
     old = func.count().filter(Job.created_at < now() - for_s)
-    counted = select(func.count(), old).where(Job.status == Status.QUEUED, Job.workload.in_(runnable))
+    counted = select(func.count(), old).where(
+        Job.status == Status.QUEUED, Job.workload.in_(runnable), _may_start()
+    )
     queued, late = session.execute(counted).one()
     return queued, late
 
@@ -146,11 +184,12 @@ def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
 def claim(
     session: Session, *, workloads: Collection[str], worker_id: str, ring_id: str, pid: int, lease_s: float
 ) -> Job | None:
-    """Take the oldest queued job whose workload is among `workloads`; None when there is none."""
+    """Take the oldest queued job whose workload is among `workloads` and that waits for no other; None when there
+    is none."""
     let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
     found = session.execute(
         select(Job.id, now() - func.coalesce(let_go, Job.created_at))
-        .where(Job.status == Status.QUEUED, Job.workload.in_(workloads))
+        .where(Job.status == Status.QUEUED, Job.workload.in_(workloads), _may_start())
         .order_by(Job.created_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)

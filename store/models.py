@@ -5,7 +5,7 @@ Rows leave this package only as these classes; nobody else writes SQL.
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """A range test (later: or a training job), as something queued and run."""
+    """A range test or a training job, as something queued and run."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -24,6 +24,8 @@ class Job(Base):
         Index("jobs_by_age", "kind", "created_at", "id"),
         Index("jobs_of_all_kinds_by_age", "created_at", "id"),
         Index("jobs_by_status", "status", "created_at", "id"),  # the oldest queued; how many there are of each
+        Index("jobs_after", "after_job"),
+        Index("jobs_of_comparison", "comparison_id"),
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
               sqlite_where=text("lease_expires_at IS NOT NULL")),
     )  # fmt: skip
@@ -34,6 +36,8 @@ class Job(Base):
     tags: Mapped[list[str]]
     workload: Mapped[str] = mapped_column(String(200), index=True)
     config: Mapped[dict[str, Any]]
+    after_job: Mapped[str | None] = mapped_column(String(36))
+    comparison_id: Mapped[str | None] = mapped_column(String(36))
     status: Mapped[str] = mapped_column(String(16))
     outcome: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(32))
@@ -89,6 +93,41 @@ class CurveChunk(Base):
     series: Mapped[str] = mapped_column(String(16), primary_key=True)
     first_step: Mapped[int] = mapped_column(primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Checkpoint(Base):
+    """Everything that a training job needs to go on after `step`; `path` lies under its worker's data directory."""
+
+    __tablename__ = "checkpoints"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    attempt: Mapped[int]
+    path: Mapped[str] = mapped_column(String(255))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    hostname: Mapped[str] = mapped_column(String(255))
+    cycle: Mapped[int | None]
+    best: Mapped[bool]
+    created_at: Mapped[float]
+
+
+class Comparison(Base):
+    """Several training jobs on one workload at an equal budget; how it stands follows from its jobs."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = (
+        UniqueConstraint("idempotency_key"),
+        Index("comparisons_by_age", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str | None] = mapped_column(String(200))
+    tags: Mapped[list[str]]
+    workload: Mapped[str] = mapped_column(String(200))
+    config: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
 
 
 class Counter(Base):

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     stall_timeout_s: float = Field(
         default=300.0, gt=0, description="a job without a new step for this long is killed, seconds"
     )
+    checkpoint_s: float = Field(
+        default=30.0, gt=0, description="a training job writes a checkpoint at least this often, seconds"
+    )
     max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
     log_level: str = Field(default="INFO", description="Python logging level")
     log_format: Literal["text", "json"] = Field(

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     TIMED_OUT = "timed_out"
     STALLED = "stalled"
     WORKLOAD_ERROR = "workload_error"
+    NO_BOUNDS = "no_bounds"  #: of a job that waited for a range test
+    INVALID_BUDGET = "invalid_budget"  #: seen only when the workload told its steps per epoch
 
 
 RETRIED = frozenset({Reason.WORKER_LOST, Reason.DATABASE_UNAVAILABLE})

@@ -28,7 +28,7 @@ from worker.catalogue import BadDeclaration, load_workload, sentence
 from worker.faults import batch_faults, class_faults, loss_faults, problem_faults
 from worker.findings import Findings, Unusable
 from worker.publish import device
-from worker.range_tests import Setup
+from worker.setup import Setup
 from worker.threads import share_cores
 
 LR = 1e-3  # low enough for most workloads to stay finite

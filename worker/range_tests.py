@@ -1,52 +1,29 @@
 """A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from clr.bounds import Bounds, find_bounds
-from clr.optimizers import OptimizerSpec, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, run_sweep
 from clr.training import Trainer, seeded
-from clr.workload import Problem, Workload
 from worker.recorder import Recorder
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A workload with everything that a job fixed about it."""
-
-    workload: Workload
-    params: Any
-    optimizer: OptimizerSpec
-    batch_size: int
-    device: str
-
-    @classmethod
-    def of(cls, config: dict[str, Any], workload: Workload, *, device: str) -> "Setup":
-        """Read a job's config. Raises pydantic's ValidationError where this worker's workload differs from
-        the one that the request was checked against."""
-        return cls(
-            workload,
-            workload.Params.model_validate(config["params"]),
-            parse_optimizer(config["optimizer"]),
-            config["batch_size"],
-            device,
-        )
-
-    def problem(self, seed: int) -> Problem:
-        """The workload built for one seed."""
-        return self.workload.build(self.params, seed=seed, batch_size=self.batch_size, device=self.device)
+from worker.setup import Setup
 
 
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
     """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
     test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
-    finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in recorder.finished_sweeps()]
+    finished = [
+        Sweep.from_columns(sweep.plan, sweep.series) for sweep in recorder.stored_sweeps() if sweep.finished
+    ]
     train_size: int | None = None
     while (plan := next_sweep(test, finished)) is not None:
         recorder.begin(
-            plan,
+            asdict(plan),
+            phase=plan.phase,
+            sweep=plan.sweep,
+            seed=plan.seed,
             completed=sum(len(sweep.points) for sweep in finished),
             total=planned_steps(test, finished),
         )

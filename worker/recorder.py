@@ -7,15 +7,17 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from clr.range_test import HeldOut, Point, SweepPlan
-from store import curves, jobs
+from clr.range_test import HeldOut, Point
+from store import checkpoints, curves, jobs
+from store.checkpoints import NewCheckpoint
 from store.database import Database
+from store.errors import NotFound
+from store.models import Checkpoint, Job
 from store.status import Reason, Status
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,10 @@ FLUSH_S = 0.5  # a curve seen from outside is at most this old, and so is the si
 
 class Cancelled(Exception):
     """The job was asked to stop."""
+
+
+class NoBounds(Exception):
+    """The range test that this job waited for found none."""
 
 
 class Recorder:
@@ -43,22 +49,52 @@ class Recorder:
             "unit": "steps",
         }
 
-    def finished_sweeps(self) -> list[curves.StoredSweep]:
-        """What earlier attempts measured to its end."""
+    def stored_sweeps(self) -> list[curves.StoredSweep]:
+        """What earlier attempts measured."""
+        return self._look(lambda session: curves.load(session, self._job_id))
 
-        def look() -> list[curves.StoredSweep]:
-            with self._database.read() as session:
-                return [sweep for sweep in curves.load(session, self._job_id) if sweep.finished]
+    def bounds_of(self, range_test: str) -> dict[str, Any]:
+        """What a final range test found. Raises `NoBounds`."""
 
-        return self._patiently(look)
+        def look(session: Session) -> dict[str, Any]:
+            try:
+                job = jobs.get(session, range_test)
+            except NotFound:
+                raise NoBounds(f"the range test {range_test} was deleted") from None
+            if job.outcome != "bounds_found" or job.result is None:
+                raise NoBounds(f"the range test {range_test} found none: it is {_how_it_ended(job)}")
+            return job.result
 
-    def begin(self, plan: SweepPlan, *, completed: int, total: int) -> None:
-        """Start a sweep; `completed` of `total` steps are measured already."""
-        self._plan = plan
-        self._progress |= {"phase": plan.phase, "completed": completed, "total": total}
+        return self._look(look)
+
+    def checkpoints(self, job_id: str | None = None) -> list[Checkpoint]:
+        """Those of this job, or of another, newest first."""
+        return self._look(lambda session: checkpoints.of_job(session, job_id or self._job_id))
+
+    def gone(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that no job has any more."""
+        return self._look(lambda session: checkpoints.without_job(session, job_ids))
+
+    def begin(
+        self,
+        plan: dict[str, Any],
+        *,
+        phase: str,
+        seed: int,
+        completed: int,
+        total: int,
+        sweep: int = 0,
+        after_step: int = -1,
+    ) -> None:
+        """Start a curve, or go on with it after the last step that is kept.
+
+        `completed` of `total` steps of the job are measured already.
+        """
+        self._of_sweep = {"sweep": sweep, "seed": seed}
+        self._progress |= {"phase": phase, "completed": completed, "total": total}
         self._write(
             lambda session: curves.begin_sweep(
-                session, self._job_id, sweep=plan.sweep, seed=plan.seed, plan=asdict(plan)
+                session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step
             )
         )
 
@@ -78,10 +114,22 @@ class Recorder:
 
         def end(session: Session) -> None:
             self._append(session)
-            curves.finish_sweep(session, self._job_id, sweep=self._plan.sweep, seed=self._plan.seed)
+            curves.finish_sweep(session, self._job_id, **self._of_sweep)
 
         self._write(end)
         self._rows.clear()
+
+    def publish(self, checkpoint: NewCheckpoint) -> list[str]:
+        """Make a checkpoint known, with every point up to its step; answers the paths that nothing needs now."""
+        dropped: list[str] = []
+
+        def write(session: Session) -> None:
+            self._append(session)
+            dropped[:] = checkpoints.publish(session, self._job_id, self._attempt, checkpoint)
+
+        self._write(write)
+        self._rows.clear()
+        return dropped
 
     def succeed(self, *, outcome: str, result: dict[str, Any]) -> None:
         """End the job with its result."""
@@ -113,11 +161,17 @@ class Recorder:
             curves.append(
                 session,
                 self._job_id,
-                sweep=self._plan.sweep,
-                seed=self._plan.seed,
+                **self._of_sweep,
                 series=series,
                 rows=rows,
             )
+
+    def _look(self, query: Callable[[Session], Answer]) -> Answer:
+        def look() -> Answer:
+            with self._database.read() as session:
+                return query(session)
+
+        return self._patiently(look)
 
     def _write(self, action: Callable[[Session], None]) -> None:
         self._patiently(lambda: self._once(action))
@@ -137,3 +191,8 @@ class Recorder:
             except AWAY as error:
                 log.warning("waiting for the database: %s", error)
                 time.sleep(FLUSH_S)
+
+
+def _how_it_ended(job: Job) -> str:
+    why = (job.result or {}).get("why") or job.reason
+    return f"{job.outcome or job.status} ({why})" if why else str(job.outcome or job.status)

@@ -8,19 +8,26 @@ import os
 import traceback
 from collections.abc import Mapping
 
+from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
+from clr.training_job import BudgetRefused
 from clr.workload import DatasetMissing, Workload
 from store import counters, jobs, logs
 from store.database import Database
+from store.doorbell import Doorbell
 from store.errors import ClaimLost
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
+from worker.checkpoints import Checkpoints
 from worker.lease import Lease
-from worker.range_tests import Setup, run_range_test
-from worker.recorder import Recorder
+from worker.range_tests import run_range_test
+from worker.recorder import NoBounds, Recorder
+from worker.setup import Setup
+from worker.training_jobs import run_training_job
 
 log = logging.getLogger(__name__)
 
@@ -59,11 +66,35 @@ def answer_ring(
         except ClaimLost:
             log.warning("this attempt is over: its job is no longer ours")
             database.count(counters.FENCED_WRITES)
+    _ring_for_followers(database, settings, job.id)
+
+
+def _ring_for_followers(database: Database, settings: Settings, job_id: str) -> None:
+    """Have the jobs that waited for this one claimed now; where that fails the sweeper rings later."""
+    try:
+        with database.read() as session:
+            queued = jobs.followers(session, job_id)
+        if queued:
+            Doorbell(settings.broker_url).ring(queued, queued=queued)
+    except (BrokerError, SQLAlchemyError) as error:
+        log.warning("could not ring for the jobs that waited: %s", error)
 
 
 def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *, device: str) -> None:
     try:
-        run_range_test(job.config, Setup.of(job.config, workload, device=device), recorder)
+        setup = Setup.of(job.config, workload, device=device)
+        if job.kind == "training_job":
+            run_training_job(
+                job.config,
+                setup,
+                recorder,
+                Checkpoints(settings.data_dir, job.id, job.attempt, recorder),
+                bounds=recorder.bounds_of(job.after_job) if job.after_job else None,
+                checkpoint_s=settings.checkpoint_s,
+                max_steps=settings.max_steps,
+            )
+        else:
+            run_range_test(job.config, setup, recorder)
     except ClaimLost:
         raise
     except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -75,6 +106,10 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
 def explain(error: BaseException) -> tuple[Reason, str]:
     """The stable code and the human message of what ended a job."""
     match error:
+        case NoBounds():
+            return Reason.NO_BOUNDS, str(error)
+        case BudgetRefused():
+            return Reason.INVALID_BUDGET, str(error)
         case DatasetMissing():
             return Reason.DATASET_MISSING, str(error)
         case OutOfMemoryError() | MemoryError():

@@ -16,9 +16,10 @@ from store.models import Job
 from store.settings import Settings
 from store.status import Status
 from worker import range_tests
-from worker.range_tests import Setup, run_range_test
+from worker.range_tests import run_range_test
 from worker.recorder import Recorder
 from worker.runner import answer_ring
+from worker.setup import Setup
 
 CONFIG: dict[str, Any] = {
     "params": {"fault": "none"},

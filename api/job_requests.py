@@ -1,0 +1,83 @@
+"""What every request for a job has in common: which workload, how it is trained, whose it is."""
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from fastapi import Header, Response
+from pydantic import BaseModel, Field, FiniteFloat, StrictInt, field_validator
+
+from api.errors import invalid, pointer_to
+from api.jobs import POLL_S, JobView
+from api.plain import Body, Text, refuse_unknown
+from api.workloads import resolve_params
+from clr import optimizers
+from clr.optimizers import OptimizerSpec, parse_optimizer
+from store.models import Workload
+
+Timeout = Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)]
+Name = Annotated[Text | None, Field(max_length=200)]
+Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+Seed = Annotated[StrictInt, Field(ge=0, le=2_000_000_000)]
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x20-\x7e]+$",
+        description="any text of yours: a POST repeated with it answers what the first one made",
+    ),
+]
+
+
+class WorkloadRequest(Body):
+    """A workload and how it is trained; what is left out is the workload's own."""
+
+    workload: Text = Field(max_length=200, description="a name of GET /workloads")
+    params: dict[str, Any] = Field(default={}, description="the workload's own, by its params_schema")
+    optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
+    batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
+    name: Name = None
+    tags: Tags = Field(default=[])
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _known_parameters(cls, given: Any) -> Any:
+        refuse_unknown_optimizer(given, "optimizer")
+        return given
+
+
+def refuse_unknown_optimizer(given: Any, *path: object) -> None:
+    """Raise a 422 problem for an optimizer at `path` that does not exist, or has no such parameter."""
+    if isinstance(given, dict):
+        named = str(given.get("name")).lower()
+        models = {name.lower(): getattr(optimizers, name) for name in optimizers.NAMES}
+        if named not in models:
+            raise invalid(pointer_to(*path, "name"), f"must be one of {', '.join(optimizers.NAMES)}")
+        refuse_unknown(given, models[named].model_fields, *path)
+
+
+def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
+    """The request as its job keeps it, every default of the workload filled in."""
+    optimizer = body.optimizer or parse_optimizer(workload.default_optimizer)
+    given = body.model_dump(mode="json", exclude={"workload", "name", "tags"})
+    return given | {
+        "params": resolve_params(workload, body.params),
+        "optimizer": optimizer.model_dump(mode="json"),
+        "batch_size": body.batch_size or workload.default_batch_size,
+    }
+
+
+def request_hash(body: BaseModel, *more: str) -> str:
+    """What tells two bodies apart that came with one Idempotency-Key; `more`: what the path said."""
+    asked = json.dumps([body.model_dump(mode="json", exclude_unset=True), *more], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def accepted(response: Response, view: JobView, *, replayed: bool) -> None:
+    """Put the headers of a 202 on the response."""
+    response.headers["Location"] = view.links["self"]
+    response.headers["Retry-After"] = str(POLL_S)
+    if replayed:
+        response.headers["Idempotent-Replayed"] = "true"

@@ -1,0 +1,127 @@
+"""The routes that jobs of every kind share: list them, follow one, its curve, cancel or delete it."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from api import curves
+from api.errors import carrying, responses
+from api.jobs import Filtered, JobId, JobView, Page, find, list_jobs, suggest_polling
+from api.state import Opened, State
+from store import jobs
+from store.curves import StoredSweep, load
+from store.models import Job
+from store.status import FINAL, Status
+
+LONGEST_WAIT_S = 60.0
+LOOK_S = 0.2  # between two looks while a request waits
+MAX_STEP = 2**53  # a step is stored as a float64
+
+
+def add_job_routes(
+    router: APIRouter,
+    *,
+    kind: str,
+    view: type[JobView],
+    after_delete: Callable[[State, str], None] = lambda state, job_id: None,
+) -> None:
+    """Give the router, which has the path of this kind, all of them; every answer of a job is a `view`."""
+    _add_reading(router, kind, view)
+    _add_curve(router, kind)
+    _add_ending(router, kind, view, after_delete)
+
+
+def _add_reading(router: APIRouter, kind: str, view: type[JobView]) -> None:
+    @router.get("", name=f"list_{kind}s", response_model=Page[view], responses=responses(400, 422))  # type: ignore[valid-type]
+    def list_them(state: Opened, filters: Filtered) -> Any:
+        """Newest first."""
+        page, token = list_jobs(state, filters, kind=kind)
+        return Page(items=[view.of(job) for job in page], next_page_token=token)
+
+    @router.get("/{id}", name=f"get_{kind}", response_model=view, responses=responses(404, 422))
+    async def get_one(
+        state: Opened,
+        job_id: JobId,
+        request: Request,
+        response: Response,
+        wait_s: Annotated[
+            float, Query(ge=0, le=LONGEST_WAIT_S, description="answer when final, or then")
+        ] = 0.0,
+    ) -> Any:
+        """How one stands; `Retry-After` until it is final. With `wait_s` the answer waits for that."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            job = await run_in_threadpool(find, state, job_id, kind=kind)
+            left = deadline - time.monotonic()
+            if job.status in FINAL or left <= 0 or await request.is_disconnected():
+                break
+            await asyncio.sleep(min(LOOK_S, left))
+        suggest_polling(response, job)
+        return view.of(job)
+
+
+def _add_curve(router: APIRouter, kind: str) -> None:
+    @router.get(
+        "/{id}/curve",
+        name=f"get_{kind}_curve",
+        response_model=curves.Curve,
+        responses=responses(404, 422, _200={"content": {"text/csv": {"schema": {"type": "string"}}}}),
+    )
+    def get_curve(
+        state: Opened,
+        job_id: JobId,
+        request: Request,
+        max_points: Annotated[
+            int | None, Query(ge=4, le=MAX_STEP, description="most rows of each series; the extremes stay")
+        ] = None,
+        after_step: Annotated[int, Query(ge=-1, le=MAX_STEP, description="only rows of later steps")] = -1,
+        format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
+    ) -> Response:
+        """The raw points of every seed and sweep, also while the job runs."""
+        job, sweeps = measured(state, job_id, kind=kind, after_step=after_step)
+        accepts = request.headers.get("Accept", "")
+        if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
+            text, media_type = curves.as_csv(sweeps, max_points=max_points), "text/csv"
+        else:
+            answer = curves.curve(sweeps, complete=job.status in FINAL, max_points=max_points)
+            text, media_type = answer.model_dump_json(), "application/json"
+        return Response(text, headers={"Vary": "Accept"}, media_type=media_type)
+
+
+def _add_ending(
+    router: APIRouter, kind: str, view: type[JobView], after_delete: Callable[[State, str], None]
+) -> None:
+    cancelling = carrying("Retry-After") | {"model": view, "description": "cancelling"}
+
+    @router.post(
+        "/{id}/cancel",
+        name=f"cancel_{kind}",
+        response_model=view,
+        responses=responses(404, 409, _202=cancelling),
+    )
+    def cancel(state: Opened, job_id: JobId, response: Response) -> Any:
+        """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
+        find(state, job_id, kind=kind)
+        with state.database.write() as session:
+            job = jobs.request_cancel(session, job_id)
+        response.status_code = 202 if job.status == Status.CANCELLING else 200
+        suggest_polling(response, job)
+        return view.of(job)
+
+    @router.delete("/{id}", name=f"delete_{kind}", status_code=204, responses=responses(404, 409))
+    def delete(state: Opened, job_id: JobId) -> None:
+        """Remove a finished job with everything measured."""
+        find(state, job_id, kind=kind)
+        with state.database.write() as session:
+            jobs.remove(session, job_id)
+        after_delete(state, job_id)
+
+
+def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredSweep]]:
+    """The job with what is stored of its curve. Raises `NotFound`."""
+    with state.database.read() as session:
+        return jobs.get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

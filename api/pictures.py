@@ -1,0 +1,42 @@
+"""Pictures of stored curves as HTTP answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import Literal
+
+from fastapi import Response
+from matplotlib.figure import Figure
+
+from api.curves import downsample
+from api.errors import Problem, responses
+from api.jobs import POLL_S
+from clr.plots import render
+from store.curves import StoredSweep
+
+PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
+DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
+Format = Literal["svg", "png"]
+MEDIA_TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
+
+
+def picture(draw: Callable[[], Figure], format: Format) -> Response:
+    """What `draw` draws, one picture at a time."""
+    with DRAWING:
+        return Response(render(draw(), format), media_type=MEDIA_TYPES[format])
+
+
+def thinned(stored: list[StoredSweep]) -> list[StoredSweep]:
+    """The sweeps with as many rows as a picture needs. Raises a 409 problem while nothing is measured."""
+    if not any(sweep.series["train"]["step"].size for sweep in stored):
+        raise Problem(409, "no_points", "nothing is measured yet", headers={"Retry-After": str(POLL_S)})
+    return [
+        replace(
+            sweep,
+            series={name: downsample(columns, PLOT_POINTS) for name, columns in sweep.series.items()},
+        )
+        for sweep in stored
+    ]
+
+
+PICTURES = responses(404, 409, _200={"content": {media_type: {} for media_type in MEDIA_TYPES.values()}})

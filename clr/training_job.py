@@ -1,0 +1,239 @@
+"""A training job: what is asked for, the plan that follows, and the run, step by step.
+
+The run is a generator that knows neither torch nor a server: progress, checkpoints and an early stop are its
+caller's loop.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, SupportsFloat
+
+from clr.partial_schedules import complete
+from clr.policies import Schedule
+from clr.range_test import HeldOut, Point
+
+Precision = Literal["float32", "bfloat16"]
+
+STEP_SIZE_EPOCHS = 2.0  # of half a cycle: the paper's 2 to 10 epochs (section 3.2)
+NUM_CYCLES = 4  # the paper: at least 3 cycles, 4 or more are better (section 3.2)
+LOOKS = 100  # at the held-out set in one job, cycle ends not counted
+
+
+class BudgetRefused(ValueError):
+    """The budget cannot be trained as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """A training job as requested; None is chosen.
+
+    schedule: {"policy", its parameters}; what is left out is completed (clr/partial_schedules.py).
+    step_size_epochs: half a cycle in epochs, for a schedule without a step_size; a cycle of a policy that has
+    none, too. One of num_cycles, num_steps, num_epochs is the budget.
+    round_to_cycles: a budget that ends inside a cycle becomes the nearest number of whole cycles, or is refused.
+    """
+
+    schedule: Mapping[str, Any]
+    step_size_epochs: float | None = None
+    num_cycles: int | None = None
+    num_steps: int | None = None
+    num_epochs: float | None = None
+    round_to_cycles: bool = True
+    eval_every: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPlan:
+    """What is trained: steps first_step .. num_steps - 1 of a schedule.
+
+    The held-out set is looked at every `eval_every` steps and at every cycle's end. step_size: half a cycle.
+    """
+
+    schedule: Schedule
+    step_size: int
+    num_steps: int
+    steps_per_epoch: int
+    eval_every: int
+    first_step: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def cycles(self) -> Iterator[tuple[int, range]]:
+        """(number from 1, its steps) of every cycle up to num_steps; the last may be cut short."""
+        step, number = 0, 0
+        while step < self.num_steps:
+            cycle = self.schedule.cycle_at(step)
+            stop = cycle.stop if cycle is not None and step in cycle else step + 2 * self.step_size
+            number += 1
+            yield number, range(step, min(stop, self.num_steps))
+            step = stop
+
+
+def plan_training(
+    config: TrainingConfig,
+    *,
+    steps_per_epoch: int,
+    bounds: Mapping[str, Any] | None = None,
+    resume_at: int = 0,
+    max_steps: int = 10**12,
+) -> TrainingPlan:
+    """What this request means with so many steps an epoch.
+
+    bounds: what a range test found, for what the schedule lacks; its step_size holds for its steps_per_epoch.
+    resume_at: steps that were trained before; the budget comes on top of them. max_steps: that may be trained now.
+    Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
+    """
+    step_size = _step_size(config, steps_per_epoch, bounds)
+    rates = {name: bounds[name] if bounds else None for name in ("base_lr", "max_lr")}
+    probe = complete(config.schedule, **rates, step_size=step_size, num_steps=10**9)
+    budget = _budget(config, probe, step_size, steps_per_epoch, resume_at)
+    schedule = complete(config.schedule, **rates, step_size=step_size, num_steps=budget)
+    num_steps, warnings = budget, []
+    if (whole := whole_cycles(schedule, budget)) != budget and not _whole_by_epochs(config):
+        said = f"{budget} steps end inside a cycle of {schedule.policy}"
+        if not config.round_to_cycles:
+            raise BudgetRefused(f"{said}; the nearest whole cycles end at {whole}")
+        warnings.append(f"{said}: rounded to whole cycles, {whole} steps")
+        num_steps = whole
+    elif whole != budget:
+        num_steps = whole
+    if num_steps - resume_at > max_steps:
+        raise BudgetRefused(
+            f"{num_steps - resume_at} steps are more than the {max_steps} that one job may take"
+        )
+    return TrainingPlan(
+        schedule=schedule,
+        step_size=step_size,
+        num_steps=num_steps,
+        steps_per_epoch=steps_per_epoch,
+        eval_every=config.eval_every or max(1, (num_steps - resume_at) // LOOKS),
+        first_step=resume_at,
+        warnings=tuple(warnings),
+    )
+
+
+def whole_cycles(schedule: Schedule, num_steps: int) -> int:
+    """The nearest number of steps (>= 1) that ends a cycle; num_steps where there are none."""
+    cycle = schedule.cycle_at(num_steps - 1)
+    if cycle is None or cycle.stop <= num_steps:
+        return num_steps if cycle is None else cycle.stop
+    nearer_down = num_steps - cycle.start < cycle.stop - num_steps
+    return cycle.start if cycle.start > 0 and nearer_down else cycle.stop
+
+
+def _step_size(config: TrainingConfig, steps_per_epoch: int, bounds: Mapping[str, Any] | None) -> int:
+    given = config.schedule.get("step_size")
+    if given is not None:
+        return int(given)
+    if config.step_size_epochs is None and bounds and bounds["steps_per_epoch"] == steps_per_epoch:
+        return int(bounds["step_size"])
+    return max(1, round((config.step_size_epochs or STEP_SIZE_EPOCHS) * steps_per_epoch))
+
+
+def _budget(
+    config: TrainingConfig, schedule: Schedule, step_size: int, steps_per_epoch: int, resume_at: int
+) -> int:
+    """The step after the last one."""
+    if config.num_steps is not None:
+        return resume_at + config.num_steps
+    if config.num_epochs is not None:
+        return resume_at + max(1, round(config.num_epochs * steps_per_epoch))
+    cycles = config.num_cycles or NUM_CYCLES
+    if "num_steps" in type(schedule).model_fields and "num_steps" not in config.schedule:
+        return resume_at + 2 * step_size * cycles  # one_cycle: as long as so many cycles of the others
+    before = 0
+    if resume_at and (last := schedule.phase(resume_at - 1)) is not None:
+        before = last[0]
+    return schedule.length(before + cycles) or resume_at + 2 * step_size * cycles
+
+
+def _whole_by_epochs(config: TrainingConfig) -> bool:
+    """Whether the budget is whole cycles in epochs, which steps show only up to rounding."""
+    if config.num_epochs is None or "step_size" in config.schedule:
+        return False
+    cycles = config.num_epochs / (2 * (config.step_size_epochs or STEP_SIZE_EPOCHS))
+    return math.isclose(cycles, round(cycles)) and cycles > 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEnd:
+    """The end of a cycle (counted from 1), with the look at the held-out set after its last update."""
+
+    cycle: int
+    held_out: HeldOut
+
+    @property
+    def score(self) -> tuple[float, float]:
+        """Higher is better: accuracy where there is one, then the loss, negated."""
+        return self.held_out.accuracy or 0.0, -self.held_out.loss
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON may hold it."""
+        held_out = self.held_out
+        loss = held_out.loss if math.isfinite(held_out.loss) else None
+        return {"cycle": self.cycle, "step": held_out.step, "loss": loss, "accuracy": held_out.accuracy}
+
+
+class CycleEnds:
+    """The cycle ends seen so far: the last, the best, and whether to stop early.
+
+    patience: so many cycle ends in a row that are not better than the best stop the run; None never.
+    """
+
+    def __init__(self, patience: int | None = None) -> None:
+        self._patience = patience
+        self._since_best = 0
+        self.last: CycleEnd | None = None
+        self.best: CycleEnd | None = None
+
+    def add(self, end: CycleEnd) -> bool:
+        """Take the next; whether it is the best."""
+        self.last = end
+        if math.isfinite(end.held_out.loss) and (self.best is None or end.score > self.best.score):
+            self.best, self._since_best = end, 0
+            return True
+        self._since_best += 1
+        return False
+
+    @property
+    def stale(self) -> bool:
+        """Whether the run should stop here."""
+        return self._patience is not None and self._since_best >= self._patience
+
+
+def run_training(
+    plan: TrainingPlan,
+    step: Callable[[float], SupportsFloat],
+    evaluate: Callable[[], tuple[float, float | None]],
+    *,
+    first_step: int | None = None,
+    read_every: int = 1,
+) -> Iterator[Point | HeldOut | CycleEnd]:
+    """Train along the plan, yielding what is measured; ends early on a loss that is not finite.
+
+    step: trains one batch at this lr and returns its loss before the update. evaluate: (held-out loss, accuracy or
+    None). first_step: where to go on; default: the plan's. read_every: as for `run_sweep`.
+    """
+    begin = plan.first_step if first_step is None else first_step
+    unread: list[tuple[int, float, SupportsFloat]] = []
+    for number, cycle in plan.cycles():
+        if cycle.stop <= begin:
+            continue
+        steps = range(max(begin, cycle.start), cycle.stop)
+        lrs = [plan.schedule(index) for index in steps]  # all at once: hot code costs a fifth of cold
+        for index, lr in zip(steps, lrs, strict=True):
+            unread.append((index, lr, step(lr)))
+            ended = index == cycle.stop - 1
+            looking = ended or (index + 1) % plan.eval_every == 0
+            if len(unread) < read_every and not looking:
+                continue
+            for point in (Point(at, used, float(loss)) for at, used, loss in unread):
+                yield point
+                if not math.isfinite(point.loss):
+                    return
+            unread.clear()
+            if looking:
+                held_out = HeldOut(index, lr, *evaluate())
+                yield held_out
+                if ended:
+                    yield CycleEnd(number, held_out)

@@ -1,0 +1,59 @@
+"""Where the checkpoints of training jobs lie: published by the claim that wrote them, the best and the newest kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, or_, select
+from sqlalchemy.orm import Session
+
+from store.database import now
+from store.models import Checkpoint, Job
+
+FOLDER = "checkpoints"  # in a worker's data directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCheckpoint:
+    """A file that is complete on disk: everything that its job needs to go on after `step`.
+
+    path: under the data directory of the worker on `hostname`. cycle: the one that ends at `step`, if one does.
+    """
+
+    step: int
+    path: str
+    size_bytes: int
+    hostname: str
+    cycle: int | None
+    best: bool
+
+
+def publish(session: Session, job_id: str, attempt: int, new: NewCheckpoint) -> list[str]:
+    """Make it the newest of its job, and the best where it says so; answers the paths that nothing needs now."""
+    of_job = Checkpoint.job_id == job_id
+    needless = or_(Checkpoint.best.is_(False), Checkpoint.best.is_(new.best), Checkpoint.step >= new.step)
+    dropped = session.scalars(delete(Checkpoint).where(of_job, needless).returning(Checkpoint.path)).all()
+    session.add(
+        Checkpoint(
+            job_id=job_id,
+            attempt=attempt,
+            created_at=now(),
+            step=new.step,
+            path=new.path,
+            size_bytes=new.size_bytes,
+            hostname=new.hostname,
+            cycle=new.cycle,
+            best=new.best,
+        )
+    )
+    return [path for path in dropped if path != new.path]
+
+
+def of_job(session: Session, job_id: str) -> list[Checkpoint]:
+    """The job's checkpoints, newest first."""
+    query = select(Checkpoint).where(Checkpoint.job_id == job_id).order_by(Checkpoint.step.desc())
+    return list(session.scalars(query))
+
+
+def without_job(session: Session, job_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that no job has any more."""
+    return set(job_ids) - set(session.scalars(select(Job.id).where(Job.id.in_(job_ids))))

@@ -1,0 +1,172 @@
+"""A training job as the worker runs it: plan, go on from the newest checkpoint, train, record."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from torch import Tensor
+
+from clr.range_test import HeldOut, Point
+from clr.scheduler import opposite
+from clr.training import Trainer, seeded
+from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, plan_training, run_training
+from store.curves import StoredSweep
+from worker.checkpoints import Checkpoints
+from worker.recorder import Recorder
+from worker.setup import Setup
+
+
+def run_training_job(
+    config: dict[str, Any],
+    setup: Setup,
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    *,
+    bounds: Mapping[str, Any] | None,
+    checkpoint_s: float,
+    max_steps: int,
+) -> None:
+    """Train what is left of a job and end it as `trained` or `diverged`.
+
+    bounds: of the range test that it waited for. checkpoint_s: seconds from one checkpoint to the next at the latest.
+    max_steps: that one job may take.
+    Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
+    """
+    seed = config["seed"]
+    problem = setup.problem(seed)
+    examples_a_step = setup.batch_size * config["accumulation_steps"]
+    plan = plan_training(
+        TrainingConfig(**{field.name: config[field.name] for field in fields(TrainingConfig)}),
+        steps_per_epoch=max(1, problem.train_size // examples_a_step),  # the last partial batch is dropped
+        bounds=bounds,
+        resume_at=config["resume_at"],
+        max_steps=max_steps,
+    )
+    next_step, state = _newest(config, checkpoints)
+    warnings = list(plan.warnings)
+    if plan.first_step > next_step:
+        warnings.append("no checkpoint of the resumed job lies on this worker: trained from the start")
+    stored = recorder.stored_sweeps() if state else []
+    ends = CycleEnds(config["patience"])
+    for end in _stored_ends(plan, stored, before=next_step):
+        ends.add(end)
+    origin = min(
+        [next_step, *(int(sweep.series["train"]["step"].min(initial=next_step)) for sweep in stored)]
+    )
+    recorder.begin(
+        _to_store(plan),
+        phase="training",
+        seed=seed,
+        completed=next_step - origin,
+        total=plan.num_steps - origin,
+        after_step=next_step - 1,
+    )
+    checkpoints.tidy()
+    trainer = Trainer(
+        problem,
+        setup.optimizer,
+        device=setup.device,
+        accumulation_steps=config["accumulation_steps"],
+        clip_grad_norm=config["clip_grad_norm"],
+        precision=config["precision"],
+    )
+    finite = True
+    saver = _Saver(checkpoints, trainer, ends, next_step, every_s=checkpoint_s)
+    with seeded(seed):
+        if state is not None:
+            trainer.load_state_dict(state)
+        read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
+        step = _step(trainer, plan, config)
+        for row in run_training(plan, step, trainer.evaluate, first_step=next_step, read_every=read_every):
+            if isinstance(row, Point | HeldOut):
+                recorder.add(row)
+                finite = math.isfinite(row.loss)
+            saver.saw(row)
+            if isinstance(row, CycleEnd) and ends.stale:
+                break
+    recorder.finish()
+    recorder.succeed(
+        outcome="trained" if finite else "diverged", result=_result(plan, ends, [*warnings, *saver.warnings])
+    )
+
+
+def _newest(config: dict[str, Any], checkpoints: Checkpoints) -> tuple[int, dict[str, Any] | None]:
+    """(the step to go on with, the state before it): of this job, else of the one that it resumes."""
+    found = checkpoints.newest()
+    if found is None and config["resume_from"] is not None:
+        found = checkpoints.newest(config["resume_from"])
+    return (0, None) if found is None else (found[0] + 1, found[1])
+
+
+def _stored_ends(plan: TrainingPlan, stored: list[StoredSweep], *, before: int) -> Iterator[CycleEnd]:
+    """The cycle ends that earlier attempts saw."""
+    looks = {}
+    for sweep in stored:
+        columns = sweep.series["held_out"].values()
+        for step, lr, loss, accuracy in zip(*(column.tolist() for column in columns), strict=True):
+            looks[int(step)] = HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
+    for number, cycle in plan.cycles():
+        if cycle[-1] < before and cycle[-1] in looks:
+            yield CycleEnd(number, looks[cycle[-1]])
+
+
+def _step(trainer: Trainer, plan: TrainingPlan, config: dict[str, Any]) -> Callable[[float], Tensor]:
+    if not config["cycle_momentum"]:
+        return trainer.step
+    momentum = (config["base_momentum"], config["max_momentum"])
+    return lambda lr: trainer.step(lr, opposite(lr, plan.schedule, momentum))
+
+
+class _Saver:
+    """Writes a checkpoint at every cycle's end, and when the one before is old."""
+
+    def __init__(
+        self, checkpoints: Checkpoints, trainer: Trainer, ends: CycleEnds, next_step: int, *, every_s: float
+    ) -> None:
+        self._checkpoints, self._trainer, self._ends = checkpoints, trainer, ends
+        self._next_step, self._every_s = next_step, every_s
+        self._saved_at = time.monotonic()
+        self.warnings: list[str] = []
+
+    def saw(self, row: Point | HeldOut | CycleEnd) -> None:
+        """Look whether now is the time; the trainer may be ahead of a point that is read late."""
+        if isinstance(row, CycleEnd):
+            best = self._ends.add(row)
+            if math.isfinite(row.held_out.loss):
+                self._save(row.held_out.step, cycle=row.cycle, best=best)
+        elif isinstance(row, Point) and time.monotonic() - self._saved_at > self._every_s:
+            there = row.step + 1 == self._next_step + self._trainer.steps_taken
+            if there and math.isfinite(row.loss):
+                self._save(row.step, cycle=None, best=False)
+
+    def _save(self, step: int, *, cycle: int | None, best: bool) -> None:
+        self._saved_at = time.monotonic()
+        refused = self._checkpoints.save(step, self._trainer.state_dict(), cycle=cycle, best=best)
+        if refused is not None:
+            self.warnings.append(refused)
+
+
+def _to_store(plan: TrainingPlan) -> dict[str, Any]:
+    return {
+        "phase": "training",
+        "shape": plan.schedule.policy,
+        "schedule": plan.schedule.model_dump(mode="json"),
+        "num_steps": plan.num_steps,
+        "steps_per_epoch": plan.steps_per_epoch,
+        "eval_every": plan.eval_every,
+    }
+
+
+def _result(plan: TrainingPlan, ends: CycleEnds, warnings: list[str]) -> dict[str, Any]:
+    last = ends.last.held_out.step if ends.last else -1
+    return {
+        "schedule": plan.schedule.model_dump(mode="json"),
+        "num_steps": plan.num_steps,
+        "steps_per_epoch": plan.steps_per_epoch,
+        "stopped_early": ends.stale and last < plan.num_steps - 1,
+        "final": ends.last and ends.last.to_dict(),
+        "best": ends.best and ends.best.to_dict(),
+        "warnings": warnings,
+    }
