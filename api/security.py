@@ -21,7 +21,7 @@ def require_key(
         return
     sent = given.credentials.encode() if given else b""
     known = [hmac.compare_digest(sent, key.get_secret_value().encode()) for key in keys]
-    if not any(known):
+    if not sent or not any(known):
         raise Problem(
             401,
             "unauthorized",

@@ -5,7 +5,7 @@ Every process of one service must see the same database and broker; the rest may
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,8 +27,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path("data"), description="where SQLite, datasets and checkpoints live")
     host: str = Field(default="127.0.0.1", description="address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API binds; 0: any free one")
-    api_keys: list[SecretStr] = Field(
-        default=[], description="JSON list of bearer keys; needed to bind anything but loopback"
+    api_keys: list[Annotated[SecretStr, Field(min_length=8)]] = Field(
+        default=[],
+        description="JSON list of bearer keys of 8 characters or more; needed to bind anything but loopback",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
     max_steps: int = Field(

@@ -22,7 +22,7 @@ def test_an_address_that_others_reach_is_refused_without_api_keys(host: str) -> 
     with pytest.raises(CannotServe, match="CLR_API_KEYS"):
         refuse_open_bind(Settings(host=host))
 
-    refuse_open_bind(Settings(host=host, api_keys=[SecretStr("secret")]))
+    refuse_open_bind(Settings(host=host, api_keys=[SecretStr("a secret")]))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
@@ -51,7 +51,7 @@ def test_a_data_directory_serves_one_service_at_a_time(tmp_path: Path) -> None:
 
 
 def test_children_read_what_the_parent_decided(tmp_path: Path) -> None:
-    settings = Settings(port=1234, data_dir=tmp_path, api_keys=[SecretStr("secret")])
+    settings = Settings(port=1234, data_dir=tmp_path, api_keys=[SecretStr("a secret")])
 
     env = environment(settings)
 
