@@ -224,6 +224,7 @@ def test_one_worker_has_one_gpu(services: dict[str, Any]) -> None:
     assert services["worker-gpu"]["profiles"] == ["gpu"]
     devices = services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert [(device["driver"], device["device_ids"]) for device in devices] == [("nvidia", ["0"])]
+    assert services["worker-gpu"]["environment"]["CLR_WORKER_SLOTS"] == "1"
 
 
 def test_the_linters_of_make_check_refuse_a_mistake(tmp_path: Path) -> None:

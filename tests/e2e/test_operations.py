@@ -10,9 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from alembic import command
 from sqlalchemy.engine import make_url
 
 from client.client import Client
+from migrations.schema import _config, upgrade
 from store import jobs
 from store.database import API_THREADS, Database
 from tests.conftest import fresh_database
@@ -149,17 +151,21 @@ def test_a_backup_brings_every_job_back(request: pytest.FixtureRequest, tmp_path
         def shell(line: str) -> None:
             there = line.removeprefix("docker compose exec -T postgres ")
             there = there.replace("--username clr", f"--username {parts.username}")
-            there = re.sub(r"(--dbname | custom )clr\b", rf"\g<1>{parts.database}", there)
+            there = re.sub(r"( custom )clr\b", rf"\g<1>{parts.database}", there)
             subprocess.run(["bash", "-euc", there], cwd=tmp_path, env=environment, check=True)
 
         database = Database(url)
         with database.write() as session:
             new = jobs.NewJob(kind="range_test", workload="digits-mlp", config={"seed": 7})
             job, _ = jobs.create(session, new)
+        command.downgrade(_config(url), "-1")  # a dump of the release before
+        database.close()
         shell(dump)
+        upgrade(url)
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
             connection.execute("DROP TABLE jobs CASCADE")
         shell(restore)
+        upgrade(url)
         with database.read() as session:
             found = jobs.get(session, job.id)
         database.close()
