@@ -1,5 +1,6 @@
 """Range tests over HTTP: how one is asked for. For what they find: results.py; for the rest: job_routes.py."""
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -34,6 +35,8 @@ from clr.planning import (
 from clr.range_test import Effort
 from store import jobs
 from store.jobs import NewJob
+
+log = logging.getLogger(__name__)
 
 KIND = "range_test"
 
@@ -111,6 +114,7 @@ def create_range_test(
         )
         job, replayed = jobs.create(session, new)
     state.sweeper.ring()
+    log.info("queued a range test of %s", job.workload, extra={"job_id": job.id})
     view = JobView.of(job)
     accepted(response, view, replayed=replayed)
     return view

@@ -1,5 +1,6 @@
 """Training jobs over HTTP: how one is asked for, with or without a range test, and how one goes on."""
 
+import logging
 import shutil
 from typing import Any, Self
 
@@ -25,6 +26,8 @@ from store.errors import NotFound
 from store.jobs import NewJob
 from store.models import Job, Workload
 from store.status import FINAL
+
+log = logging.getLogger(__name__)
 
 KIND = "training_job"
 FROM_RANGE_TEST = ("params", "optimizer", "batch_size")
@@ -89,6 +92,7 @@ def create_training_job(
             session, state, body, idempotency_key=idempotency_key, request_hash=request_hash(body)
         )
     state.sweeper.ring()
+    log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
     accepted(response, view, replayed=replayed)
     return view
@@ -211,6 +215,7 @@ def resume_training_job(
         )
         job, replayed = jobs.create(session, new)
     state.sweeper.ring()
+    log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
     accepted(response, view, replayed=replayed)
     return view

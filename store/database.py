@@ -87,6 +87,10 @@ _CONNECT_OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {"timeout": 15.0},
     "postgresql": {
         "connect_timeout": 5,
+        "keepalives_idle": 10,  # a host that is cut off is known as lost within half a minute
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
         "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
     },
 }

@@ -5,6 +5,8 @@ The database is the truth. Never more rings wait than jobs are queued, so a supe
 
 from celery import Celery
 from kombu.entity import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 QUEUE = "jobs"
 TASK = "claim"
@@ -21,6 +23,7 @@ def make_celery(broker_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # for ever: after the default of 100 a worker would end
         broker_transport_options={
             "visibility_timeout": 86_400,
             "socket_connect_timeout": 2,
@@ -38,10 +41,13 @@ class Doorbell:
 
     def ring(self, times: int, *, queued: int) -> None:
         """Send so many rings, but no more than there are queued jobs without a waiting one."""
-        with self._celery.connection_for_write() as connection:
-            waiting: int = Queue(QUEUE, channel=connection.default_channel).queue_declare().message_count
-            for _ in range(min(times, queued - waiting)):
-                self._celery.send_task(TASK, connection=connection)
+        try:
+            with self._celery.connection_for_write() as connection:
+                waiting: int = Queue(QUEUE, channel=connection.default_channel).queue_declare().message_count
+                for _ in range(min(times, queued - waiting)):
+                    self._celery.send_task(TASK, connection=connection)
+        except RedisError as error:  # kombu lets some through
+            raise OperationalError(str(error)) from error
 
     def close(self) -> None:
         """Give every connection back."""

@@ -78,6 +78,8 @@ class Sweeper:
                 self._ring(times)
             except (BrokerError, SQLAlchemyError) as error:
                 log.warning("could not ring: %s", error)
+            except Exception:
+                log.exception("could not ring")  # and goes on: nobody else rings for what is late
 
     def _ring(self, times: int) -> None:
         """Ring as often as asked; unasked, for the jobs that should have been claimed since the last look."""
@@ -93,3 +95,5 @@ class Sweeper:
                     self.ring()
             except SQLAlchemyError as error:
                 log.warning("could not sweep: %s", error)
+            except Exception:
+                log.exception("could not sweep")

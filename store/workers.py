@@ -1,14 +1,15 @@
 """Who can run what: the workers that live, and the workloads they published."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from store.database import now
-from store.models import Worker, Workload
+from store.models import Base, Worker, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +28,23 @@ def publish(session: Session, worker: WorkerInfo, workloads: Sequence[dict[str, 
 
     `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size.
     """
-    for workload in workloads:
-        session.merge(Workload(**workload, published_at=now()))
-    session.merge(
-        Worker(
-            id=worker.id,
-            hostname=worker.hostname,
-            pid=worker.pid,
-            slots=worker.slots,
-            device=worker.device,
-            workloads=[workload["name"] for workload in workloads],
-            started_at=now(),
-            seen_at=now(),
-        )
+    for workload in sorted(workloads, key=lambda workload: str(workload["name"])):
+        _put(session, Workload, "name", workload | {"published_at": now()})
+    offered = [workload["name"] for workload in workloads]
+    _put(
+        session,
+        Worker,
+        "id",
+        asdict(worker) | {"workloads": offered, "started_at": now(), "seen_at": now()},
+    )
+
+
+def _put(session: Session, table: type[Base], key: str, row: dict[str, Any]) -> None:
+    """Insert or replace; workers that start together write the same rows, in the same order."""
+    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
+    others = {name: value for name, value in row.items() if name != key}
+    session.execute(
+        insert(table).values(row).on_conflict_do_update(index_elements=[key], set_=others),
     )
 
 

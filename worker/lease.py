@@ -1,4 +1,4 @@
-"""The lease of a running attempt, renewed by a thread of the child that holds it.
+"""The lease of a running attempt, renewed by one thread of the child that holds it and guarded by another.
 
 A child that lost its lease, or could not renew it in time by its own clock, must not write again: it kills
 itself with SIGKILL, which nothing in the workload can catch or outlive.
@@ -16,8 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from store import counters, jobs
 from store.database import Database
 from store.errors import ClaimLost
+from worker.descendants import kill_descendants
 
 log = logging.getLogger(__name__)
+
+JOIN_S = 1.0  # a renewal that hangs is not waited for: the job has ended
 
 
 class Lease:
@@ -27,18 +30,22 @@ class Lease:
         self._database, self._job_id, self._attempt = database, job_id, attempt
         self._lease_s = lease_s
         self._released = Event()
-        self._thread = Thread(target=self._keep, name=f"lease-{job_id}", daemon=True)
+        self._threads = [
+            Thread(target=work, name=f"lease-{job_id}", daemon=True) for work in (self._keep, self._guard)
+        ]
 
     def __enter__(self) -> "Lease":
         self._deadline = time.monotonic() + self._lease_s
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._released.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join(JOIN_S)
 
     def _keep(self) -> None:
         while not self._released.wait(self._lease_s / 3):
@@ -53,9 +60,14 @@ class Lease:
                     self._die("the lease was lost")
             except SQLAlchemyError as error:
                 log.warning("could not renew the lease: %s", error)
-            if time.monotonic() > self._deadline:
+
+    def _guard(self) -> None:
+        """Watch the clock beside a renewal that may never return: a connection can fall silent."""
+        while not self._released.wait(max(0.0, self._deadline - time.monotonic())):
+            if time.monotonic() >= self._deadline:
                 self._die("the lease could not be renewed in time")
 
     def _die(self, why: str) -> None:
         log.error("%s; stopping at once", why)
+        kill_descendants(os.getpid())
         os.kill(os.getpid(), signal.SIGKILL)

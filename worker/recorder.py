@@ -36,7 +36,7 @@ class NoBounds(Exception):
 
 
 class Recorder:
-    """The only writer of one attempt. Every method may raise `ClaimLost`; all but `fail`, `Cancelled`."""
+    """The only writer of one attempt. Every method may raise `ClaimLost`; those that measure, `Cancelled`."""
 
     def __init__(self, database: Database, job_id: str, attempt: int) -> None:
         self._database, self._job_id, self._attempt = database, job_id, attempt
@@ -132,11 +132,24 @@ class Recorder:
         return dropped
 
     def succeed(self, *, outcome: str, result: dict[str, Any]) -> None:
-        """End the job with its result."""
+        """End the job with its result; a cancel that comes as late as this has come too late."""
         self._progress["total"] = self._progress["completed"]
-        self._write(
-            lambda session: jobs.succeed(session, self._job_id, self._attempt, outcome=outcome, result=result)
-        )
+
+        def end() -> None:
+            with self._database.write() as session:
+                jobs.report(session, self._job_id, self._attempt, self._progress)
+                jobs.succeed(session, self._job_id, self._attempt, outcome=outcome, result=result)
+
+        self._patiently(end)
+
+    def stop(self) -> None:
+        """End the job as cancelled, which was asked for."""
+
+        def end() -> None:
+            with self._database.write() as session:
+                jobs.give_back(session, self._job_id, self._attempt)
+
+        self._patiently(end)
 
     def fail(self, reason: Reason, message: str, *, max_attempts: int) -> None:
         """End the attempt without a result; a job that was asked to stop is cancelled."""

@@ -25,7 +25,7 @@ from store.status import Reason
 from worker.checkpoints import Checkpoints
 from worker.lease import Lease
 from worker.range_tests import run_range_test
-from worker.recorder import NoBounds, Recorder
+from worker.recorder import Cancelled, NoBounds, Recorder
 from worker.setup import Setup
 from worker.training_jobs import run_training_job
 
@@ -97,6 +97,9 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
             run_range_test(job.config, setup, recorder)
     except ClaimLost:
         raise
+    except Cancelled:
+        log.info("cancelled")
+        recorder.stop()
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         reason, message = explain(error)
         log.info("%s: %s", reason, message)

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import time
 from contextlib import suppress
 from threading import Event, Thread
 from typing import NamedTuple
@@ -21,9 +22,12 @@ from store.errors import ClaimLost
 from store.jobs import Held
 from store.settings import Settings
 from store.status import Reason
+from worker.descendants import kill_descendants
 from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
+
+DEATH_S = 2.0
 
 
 class Verdict(NamedTuple):
@@ -66,6 +70,7 @@ class Watcher:
         self._publisher = publisher
         self._verdicts: dict[tuple[str, int], Verdict] = {}
         self._stopping = Event()
+        self._draining = False
         self._thread = Thread(target=self._keep_watching, name="watcher", daemon=True)
 
     def start(self) -> None:
@@ -79,6 +84,9 @@ class Watcher:
 
     def watch(self) -> None:
         """Look once at every child."""
+        if self._draining:
+            self._give_back()
+            return
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
             zombies = jobs.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
@@ -94,6 +102,7 @@ class Watcher:
                 killed = kill(attempt.pid)
                 self._end(attempt, verdict)
                 self._count(verdict.kill, killed)
+                del self._verdicts[attempt.job_id, attempt.attempt]
 
     def buried(self, ring_id: str, message: str) -> None:
         """A child died while it answered this ring: end what it left, if anything."""
@@ -104,7 +113,14 @@ class Watcher:
             self._end(attempt, known or explain_death(message))
 
     def drain(self) -> None:
-        """Kill every child and give its job back: the worker is stopping."""
+        """Kill every child and give its job back, now and at each later look: the worker is stopping."""
+        self._draining = True
+        try:
+            self._give_back()
+        except SQLAlchemyError as error:
+            log.warning("could not give the jobs back yet: %s", error)
+
+    def _give_back(self) -> None:
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
         killed = 0
@@ -153,6 +169,8 @@ class Watcher:
                 looks += 1
             except SQLAlchemyError as error:
                 log.warning("could not watch: %s", error)
+            except Exception:
+                log.exception("could not watch")  # and goes on: nobody else ends what hangs
 
     def _be_seen(self) -> None:
         with self._database.write() as session:
@@ -170,13 +188,16 @@ def is_running_child(pid: int) -> bool:
 
 
 def kill(pid: int) -> bool:
-    """SIGKILL a child of this process and wait for its end; a pid that is not our child is left alone.
+    """SIGKILL a child of this process with all that it started; a pid that is not our child is left alone.
 
-    Answers whether there was one.
+    Waits for its end, but not for long: it may be held in the kernel. Answers whether there was one.
     """
     if not is_running_child(pid):
         return False
-    os.kill(pid, signal.SIGKILL)
-    with suppress(ChildProcessError):  # the pool was quicker to reap it
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    kill_descendants(pid)
+    with suppress(ProcessLookupError):  # the pool was quicker to reap it
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + DEATH_S
+    while is_running_child(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
     return True

@@ -4,6 +4,7 @@ import ctypes
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -36,6 +37,7 @@ Fault = Literal[
     "patient",
     "dropout",
     "talk",
+    "program",
 ]
 
 
@@ -77,6 +79,10 @@ def _sleep() -> None:
     time.sleep(600)
 
 
+def _program() -> None:
+    subprocess.run(["sleep", "600"], check=False)
+
+
 FAULTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "raise_unprintable": _raise_unprintable,
@@ -87,6 +93,7 @@ FAULTS: dict[str, Callable[[], object]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: ctypes.PyDLL(None).sleep(600),  # PyDLL keeps the GIL: no thread of this process runs
     "sleep": _sleep,
+    "program": _program,
 }
 
 

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from store import counters, jobs
 from store.database import Database
 from store.jobs import NewJob
+from store.models import Job
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
@@ -57,6 +59,19 @@ def test_a_child_that_cannot_renew_in_time_kills_itself(claimed: str) -> None:
     child = hold("postgresql+psycopg://nobody@127.0.0.1:9/nothing", claimed, lease_s=1.0)
 
     assert child.wait(15) == -signal.SIGKILL
+    child.communicate()
+
+
+def test_a_child_whose_renewal_hangs_kills_itself(
+    database: Database, database_url: str, claimed: str
+) -> None:
+    child = hold(database_url, claimed, lease_s=1.0)
+
+    with database.write() as session:  # a renewal waits for this row, or for SQLite's one writer
+        session.execute(update(Job).values(name="locked"))
+        ended = child.wait(8)
+
+    assert ended == -signal.SIGKILL
     child.communicate()
 
 
