@@ -94,6 +94,11 @@ class Server:
                     ) from error
             time.sleep(POLL_S)
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
+
     def stop(self, how: signal.Signals | None = None) -> None:
         """End it by its own stop signal, or another; does nothing when it does not run."""
         if self._process.poll() is None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import psutil
 from sqlalchemy import select
 
 from client.client import Client
@@ -31,10 +33,14 @@ class Stack:
         self.broker, self.database_server = broker, database_server
         self.database = Database(url)
 
+    def metrics(self) -> str:
+        """What the first API says of itself."""
+        return httpx2.get(f"{self.service.url}/metrics").text
+
     def submit(self, fault: str = "patient", *, num_steps: int = 150, **fields: Any) -> Job:
         """A job of one sweep; `patient` takes 20 ms a step."""
         sweep = {"num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": num_steps}
-        return self.client.range_test("hostile", params={"fault": fault}, **sweep | fields)
+        return self.client.range_test("hostile", **{"params": {"fault": fault}} | sweep | fields)
 
     def attempts(self, job: Job) -> list[Attempt]:
         """Every claim of the job, in order."""
@@ -48,8 +54,8 @@ class Stack:
 def is_running(pid: int) -> bool:
     """Whether a process of this pid is there and is not a zombie."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
@@ -70,7 +76,7 @@ def assert_one_sound_result(database: Database, job: Job) -> None:
     assert runs
     for run in runs:
         assert run["finished"]
-        assert run["step"] == list(range(len(run["step"])))
+        assert run["step"] == list(range(job.config["num_steps"]))
 
 
 @contextmanager
@@ -107,17 +113,11 @@ def _serving(
 
 
 def pids_below(pid: int) -> set[int]:
-    """Every process below this one."""
-    parents = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    below = {pid}
-    while grown := {child for child, parent in parents.items() if parent in below} - below:
-        below |= grown
-    return below - {pid}
+    """Every process below this one, if it runs."""
+    try:
+        return {process.pid for process in psutil.Process(pid).children(recursive=True)}
+    except psutil.NoSuchProcess:
+        return set()
 
 
 def signal_all(pids: set[int], number: int) -> None:

@@ -83,6 +83,8 @@ def test_a_wiped_broker_loses_no_job(stack: Stack) -> None:
 
 def test_a_stopped_database_answers_503_and_the_running_job_goes_on(stack_at_scale: Stack) -> None:
     stack, server = stack_at_scale, stack_at_scale.database_server
+    stack.service.kill("worker")
+    stack.service.start("worker", CLR_LEASE_S="30")  # longer than the database is away
     job = stack.submit()
     stack.wait_for_steps(job, 20)
 
@@ -96,6 +98,7 @@ def test_a_stopped_database_answers_503_and_the_running_job_goes_on(stack_at_sca
     assert refused.headers["Retry-After"]
     assert refused.json()["code"] == "database_unavailable"
     assert_one_sound_result(stack.database, job)
+    assert len(stack.attempts(job)) == 1
 
 
 def test_a_database_away_for_longer_than_a_lease_leaves_no_half_written_result(stack_at_scale: Stack) -> None:
@@ -108,6 +111,24 @@ def test_a_database_away_for_longer_than_a_lease_leaves_no_half_written_result(s
     server.stop(signal.SIGQUIT)
     wait_for(lambda: not is_running(child))  # it fenced itself
     server.start()
+
+    assert_one_sound_result(stack.database, job)
+    assert [attempt.ended for attempt in stack.attempts(job)] == ["worker_lost", "succeeded"]
+
+
+def test_a_database_that_falls_silent_for_longer_than_a_lease_fences_the_worker(
+    stack_at_scale: Stack,
+) -> None:
+    stack, server = stack_at_scale, stack_at_scale.database_server
+    job = stack.submit()
+    stack.wait_for_steps(job, 20)
+    child = stack.attempts(job)[0].pid
+    assert server is not None
+    everyone = {server.pid} | pids_below(server.pid)
+
+    signal_all(everyone, signal.SIGSTOP)
+    wait_for(lambda: not is_running(child))
+    signal_all(everyone, signal.SIGCONT)
 
     assert_one_sound_result(stack.database, job)
 
@@ -195,14 +216,28 @@ def test_a_drained_worker_gives_its_job_back_uncharged(stack: Stack) -> None:
 def test_a_cancel_takes_effect_within_five_seconds_whatever_the_workload_does(
     stack: Stack, fault: str
 ) -> None:
-    job = stack.submit(fault)
-    wait_for(lambda: job.refresh().status == "running")
+    job = stack.submit(params={"fault": fault, "at_step": 0})
+    wait_for(lambda: job.refresh().progress.get("phase") == "test")
     child = stack.attempts(job)[0].pid
 
     job.cancel()
     wait_for(lambda: job.refresh().status == "cancelled", within_s=5)
 
     wait_for(lambda: not is_running(child))
+    wait_for(lambda: 'clr_child_kills_total{cause="cancelled"} 1.0' in stack.metrics())
+
+
+def test_a_killed_job_takes_the_programs_it_started_with_it(stack: Stack) -> None:
+    job = stack.submit(params={"fault": "program", "at_step": 0})
+    wait_for(lambda: job.refresh().progress.get("phase") == "test")
+    child = stack.attempts(job)[0].pid
+    wait_for(lambda: bool(pids_below(child)))
+    programs = pids_below(child)
+
+    job.cancel()
+    wait_for(lambda: job.refresh().status == "cancelled")
+
+    wait_for(lambda: not any(map(is_running, programs)))
 
 
 def _answers(url: str) -> bool:

@@ -165,5 +165,6 @@ def test_nothing_is_lost_or_doubled_at_scale(tmp_path: Path) -> None:
         system = AtScale(stack)
         assert stack.database_server is not None
         kill_for_a_while(system, stack.database_server.url)
+        system.victims()
 
     wait_for(lambda: not any(map(is_running, system.seen)))

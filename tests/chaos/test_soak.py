@@ -1,9 +1,11 @@
 """Two hundred small jobs through one embedded service: nothing is lost, and nothing grows."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from client.client import Client
@@ -28,20 +30,12 @@ class Usage:
         """Count now; pool children come and go with each job and are left out."""
         lasting = []
         for pid in {service.process.pid} | pids_below(service.process.pid):
-            folder = Path(f"/proc/{pid}")
-            if "spawn_main" not in (folder / "cmdline").read_text():
-                lasting.append((folder, dict(_status(folder))))
-        return cls(
-            len(lasting),
-            sum(int(status["Threads"]) for _, status in lasting),
-            sum(len(list((folder / "fd").iterdir())) for folder, _ in lasting),
-            sum(int(status["VmRSS"].split()[0]) for _, status in lasting) / 1024,
-        )
-
-
-def _status(folder: Path) -> list[tuple[str, str]]:
-    lines = (folder / "status").read_text().splitlines()
-    return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                process = psutil.Process(pid)
+                if "spawn_main" not in " ".join(process.cmdline()):
+                    lasting.append((process.num_threads(), process.num_fds(), process.memory_info().rss))
+        threads, descriptors, rss = map(sum, zip(*lasting, strict=True))
+        return cls(len(lasting), threads, descriptors, rss / 2**20)
 
 
 def test_two_hundred_jobs_leave_the_service_as_it_was(tmp_path: Path) -> None:
