@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api import (
     checkpoints,
+    comparisons,
     health,
     jobs,
     metrics,
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     add_handlers(app)
     parts = (
-        range_tests, results, training_jobs, checkpoints, jobs, schedules, workloads, workers, metrics,
+        range_tests, results, training_jobs, checkpoints, comparisons, jobs, schedules, workloads, workers, metrics,
     )  # fmt: skip
     for part in parts:
         app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))

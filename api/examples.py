@@ -28,6 +28,19 @@ TRAINING_JOB_REQUESTS: list[Any] = [
     {"range_test_id": JOB_ID, "schedule": {"policy": "one_cycle"}, "num_epochs": 16},
 ]
 
+COMPARISON_REQUESTS: list[Any] = [
+    {"workload": "digits-mlp", "preset": "paper"},
+    {
+        "workload": "digits-mlp",
+        "entries": [
+            {"schedule": {"policy": "fixed", "lr": 0.05}},
+            {"schedule": {"policy": "triangular2"}, "label": "CLR"},
+        ],
+        "num_seeds": 5,
+        "num_epochs": 16,
+    },
+]
+
 PREVIEW_REQUESTS: list[Any] = [
     {
         "schedule": {"policy": "triangular2", "base_lr": 0.001, "max_lr": 0.006, "step_size": 2000},
@@ -55,6 +68,7 @@ JOB_STATUS: dict[str, Any] = {
     },
     "attempt": 1,
     "after_job": None,
+    "comparison_id": None,
     "created_at": "2026-11-24T12:00:00.125000Z",
     "started_at": "2026-11-24T12:00:01.500000Z",
     "finished_at": None,
@@ -124,6 +138,44 @@ CHECKPOINT: dict[str, Any] = {
     "hostname": "gpu-box",
     "created_at": "2026-11-25T12:00:05.000000Z",
     "links": {"self": f"{TRAINING_PATH}/checkpoints/687"},
+}
+
+COMPARISON_PATH = "/comparisons/c0a0f6b0-5c1d-4f0e-8a56-6a1c1c0f6f0e"
+COMPARISON_STATUS: dict[str, Any] = {
+    "id": COMPARISON_PATH.removeprefix("/comparisons/"),
+    "name": None,
+    "tags": [],
+    "workload": "digits-mlp",
+    "status": "succeeded",
+    "progress": {"completed": 7, "total": 7, "unit": "jobs"},
+    "created_at": "2026-11-25T12:00:00.000000Z",
+    "links": {"self": COMPARISON_PATH}
+    | {name: f"{COMPARISON_PATH}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
+}
+COMPARISON: dict[str, Any] = COMPARISON_STATUS | {
+    "metric": "accuracy",
+    "target": 0.979,
+    "test": "Welch's t-test over seeds against the best mean, two-sided, Holm-corrected, at 5 %",
+    "within_noise": ["triangular2"],
+    "rows": [
+        {
+            "label": "triangular2",
+            "schedule": TRAINING_SCHEDULE | {"policy": "triangular2"},
+            "optimizer": "SGD",
+            "jobs": [TRAINING_PATH.removeprefix("/training-jobs/")],
+            "statuses": {"succeeded": 3},
+            "final": {"mean": 0.98, "std": 0.002},
+            "best": {"mean": 0.981, "std": 0.002},
+            "num_steps": 688,
+            "steps_to_target": 297.0,
+            "reached": 3,
+            "diverged": 0,
+            "p_value": None,
+            "within_noise": True,
+        }
+    ],
+    "warnings": [],
+    "config": {"preset": None, "entries": [], "seed": 0, "num_seeds": 3, "num_cycles": 4},
 }
 
 BOUNDS: dict[str, Any] = {
@@ -221,6 +273,10 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
         "202": TRAINING | {"status": "cancelling"},
     },
     "resume_training_job": {"202": TRAINING},
+    "create_comparison": {"202": COMPARISON | {"status": "queued"}},
+    "list_comparisons": {"200": _page(COMPARISON_STATUS)},
+    "get_comparison": {"200": COMPARISON},
+    "cancel_comparison": {"200": COMPARISON | {"status": "cancelling"}},
     "list_checkpoints": {"200": {"items": [CHECKPOINT]}},
     "list_all_jobs": {"200": _page(JOB_STATUS)},
     "get_job": {"200": JOB_STATUS},

@@ -8,7 +8,7 @@ from fastapi import Header, Response
 from pydantic import BaseModel, Field, FiniteFloat, StrictInt, field_validator
 
 from api.errors import invalid, pointer_to
-from api.jobs import POLL_S, JobView
+from api.jobs import POLL_S
 from api.plain import Body, Text, refuse_unknown
 from api.workloads import resolve_params
 from clr import optimizers
@@ -75,9 +75,9 @@ def request_hash(body: BaseModel, *more: str) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
-def accepted(response: Response, view: JobView, *, replayed: bool) -> None:
+def accept(response: Response, location: str, *, replayed: bool) -> None:
     """Put the headers of a 202 on the response."""
-    response.headers["Location"] = view.links["self"]
+    response.headers["Location"] = location
     response.headers["Retry-After"] = str(POLL_S)
     if replayed:
         response.headers["Idempotent-Replayed"] = "true"

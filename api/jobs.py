@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from api.plain import Moment, Text, moment
 from api.state import Opened, State
 from store import jobs
 from store.errors import NotFound
-from store.models import Job
+from store.models import Comparison, Job
 from store.status import FINAL, Status
 
 PATHS = {"range_test": "/range-tests", "training_job": "/training-jobs"}  # of each kind
@@ -27,6 +28,7 @@ PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 
 router = APIRouter(tags=["jobs"])
 Item = TypeVar("Item")
+Row = TypeVar("Row", Job, Comparison)
 
 
 class Progress(BaseModel):
@@ -54,6 +56,7 @@ class JobStatus(BaseModel):
     progress: Progress | None
     attempt: int = Field(description="how often a worker took it")
     after_job: str | None = Field(description="the job that this one waits for, or waited for")
+    comparison_id: str | None = Field(description="of the comparison that it is part of")
     created_at: Moment
     started_at: Moment | None
     finished_at: Moment | None
@@ -79,7 +82,7 @@ class JobView(JobStatus):
 def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
-    return {name: getattr(job, name) for name in (*names, "after_job")} | {
+    return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
@@ -117,19 +120,21 @@ class Page(BaseModel, Generic[Item]):
     next_page_token: str | None
 
 
-class Filters(BaseModel):
-    """What a list is narrowed to, and which page of it."""
+class Paging(BaseModel):
+    """Which page of a list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Status | None = None
-    workload: Text | None = Field(default=None, max_length=200)
-    tag: Text | None = Field(default=None, max_length=64)
     page_size: int = Field(default=PAGE_SIZE, ge=1, description=f"capped at {MAX_PAGE_SIZE}")
     page_token: str | None = Field(default=None, description="`next_page_token` of the page before")
 
+    @property
+    def limit(self) -> int:
+        """The most items of a page."""
+        return min(self.page_size, MAX_PAGE_SIZE)
+
     def _narrowing(self) -> list[str | None]:
-        return [self.status, self.workload, self.tag]
+        return []
 
     def after(self) -> tuple[float, str] | None:
         """The last (created_at, id) of the page before. Raises a 400 problem for a token that is not ours."""
@@ -146,10 +151,24 @@ class Filters(BaseModel):
             raise _bad_token("belongs to a list with other filters")
         return after
 
-    def token(self, last: Job) -> str:
-        """The token of the page that follows `last`."""
-        key = json.dumps([last.created_at, last.id, *self._narrowing()])
-        return base64.urlsafe_b64encode(key.encode()).decode()
+    def page(self, found: Sequence[Row]) -> tuple[list[Row], str | None]:
+        """Of up to `limit + 1` rows those of this page, and the token of the next one."""
+        page = list(found[: self.limit])
+        if len(found) <= self.limit:
+            return page, None
+        key = json.dumps([page[-1].created_at, page[-1].id, *self._narrowing()])
+        return page, base64.urlsafe_b64encode(key.encode()).decode()
+
+
+class Filters(Paging):
+    """What a list is narrowed to, and which page of it."""
+
+    status: Status | None = None
+    workload: Text | None = Field(default=None, max_length=200)
+    tag: Text | None = Field(default=None, max_length=64)
+
+    def _narrowing(self) -> list[str | None]:
+        return [self.status, self.workload, self.tag]
 
 
 def _bad_token(why: str) -> Problem:
@@ -161,19 +180,17 @@ Filtered = Annotated[Filters, Query()]
 
 def list_jobs(state: State, filters: Filters, *, kind: str | None) -> tuple[list[Job], str | None]:
     """One page of jobs and the next page's token."""
-    limit = min(filters.page_size, MAX_PAGE_SIZE)
     with state.database.read() as session:
         found = jobs.find(
             session,
-            limit=limit + 1,
+            limit=filters.limit + 1,
             kind=kind,
             status=filters.status,
             workload=filters.workload,
             tag=filters.tag,
             after=filters.after(),
         )
-    page = found[:limit]
-    return page, filters.token(page[-1]) if len(found) > limit else None
+    return filters.page(found)
 
 
 @router.get("/jobs", responses=responses(400, 422))

@@ -13,7 +13,7 @@ from api.job_requests import (
     Seed,
     Timeout,
     WorkloadRequest,
-    accepted,
+    accept,
     request_hash,
     resolve,
 )
@@ -116,7 +116,7 @@ def create_range_test(
     state.sweeper.ring()
     log.info("queued a range test of %s", job.workload, extra={"job_id": job.id})
     view = JobView.of(job)
-    accepted(response, view, replayed=replayed)
+    accept(response, view.links["self"], replayed=replayed)
     return view
 
 

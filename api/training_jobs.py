@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, carrying, invalid, responses
-from api.job_requests import IdempotencyKey, Name, Tags, Timeout, accepted, request_hash, resolve
+from api.job_requests import IdempotencyKey, Name, Tags, Timeout, accept, request_hash, resolve
 from api.job_routes import add_job_routes, measured
 from api.jobs import JobId, JobView
 from api.pictures import PICTURES, Format, picture, thinned
@@ -94,22 +94,22 @@ def create_training_job(
     state.sweeper.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
-    accepted(response, view, replayed=replayed)
+    accept(response, view.links["self"], replayed=replayed)
     return view
 
 
 def queue_training(
-    session: Session, state: State, body: TrainingJobRequest, **about: Any
+    session: Session, state: State, body: TrainingJobRequest, *, label: str | None = None, **about: Any
 ) -> tuple[Job, bool]:
     """Queue what is asked for, its range test first where one is needed; (the training job, replayed).
 
-    about: more fields of `NewJob`. Raises a 422 problem.
+    label: in its comparison. about: more fields of `NewJob`. Raises a 422 problem.
     """
     source = _range_test(session, body.range_test_id)
     if source is not None:
         body = _as_in(body, source)
     workload = find_workload(session, str(body.workload))
-    config = resolve(body, workload) | {"resume_from": None, "resume_at": 0}
+    config = resolve(body, workload) | {"resume_from": None, "resume_at": 0, "label": label}
     _check_momentum(config)
     config["warnings"] = _mismatches(config, source) + foreseen(config, max_steps=state.settings.max_steps)
     new = NewJob(
@@ -118,14 +118,13 @@ def queue_training(
     )  # fmt: skip
     job, replayed = jobs.create(session, new)
     if not replayed and new.after_job is None and lacks_rates(body.schedule):
-        jobs.wait_for(session, job, queue_range_test(session, workload, config, body))
+        jobs.wait_for(session, job, queue_range_test(session, workload, job))
     return job, replayed
 
 
-def queue_range_test(
-    session: Session, workload: Workload, config: dict[str, Any], body: TrainingJobRequest
-) -> Job:
-    """Queue the range test of this workload, as this training job has it."""
+def queue_range_test(session: Session, workload: Workload, training: Job) -> Job:
+    """Queue the range test that tells a training job its rates, part of the same comparison."""
+    config = training.config
     asked = RangeTestRequest(
         workload=workload.name, **{name: config[name] for name in (*FROM_RANGE_TEST, "seed")}
     )
@@ -133,8 +132,9 @@ def queue_range_test(
         kind=RANGE_TEST,
         workload=workload.name,
         config=resolve(asked, workload),
-        name=body.name,
-        tags=body.tags,
+        name=training.name,
+        tags=training.tags,
+        comparison_id=training.comparison_id,
     )
     job, _ = jobs.create(session, new)
     return job
@@ -217,7 +217,7 @@ def resume_training_job(
     state.sweeper.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
-    accepted(response, view, replayed=replayed)
+    accept(response, view.links["self"], replayed=replayed)
     return view
 
 
@@ -243,12 +243,12 @@ def _resumed(session: Session, before: Job, body: ResumeRequest) -> dict[str, An
     }
 
 
-def _forget_files(state: State, job_id: str) -> None:
+def forget_files(state: State, job_id: str) -> None:
     """Of checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
     shutil.rmtree(state.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
 
 
-add_job_routes(router, kind=KIND, view=TrainingJobView, after_delete=_forget_files)
+add_job_routes(router, kind=KIND, view=TrainingJobView, after_delete=forget_files)
 
 
 @router.get("/{id}/plot.{format}", name="get_training_job_plot", response_class=Response, responses=PICTURES)

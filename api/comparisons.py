@@ -1,0 +1,360 @@
+"""Comparisons over HTTP: several schedules on one workload at an equal budget, their table and their picture."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, field_validator, model_validator
+from sqlalchemy.orm import Session
+
+from api.errors import carrying, invalid, pointer_to, responses
+from api.examples import COMPARISON_REQUESTS
+from api.job_requests import (
+    IdempotencyKey,
+    Seed,
+    WorkloadRequest,
+    accept,
+    refuse_unknown_optimizer,
+    request_hash,
+)
+from api.jobs import POLL_S, JobId, Page, Paging
+from api.pictures import PICTURES, Format, picture
+from api.plain import Body, Moment, Text, moment, require_json
+from api.state import Opened, State
+from api.training_jobs import forget_files, queue_training
+from api.training_requests import TrainingJobRequest, TrainingOptions, check_schedule
+from api.workloads import find_workload
+from clr.comparison import TEST, Metric, Row, Run, compare
+from clr.comparison_plots import comparison_figure
+from clr.optimizers import OptimizerSpec
+from clr.partial_schedules import lacks_rates
+from clr.planning import MOST_SEEDS
+from clr.presets import PRESETS, Preset
+from store import comparisons, curves
+from store.comparisons import NewComparison
+from store.models import Comparison, Job
+from store.status import FINAL, Status
+
+log = logging.getLogger(__name__)
+
+TRAINING_JOB = "training_job"
+MOST_ENTRIES = 30
+LENGTHS = ("step_size", "step_size_down", "t_0", "num_steps", "stages")  # of a schedule's own
+
+router = APIRouter(prefix="/comparisons", tags=["comparisons"])
+
+
+class Entry(Body):
+    """One of those that are compared."""
+
+    schedule: dict[str, Any] = Field(description="as for a training job; rates may be left out")
+    optimizer: OptimizerSpec | None = Field(default=None, description="default: that of the comparison")
+    label: Text | None = Field(
+        default=None, min_length=1, max_length=100, description="default: optimizer and policy"
+    )
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _known_parameters(cls, given: Any) -> Any:
+        refuse_unknown_optimizer(given, "optimizer")
+        return given
+
+
+class ComparisonRequest(TrainingOptions, WorkloadRequest):
+    """A comparison: a preset, or entries, or both; each entry is trained with every seed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": COMPARISON_REQUESTS})
+
+    preset: Preset | None = Field(
+        default=None,
+        description="paper: its policies and controls; adaptive: five optimizers, fixed and cycled",
+    )
+    entries: list[Entry] = Field(default=[], max_length=MOST_ENTRIES)
+    seed: Seed = 0
+    num_seeds: StrictInt = Field(
+        default=3, ge=1, le=MOST_SEEDS, description="seeds seed .. seed + num_seeds - 1"
+    )
+    target: FiniteFloat | None = Field(
+        default=None,
+        description="steps are counted until it is reached: an accuracy in [0, 1], or a loss where there are no "
+        "classes; default: the mean final value of the first entry",
+    )
+
+    @field_validator("entries", mode="before")
+    @classmethod
+    def _can_be_right(cls, given: Any) -> Any:
+        for index, entry in enumerate(given if isinstance(given, list) else []):
+            if isinstance(entry, dict) and isinstance(entry.get("schedule"), dict):
+                check_schedule(entry["schedule"], "entries", index, "schedule")
+        return given
+
+    @model_validator(mode="after")
+    def _comparable(self) -> Self:
+        if not self.entries and self.preset is None:
+            raise invalid("/entries", f"must be given, or a preset: {', '.join(PRESETS)}")
+        in_cycles = self.num_steps is None and self.num_epochs is None
+        for index, entry in enumerate(self.entries):
+            own = [name for name in LENGTHS if name in entry.schedule]
+            if in_cycles and own:
+                raise invalid(
+                    pointer_to("entries", index, "schedule", own[0]),
+                    "cycles of its own would make its budget another: give num_steps or num_epochs",
+                )
+        labels = [label for label, _ in self.labelled()]
+        if doubled := [label for label in labels if labels.count(label) > 1]:
+            raise invalid("/entries", f"{doubled[0]!r} is there twice: give each a label of its own")
+        return self
+
+    def labelled(self) -> list[tuple[str, Entry]]:
+        """Every entry, those of the preset first, with its label."""
+        preset = [Entry(**entry) for entry in PRESETS[self.preset]] if self.preset else []
+        return [(entry.label or _label(entry), entry) for entry in [*preset, *self.entries]]
+
+
+def _label(entry: Entry) -> str:
+    policy = str(entry.schedule["policy"])
+    return policy if entry.optimizer is None else f"{entry.optimizer.name} {policy}"
+
+
+class SpreadView(BaseModel):
+    """Mean and sample standard deviation over the seeds."""
+
+    mean: float
+    std: float | None
+
+
+class RowView(BaseModel):
+    """What became of one entry; `p_value` is against the best mean, null of the best itself."""
+
+    label: str
+    schedule: dict[str, Any]
+    optimizer: str
+    jobs: list[str]
+    statuses: dict[str, int]
+    final: SpreadView | None
+    best: SpreadView | None = Field(description="of the best cycle ends")
+    num_steps: int | None
+    steps_to_target: float | None
+    reached: int = Field(description="runs that reached the target")
+    diverged: int
+    p_value: float | None
+    within_noise: bool
+
+
+class ComparisonStatus(BaseModel):
+    """How a comparison stands: succeeded once all jobs are final and one of them at least succeeded."""
+
+    id: str
+    name: str | None
+    tags: list[str]
+    workload: str
+    status: Status
+    progress: dict[str, Any]
+    created_at: Moment
+    links: dict[str, str]
+
+
+class ComparisonView(ComparisonStatus):
+    """A comparison with its table; rows are filled in as jobs end."""
+
+    metric: Metric | None
+    target: float | None
+    test: str
+    within_noise: list[str] = Field(description="the best, and what may be as good")
+    rows: list[RowView]
+    warnings: list[str]
+    config: dict[str, Any]
+
+
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[Depends(require_json)],
+    responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
+)
+def create_comparison(
+    state: Opened, body: ComparisonRequest, response: Response, idempotency_key: IdempotencyKey = None
+) -> ComparisonView:
+    """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
+    with state.database.write() as session:
+        workload = find_workload(session, str(body.workload))
+        new = NewComparison(
+            workload=workload.name,
+            config=_config(body),
+            name=body.name,
+            tags=body.tags,
+            idempotency_key=idempotency_key,
+            request_hash=request_hash(body),
+        )
+        comparison, replayed = comparisons.create(session, new)
+        if not replayed:
+            _fan_out(session, state, body, comparison.id)
+        view = _view(session, comparison)
+    state.sweeper.ring()
+    log.info("queued a comparison on %s", comparison.workload, extra={"comparison_id": comparison.id})
+    accept(response, view.links["self"], replayed=replayed)
+    return view
+
+
+def _config(body: ComparisonRequest) -> dict[str, Any]:
+    entries = [
+        {"label": label, **entry.model_dump(mode="json", include={"schedule", "optimizer"})}
+        for label, entry in body.labelled()
+    ]
+    given = body.model_dump(mode="json", exclude={"workload", "name", "tags", "entries"})
+    return given | {"entries": entries}
+
+
+def _fan_out(session: Session, state: State, body: ComparisonRequest, comparison_id: str) -> None:
+    shared = body.model_dump(
+        include={*TrainingOptions.model_fields, "workload", "params", "batch_size", "name", "tags"}
+    )
+    range_tests: dict[str, str | None] = {}  # by optimizer
+    for seed in range(body.seed, body.seed + body.num_seeds):
+        for label, entry in body.labelled():
+            optimizer = entry.optimizer or body.optimizer
+            asked = TrainingJobRequest(
+                **shared | {"optimizer": optimizer, "schedule": entry.schedule, "seed": seed}
+            )
+            after = range_tests.get(repr(optimizer)) if lacks_rates(entry.schedule) else None
+            job, _ = queue_training(
+                session, state, asked, label=label, after_job=after, comparison_id=comparison_id
+            )
+            if lacks_rates(entry.schedule):
+                range_tests[repr(optimizer)] = job.after_job
+
+
+@router.get("", responses=responses(400, 422))
+def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
+    """Newest first."""
+    with state.database.read() as session:
+        found = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
+        page, token = paging.page(found)
+        items = [ComparisonStatus(**_standing(one, comparisons.jobs_of(session, one.id))) for one in page]
+    return Page(items=items, next_page_token=token)
+
+
+@router.get("/{id}", responses=responses(404))
+def get_comparison(state: Opened, job_id: JobId, response: Response) -> ComparisonView:
+    """The table as far as it is known; `Retry-After` until every job is final."""
+    with state.database.read() as session:
+        view = _view(session, comparisons.get(session, job_id))
+    if view.status not in FINAL:
+        response.headers["Retry-After"] = str(POLL_S)
+    return view
+
+
+@router.post("/{id}/cancel", responses=responses(404, 409))
+def cancel_comparison(state: Opened, job_id: JobId) -> ComparisonView:
+    """Cancel every job of it that is not final; what was measured stays."""
+    with state.database.write() as session:
+        comparisons.request_cancel(session, job_id)
+        return _view(session, comparisons.get(session, job_id))
+
+
+@router.delete("/{id}", status_code=204, responses=responses(404, 409))
+def delete_comparison(state: Opened, job_id: JobId) -> None:
+    """Remove a finished comparison with its jobs and everything measured."""
+    with state.database.write() as session:
+        removed = comparisons.remove(session, job_id)
+    for one in removed:
+        forget_files(state, one)
+
+
+@router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
+def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
+    """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
+    with state.database.read() as session:
+        comparison = comparisons.get(session, job_id)
+        runs, metric = _runs(session, comparison, comparisons.jobs_of(session, job_id))
+    target, _ = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
+    return picture(
+        lambda: comparison_figure(
+            runs, metric=metric or "accuracy", target=target, title=comparison.workload
+        ),
+        format,
+    )
+
+
+def _view(session: Session, comparison: Comparison) -> ComparisonView:
+    of_it = comparisons.jobs_of(session, comparison.id)
+    runs, metric = _runs(session, comparison, of_it)
+    target, rows = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
+    entries = {entry["label"]: entry for entry in comparison.config["entries"]}
+    views = [_row(row, entries[row.label]["schedule"], _of_label(of_it, row.label)) for row in rows]
+    steps = {row.num_steps for row in rows if row.num_steps is not None}
+    unequal = ["the budgets differ after rounding to whole cycles: see num_steps"] if len(steps) > 1 else []
+    return ComparisonView(
+        **_standing(comparison, of_it),
+        metric=metric,
+        target=target,
+        test=TEST,
+        within_noise=[row.label for row in rows if row.within_noise],
+        rows=views,
+        warnings=unequal,
+        config=comparison.config,
+    )
+
+
+def _standing(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
+    path = f"/comparisons/{comparison.id}"
+    completed = sum(job.status in FINAL for job in of_it)
+    return {
+        **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload")},
+        "status": comparisons.status_of([job.status for job in of_it]),
+        "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
+        "created_at": moment(comparison.created_at),
+        "links": {"self": path} | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
+    }
+
+
+def _of_label(of_it: Sequence[Job], label: str) -> list[Job]:
+    trained = [job for job in of_it if job.kind == TRAINING_JOB and job.config["label"] == label]
+    return sorted(trained, key=lambda job: int(job.config["seed"]))
+
+
+def _row(row: Row, schedule: dict[str, Any], of_label: Sequence[Job]) -> RowView:
+    statuses = [job.status for job in of_label]
+    resolved = next((job.result["schedule"] for job in of_label if job.result), schedule)
+    return RowView(
+        **asdict(row),
+        schedule=resolved,
+        optimizer=of_label[0].config["optimizer"]["name"] if of_label else "",
+        jobs=[job.id for job in of_label],
+        statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
+    )
+
+
+def _runs(
+    session: Session, comparison: Comparison, of_it: Sequence[Job]
+) -> tuple[dict[str, list[Run]], Metric | None]:
+    """The runs that succeeded, by label, and what they are measured by; None before the first one."""
+    ended = [job for job in of_it if job.kind == TRAINING_JOB and job.result]
+    looks = {job.id: curves.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
+    finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
+    metric: Metric | None = None
+    if finals:
+        metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
+    runs = {
+        entry["label"]: [_run(job, looks[job.id], metric) for job in _of_label(ended, entry["label"])]
+        for entry in comparison.config["entries"]
+    }
+    return runs, metric
+
+
+def _run(job: Job, looks: Any, metric: Metric | None) -> Run:
+    result = job.result or {}
+
+    def value(name: str) -> float | None:
+        end = result[name]
+        return None if end is None or metric is None or job.outcome == "diverged" else end[metric]
+
+    return Run(
+        seed=job.config["seed"],
+        num_steps=result["num_steps"],
+        final=value("final"),
+        best=value("best"),
+        looks=looks,
+    )

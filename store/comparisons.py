@@ -1,0 +1,120 @@
+"""Comparisons: which training jobs belong together. How one stands follows from its jobs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from store import jobs
+from store.database import now
+from store.errors import Conflict, KeyReused, NotFound
+from store.models import Comparison, Job
+from store.status import FINAL, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewComparison:
+    """What a request asks for, validated and with every default resolved."""
+
+    workload: str
+    config: dict[str, Any]
+    name: str | None = None
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
+    """Keep it; (comparison, replayed). Its jobs are created in the same transaction, unless it is a replay.
+
+    Raises `KeyReused` when the key came before with another body.
+    """
+    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
+    made = session.execute(
+        insert(Comparison)
+        .values(
+            id=str(uuid4()),
+            name=new.name,
+            tags=list(new.tags),
+            workload=new.workload,
+            config=new.config,
+            created_at=now(),
+            idempotency_key=new.idempotency_key,
+            request_hash=new.request_hash,
+        )
+        .on_conflict_do_nothing(index_elements=["idempotency_key"])
+        .returning(Comparison)
+    ).scalar_one_or_none()
+    if made is not None:
+        return made, False
+    same_key = Comparison.idempotency_key == new.idempotency_key
+    found = session.execute(select(Comparison).where(same_key)).scalar_one()
+    if found.request_hash != new.request_hash:
+        raise KeyReused
+    return found, True
+
+
+def get(session: Session, comparison_id: str) -> Comparison:
+    """The comparison. Raises `NotFound`."""
+    found = session.get(Comparison, comparison_id)
+    if found is None:
+        raise NotFound("there is no such comparison")
+    return found
+
+
+def find(session: Session, *, limit: int, after: tuple[float, str] | None = None) -> list[Comparison]:
+    """At most `limit` comparisons, newest first; `after`: (created_at, id) of the last of the page before."""
+    query = select(Comparison).order_by(Comparison.created_at.desc(), Comparison.id.desc()).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(Comparison.created_at, Comparison.id) < after)
+    return list(session.scalars(query))
+
+
+def jobs_of(session: Session, comparison_id: str) -> list[Job]:
+    """Its jobs, range tests included, in the order they were made."""
+    of_it = select(Job).where(Job.comparison_id == comparison_id)
+    return list(session.scalars(of_it.order_by(Job.created_at, Job.id)))
+
+
+def status_of(statuses: Sequence[str]) -> Status:
+    """How a comparison stands whose jobs stand so: it is running until all of them are final."""
+    counts = Counter(statuses)
+    if set(statuses) <= FINAL:
+        ends = (Status.CANCELLED, Status.SUCCEEDED, Status.FAILED)
+        return next((status for status in ends if counts[status]), Status.SUCCEEDED)
+    if counts[Status.CANCELLING] or counts[Status.CANCELLED]:
+        return Status.CANCELLING
+    return Status.QUEUED if set(statuses) == {Status.QUEUED} else Status.RUNNING
+
+
+def request_cancel(session: Session, comparison_id: str) -> None:
+    """Cancel every job of it that is not final. Raises `NotFound`, and `Conflict` when all of them were."""
+    of_it = jobs_of(session, comparison_id)
+    open_jobs = [job for job in of_it if job.status not in FINAL]
+    if not open_jobs:
+        get(session, comparison_id)
+        raise Conflict("every job of the comparison has ended")
+    for job in sorted(open_jobs, key=lambda job: job.after_job is None):  # those that wait for others first
+        with suppress(Conflict):
+            jobs.request_cancel(session, job.id)
+
+
+def remove(session: Session, comparison_id: str) -> list[str]:
+    """Delete it with its jobs and everything measured; answers the ids of these jobs.
+
+    Raises `NotFound`, and `Conflict` while one of them may still run.
+    """
+    get(session, comparison_id)
+    of_it = jobs_of(session, comparison_id)
+    unfinished = sum(job.status not in FINAL for job in of_it)
+    if unfinished:
+        raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
+    session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
+    session.execute(delete(Comparison).where(Comparison.id == comparison_id))
+    return [job.id for job in of_it]

@@ -1,0 +1,238 @@
+"""What a training job plans and how it runs, with a plain function for a model."""
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from clr.policies import parse_schedule
+from clr.range_test import HeldOut, Point
+from clr.training_job import (
+    BudgetRefused,
+    CycleEnd,
+    CycleEnds,
+    TrainingConfig,
+    TrainingPlan,
+    plan_training,
+    run_training,
+    whole_cycles,
+)
+
+TRIANGULAR = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}
+BOUNDS = {"base_lr": 0.02, "max_lr": 0.08, "step_size": 30, "steps_per_epoch": 10}
+
+
+def plan(schedule: dict[str, Any] = TRIANGULAR, *, steps_per_epoch: int = 10, **config: Any) -> TrainingPlan:
+    bounds, resume_at = config.pop("bounds", None), config.pop("resume_at", 0)
+    asked = TrainingConfig(schedule=schedule, **config)
+    return plan_training(asked, steps_per_epoch=steps_per_epoch, bounds=bounds, resume_at=resume_at)
+
+
+def test_by_default_it_is_four_cycles_of_two_epochs_up_and_two_down() -> None:
+    planned = plan()
+
+    assert (planned.step_size, planned.num_steps) == (20, 160)
+    assert planned.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "num_steps"),
+    [
+        ({"num_cycles": 3}, 120),
+        ({"num_cycles": 1, "step_size_epochs": 0.5}, 10),
+        ({"num_steps": 80}, 80),
+        ({"num_epochs": 8}, 80),
+        ({"num_epochs": 4.0, "step_size_epochs": 2.0}, 40),
+    ],
+)
+def test_a_budget_is_counted_in_cycles_steps_or_epochs(config: dict[str, Any], num_steps: int) -> None:
+    assert plan(**config).num_steps == num_steps
+
+
+@pytest.mark.parametrize(("asked", "trained"), [(81, 80), (99, 80), (100, 120), (119, 120), (3, 40)])
+def test_a_budget_that_ends_inside_a_cycle_is_rounded_and_says_so(asked: int, trained: int) -> None:
+    planned = plan(num_steps=asked)
+
+    assert planned.num_steps == trained
+    assert planned.warnings == (
+        f"{asked} steps end inside a cycle of triangular: rounded to whole cycles, {trained} steps",
+    )
+
+
+def test_such_a_budget_is_refused_where_that_is_asked_for() -> None:
+    with pytest.raises(BudgetRefused, match="nearest whole cycles end at 80"):
+        plan(num_steps=81, round_to_cycles=False)
+
+
+def test_whole_cycles_in_epochs_are_no_rounding_though_their_steps_are() -> None:
+    planned = plan(steps_per_epoch=7, num_epochs=3, step_size_epochs=1.5, round_to_cycles=False)
+
+    assert (planned.step_size, planned.num_steps) == (10, 20)
+    assert planned.warnings == ()
+
+
+def test_more_steps_than_a_job_may_take_are_refused() -> None:
+    with pytest.raises(BudgetRefused, match="160 steps are more than the 100"):
+        plan_training(TrainingConfig(schedule=TRIANGULAR), steps_per_epoch=10, max_steps=100)
+
+
+def test_what_a_schedule_lacks_comes_from_the_bounds() -> None:
+    planned = plan({"policy": "triangular2"}, bounds=BOUNDS)
+
+    assert planned.schedule == parse_schedule(
+        {"policy": "triangular2", "base_lr": 0.02, "max_lr": 0.08, "step_size": 30}
+    )
+
+
+@pytest.mark.parametrize("others", [{"steps_per_epoch": 20}, {"step_size_epochs": 2.0}])
+def test_the_step_size_of_the_bounds_holds_for_their_epochs_and_unless_another_is_asked_for(
+    others: dict[str, Any],
+) -> None:
+    planned = plan({"policy": "triangular"}, bounds=BOUNDS, **others)
+
+    assert planned.step_size == 2 * others.get("steps_per_epoch", 10)
+
+
+def test_without_bounds_a_schedule_without_rates_is_refused() -> None:
+    with pytest.raises(ValidationError, match="max_lr"):
+        plan({"policy": "triangular"})
+
+
+def test_a_policy_without_cycles_is_given_those_of_the_step_size() -> None:
+    planned = plan({"policy": "fixed", "lr": 0.1}, num_cycles=2)
+
+    assert planned.num_steps == 80
+    assert [(number, cycle.stop) for number, cycle in planned.cycles()] == [(1, 40), (2, 80)]
+
+
+def test_one_cycle_takes_the_whole_budget() -> None:
+    planned = plan({"policy": "one_cycle"}, bounds=BOUNDS, num_steps=57)
+
+    assert planned.num_steps == 57
+    assert [cycle for _, cycle in planned.cycles()] == [range(57)]
+
+
+def test_stages_end_where_their_cycles_do() -> None:
+    stages = [
+        {"start": 0, "end": 40, "schedule": TRIANGULAR | {"step_size": 10}},
+        {"start": 40, "end": 60, "schedule": TRIANGULAR | {"step_size": 5}},
+    ]
+
+    planned = plan({"policy": "staged", "stages": stages})
+
+    assert [cycle.stop for _, cycle in planned.cycles()] == [20, 40, 50, 60]
+
+
+@pytest.mark.parametrize(
+    ("steps", "whole"), [(10, 10), (11, 10), (25, 30), (31, 30), (60, 70), (1, 10)]
+)  # periods of 10, 20, 40 steps
+def test_whole_cycles_may_grow(steps: int, whole: int) -> None:
+    schedule = parse_schedule({"policy": "sgdr", "base_lr": 0.0, "max_lr": 0.1, "t_0": 10, "t_mult": 2})
+
+    assert whole_cycles(schedule, steps) == whole
+
+
+def test_more_cycles_come_on_top_of_those_before() -> None:
+    planned = plan(TRIANGULAR | {"step_size": 20}, num_cycles=2, resume_at=80)
+
+    assert (planned.first_step, planned.num_steps) == (80, 160)
+
+
+class Model:
+    """Its loss is the rate; its accuracy counts the looks."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+        self.looks = 0
+
+    def step(self, lr: float) -> float:
+        self.rates.append(lr)
+        return lr
+
+    def evaluate(self) -> tuple[float, float]:
+        self.looks += 1
+        return 1.0, self.looks / 1000
+
+
+def test_each_step_uses_the_rate_of_its_schedule() -> None:
+    planned, model = plan(num_cycles=2), Model()
+
+    rows = list(run_training(planned, model.step, model.evaluate))
+
+    points = [row for row in rows if isinstance(row, Point)]
+    assert [point.step for point in points] == list(range(80))
+    assert [point.lr for point in points] == model.rates == [planned.schedule(step) for step in range(80)]
+
+
+def test_it_looks_at_fixed_intervals_and_at_every_cycles_end() -> None:
+    planned, model = plan(num_cycles=2, eval_every=15), Model()
+
+    rows = list(run_training(planned, model.step, model.evaluate))
+
+    assert [row.step for row in rows if isinstance(row, HeldOut)] == [14, 29, 39, 44, 59, 74, 79]
+    ends = [row for row in rows if isinstance(row, CycleEnd)]
+    assert [(end.cycle, end.held_out.step) for end in ends] == [(1, 39), (2, 79)]
+
+
+def test_it_goes_on_at_any_step() -> None:
+    planned, model = plan(num_cycles=2), Model()
+
+    rows = list(run_training(planned, model.step, model.evaluate, first_step=61))
+
+    assert model.rates == [planned.schedule(step) for step in range(61, 80)]
+    assert [row.cycle for row in rows if isinstance(row, CycleEnd)] == [2]
+
+
+def test_it_ends_with_the_first_loss_that_is_not_finite() -> None:
+    planned = plan(num_cycles=1)
+
+    rows = list(run_training(planned, lambda lr: math.inf if lr > 0.05 else lr, Model().evaluate))
+
+    assert isinstance(rows[-1], Point)
+    assert rows[-1].loss == math.inf
+    assert rows[-1].step < 19
+
+
+def test_losses_read_late_are_the_same_losses() -> None:
+    planned = plan(num_cycles=1, eval_every=7)
+
+    late = list(run_training(planned, Model().step, Model().evaluate, read_every=5))
+
+    assert late == list(run_training(planned, Model().step, Model().evaluate))
+
+
+def end(cycle: int, *, loss: float = 1.0, accuracy: float | None = None) -> CycleEnd:
+    return CycleEnd(cycle, HeldOut(cycle, 0.1, loss, accuracy))
+
+
+def test_the_best_cycle_end_has_the_highest_accuracy_and_then_the_lowest_loss() -> None:
+    ends = CycleEnds()
+
+    are_best = [
+        ends.add(end(1, accuracy=0.8, loss=0.9)),
+        ends.add(end(2, accuracy=0.8, loss=0.7)),
+        ends.add(end(3, accuracy=0.7, loss=0.1)),
+    ]
+
+    assert are_best == [True, True, False]
+    assert (ends.best, ends.last) == (end(2, accuracy=0.8, loss=0.7), end(3, accuracy=0.7, loss=0.1))
+
+
+def test_without_accuracy_the_lowest_finite_loss_is_best() -> None:
+    ends = CycleEnds()
+    for cycle, loss in enumerate((0.5, 0.3, math.nan, 0.4), start=1):
+        ends.add(end(cycle, loss=loss))
+
+    assert ends.best is not None
+    assert ends.best.cycle == 2
+
+
+def test_patience_runs_out_after_so_many_cycle_ends_without_a_new_best() -> None:
+    ends = CycleEnds(patience=2)
+    stale = []
+    for cycle, accuracy in enumerate((0.5, 0.4, 0.6, 0.6, 0.5), start=1):
+        ends.add(end(cycle, accuracy=accuracy))
+        stale.append(ends.stale)
+
+    assert stale == [False, False, False, False, True]
