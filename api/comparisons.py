@@ -21,7 +21,7 @@ from api.job_requests import (
 )
 from api.jobs import POLL_S, JobId, Page, Paging
 from api.pictures import PICTURES, Format, picture
-from api.plain import Body, Moment, Text, moment, require_json
+from api.plain import Moment, Text, moment, refuse_unknown, require_json
 from api.state import Opened, State
 from api.training_jobs import forget_files, queue_training
 from api.training_requests import TrainingJobRequest, TrainingOptions, check_schedule
@@ -46,20 +46,16 @@ LENGTHS = ("step_size", "step_size_down", "t_0", "num_steps", "stages")  # of a 
 router = APIRouter(prefix="/comparisons", tags=["comparisons"])
 
 
-class Entry(Body):
+class Entry(BaseModel):
     """One of those that are compared."""
+
+    model_config = ConfigDict(extra="forbid")
 
     schedule: dict[str, Any] = Field(description="as for a training job; rates may be left out")
     optimizer: OptimizerSpec | None = Field(default=None, description="default: that of the comparison")
     label: Text | None = Field(
         default=None, min_length=1, max_length=100, description="default: optimizer and policy"
     )
-
-    @field_validator("optimizer", mode="before")
-    @classmethod
-    def _known_parameters(cls, given: Any) -> Any:
-        refuse_unknown_optimizer(given, "optimizer")
-        return given
 
 
 class ComparisonRequest(TrainingOptions, WorkloadRequest):
@@ -86,8 +82,8 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
     @classmethod
     def _can_be_right(cls, given: Any) -> Any:
         for index, entry in enumerate(given if isinstance(given, list) else []):
-            if isinstance(entry, dict) and isinstance(entry.get("schedule"), dict):
-                check_schedule(entry["schedule"], "entries", index, "schedule")
+            if isinstance(entry, dict):
+                _check_entry(entry, "entries", index)
         return given
 
     @model_validator(mode="after")
@@ -111,6 +107,13 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
         """Every entry, those of the preset first, with its label."""
         preset = [Entry(**entry) for entry in PRESETS[self.preset]] if self.preset else []
         return [(entry.label or _label(entry), entry) for entry in [*preset, *self.entries]]
+
+
+def _check_entry(given: dict[str, Any], *path: object) -> None:
+    refuse_unknown(given, Entry.model_fields, *path)
+    refuse_unknown_optimizer(given.get("optimizer"), *path, "optimizer")
+    if isinstance(given.get("schedule"), dict):
+        check_schedule(given["schedule"], *path, "schedule")
 
 
 def _label(entry: Entry) -> str:

@@ -81,13 +81,14 @@ class JobView(JobStatus):
 
 def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
+    before = {"range_test": f"{PATHS['range_test']}/{job.after_job}"} if job.after_job else {}
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
     return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "finished_at": moment(job.finished_at),
-        "links": {"self": path} | {name: f"{path}/{name}" for name in LINKS[job.kind]},
+        "links": {"self": path} | {name: f"{path}/{name}" for name in LINKS[job.kind]} | before,
     }
 
 

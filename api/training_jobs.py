@@ -68,8 +68,6 @@ class TrainingJobView(JobView):
         config, result = dict(job.config), dict(job.result or {})
         warnings = [*config.pop("warnings"), *result.pop("warnings", [])]
         fields = view.model_dump() | {"config": config}
-        if job.after_job is not None:
-            fields["links"]["range_test"] = f"/range-tests/{job.after_job}"
         return cls(**fields | {"result": result or None, "warnings": list(dict.fromkeys(warnings))})
 
 

@@ -112,16 +112,23 @@ def _has_tag(session: Session, tag: str) -> Any:
 
 
 def wait_for(session: Session, job: Job, before: Job) -> None:
-    """Have a job that was just created wait until another is final."""
-    job.after_job = before.id
-    session.add(job)
+    """Have a job that was just created wait until another is final; it is the newer one of the two."""
+    job.after_job, job.created_at = before.id, now()
     session.flush()
+    session.refresh(job)
 
 
 def followers(session: Session, job_id: str) -> int:
     """How many queued jobs wait for this one."""
     waiting = select(func.count()).where(Job.after_job == job_id, Job.status == Status.QUEUED)
     return session.scalar(waiting) or 0
+
+
+def _ready_at() -> ColumnElement[float]:
+    """Since when nothing but a worker is missing: it was created, or what it waits for ended."""
+    before = aliased(Job)
+    ended = select(before.finished_at).where(before.id == Job.after_job).scalar_subquery()
+    return func.coalesce(ended, Job.created_at)
 
 
 def _may_start() -> ColumnElement[bool]:
@@ -167,13 +174,13 @@ def remove(session: Session, job_id: str) -> None:
 
 
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
-    """(Queued jobs, those of them that were created over `for_s` seconds ago).
+    """(Queued jobs, those of them that could have been claimed for over `for_s` seconds).
 
     Jobs that no living worker can run, or that wait for another, do not count: a ring for them would only wear
     out a child.
     """
     runnable = {name for names in session.scalars(select(Worker.workloads)) for name in names}
-    old = func.count().filter(Job.created_at < now() - for_s)
+    old = func.count().filter(_ready_at() < now() - for_s)
     counted = select(func.count(), old).where(
         Job.status == Status.QUEUED, Job.workload.in_(runnable), _may_start()
     )
@@ -188,7 +195,7 @@ def claim(
     is none."""
     let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
     found = session.execute(
-        select(Job.id, now() - func.coalesce(let_go, Job.created_at))
+        select(Job.id, now() - func.coalesce(let_go, _ready_at()))
         .where(Job.status == Status.QUEUED, Job.workload.in_(workloads), _may_start())
         .order_by(Job.created_at, Job.id)
         .limit(1)

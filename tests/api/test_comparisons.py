@@ -1,0 +1,207 @@
+"""Comparisons over HTTP, on both databases; the tests play the worker through the store."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from store import curves, jobs
+from store.database import Database
+from store.models import Job
+from tests.api.lifecycle import BOUNDS, finish
+
+pytestmark = pytest.mark.usefixtures("catalogue")
+
+FIXED = {"schedule": {"policy": "fixed", "lr": 0.05}}
+CLR = {"schedule": {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}}
+
+
+def create(api: TestClient, **body: Any) -> dict[str, Any]:
+    answer = api.post("/comparisons", json={"workload": "digits"} | body)
+    assert answer.status_code == 202, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def claim_next(database: Database) -> Job | None:
+    with database.write() as session:
+        return jobs.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
+
+
+def end(database: Database, job: Job, *, accuracy: float) -> None:
+    """Play the worker of one training job: two looks, then its result."""
+    steps = 160
+    with database.write() as session:
+        curves.begin_sweep(session, job.id, sweep=0, seed=job.config["seed"], plan={"phase": "training"})
+        looks = [(79, 0.05, 0.5, accuracy - 0.1), (steps - 1, 0.05, 0.3, accuracy)]
+        curves.append(session, job.id, sweep=0, seed=job.config["seed"], series="held_out", rows=looks)
+        points = [(step, 0.05, 0.5) for step in range(steps)]
+        curves.append(session, job.id, sweep=0, seed=job.config["seed"], series="train", rows=points)
+    last = {"cycle": 4, "step": steps - 1, "loss": 0.3, "accuracy": accuracy}
+    result = {
+        "schedule": job.config["schedule"], "num_steps": steps, "final": last, "best": last, "warnings": [],
+    }  # fmt: skip
+    finish(database, job.id, "trained", result)
+
+
+def play(database: Database, **accuracies: float) -> None:
+    """Every job of the queue, each label at its accuracy, a little more with each seed."""
+    while (job := claim_next(database)) is not None:
+        if job.kind == "range_test":
+            finish(database, job.id, "bounds_found", BOUNDS)
+        else:
+            end(database, job, accuracy=accuracies[job.config["label"]] + job.config["seed"] / 1000)
+
+
+def test_every_entry_is_trained_with_every_seed(api: TestClient) -> None:
+    body = create(api, entries=[FIXED, CLR], num_seeds=2, seed=3, num_epochs=4, name="n", tags=["t"])
+
+    made = api.get("/training-jobs?tag=t").json()["items"]
+    seeds = {(job["config"]["label"], job["config"]["seed"]) for job in made}
+    assert seeds == {("fixed", 3), ("fixed", 4), ("triangular", 3), ("triangular", 4)}
+    assert {job["config"]["num_epochs"] for job in made} == {4.0}
+    assert {job["comparison_id"] for job in made} == {body["id"]}
+    assert body["progress"] == {"completed": 0, "total": 4, "unit": "jobs"}
+
+
+def test_one_range_test_of_each_optimizer_gives_the_rates(api: TestClient) -> None:
+    create(api, preset="adaptive", num_seeds=1)
+
+    tests = api.get("/range-tests").json()["items"]
+    trainings = api.get("/training-jobs").json()["items"]
+    assert sorted(test["config"]["optimizer"]["name"] for test in tests) == [
+        "Adadelta", "Adagrad", "Adam", "RMSprop", "SGD",
+    ]  # fmt: skip
+    by_id = {test["id"]: test["config"]["optimizer"] for test in tests}
+    assert all(by_id[job["after_job"]] == job["config"]["optimizer"] for job in trainings)
+
+
+def test_the_papers_preset_holds_its_policies(api: TestClient) -> None:
+    body = create(api, preset="paper", num_seeds=1)
+
+    assert [row["label"] for row in body["rows"]] == [
+        "fixed", "exponential_decay", "step_decay", "decay", "triangular", "triangular2", "exp_range",
+        "exp_range_paper",
+    ]  # fmt: skip
+
+
+def test_the_table_tells_means_targets_and_who_is_within_the_noise(
+    api: TestClient, database: Database
+) -> None:
+    path = create(api, entries=[FIXED, CLR])["links"]["self"]
+    play(database, fixed=0.7, triangular=0.9)
+
+    body = api.get(path).json()
+
+    fixed, clr = body["rows"]
+    assert (body["status"], body["metric"]) == ("succeeded", "accuracy")
+    assert body["target"] == pytest.approx(0.701)
+    assert body["within_noise"] == ["triangular"]
+    assert clr["final"] == {"mean": pytest.approx(0.901), "std": pytest.approx(0.001)}
+    assert (clr["steps_to_target"], clr["reached"]) == (80, 3)
+    assert fixed["p_value"] < 0.05
+    assert len(fixed["jobs"]) == 3
+
+
+def test_a_target_of_ones_own_counts(api: TestClient, database: Database) -> None:
+    path = create(api, entries=[FIXED, CLR], target=0.9005)["links"]["self"]
+    play(database, fixed=0.7, triangular=0.9)
+
+    fixed, clr = api.get(path).json()["rows"]
+
+    assert (fixed["steps_to_target"], fixed["reached"]) == (None, 0)
+    assert (clr["steps_to_target"], clr["reached"]) == (160, 2)
+
+
+def test_the_picture_has_a_line_for_each_entry(api: TestClient, database: Database) -> None:
+    path = create(api, entries=[FIXED, CLR])["links"]["self"]
+    play(database, fixed=0.7, triangular=0.9)
+
+    picture = api.get(f"{path}/plot.svg")
+
+    assert picture.headers["Content-Type"] == "image/svg+xml"
+    assert "triangular" in picture.text
+
+
+def test_a_running_comparison_says_when_to_look_again(api: TestClient, database: Database) -> None:
+    path = create(api, entries=[FIXED])["links"]["self"]
+    claim_next(database)
+
+    answer = api.get(path)
+
+    assert answer.json()["status"] == "running"
+    assert answer.headers["Retry-After"]
+
+
+def test_cancelling_it_cancels_all_its_jobs(api: TestClient) -> None:
+    path = create(api, preset="paper")["links"]["self"]
+
+    body = api.post(f"{path}/cancel").json()
+
+    assert body["status"] == "cancelled"
+    assert {job["status"] for job in api.get("/jobs").json()["items"]} == {"cancelled"}
+    assert api.post(f"{path}/cancel").status_code == 409
+
+
+def test_a_finished_one_is_deleted_with_its_jobs(api: TestClient) -> None:
+    path = create(api, entries=[CLR])["links"]["self"]
+    early = api.delete(path)
+    api.post(f"{path}/cancel")
+
+    late = api.delete(path)
+
+    assert (early.status_code, late.status_code) == (409, 204)
+    assert api.get("/jobs").json()["items"] == []
+    assert api.get(path).status_code == 404
+
+
+def test_they_are_listed_page_by_page(api: TestClient) -> None:
+    made = [create(api, entries=[FIXED], num_seeds=1)["id"] for _ in range(3)]
+
+    first = api.get("/comparisons?page_size=2").json()
+    second = api.get(f"/comparisons?page_size=2&page_token={first['next_page_token']}").json()
+
+    assert [item["id"] for item in first["items"] + second["items"]] == made[::-1]
+
+
+def test_a_repeated_key_makes_one_comparison(api: TestClient) -> None:
+    body = {"workload": "digits", "entries": [FIXED], "num_seeds": 1}
+    answers = [api.post("/comparisons", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+    other = api.post("/comparisons", json=body | {"num_seeds": 2}, headers={"Idempotency-Key": "k"})
+
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+    assert len(api.get("/jobs").json()["items"]) == 1
+    assert other.status_code == 422
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({}, "/entries", "preset"),
+    ({"preset": "best"}, "/preset", "paper"),
+    ({"entries": [CLR, CLR]}, "/entries", "twice"),
+    ({"entries": [{"schedule": {"policy": "saw"}}]}, "/entries/0/schedule/policy", "triangular"),
+    (
+        {"entries": [FIXED, {"schedule": CLR["schedule"] | {"max_lr": 0.001}}]},
+        "/entries/1/schedule/max_lr",
+        "base_lr",
+    ),
+    (
+        {"entries": [{"schedule": CLR["schedule"] | {"step_size": 9}}]},
+        "/entries/0/schedule/step_size",
+        "num_steps",
+    ),
+    ({"entries": [FIXED | {"optimizer": {"name": "Adan"}}]}, "/entries/0/optimizer/name", "AdamW"),
+    ({"entries": [FIXED | {"scheduler": 1}]}, "/entries/0/scheduler", "schedule"),
+    ({"preset": "paper", "num_seeds": 0}, "/num_seeds", "greater than or equal to 1"),
+    ({"preset": "paper", "num_steps": 10_000_000}, "/num_steps", "more than"),
+    ({"workload": "mnist", "preset": "paper"}, "/workload", "known"),
+]
+
+
+@pytest.mark.parametrize(("body", "pointer", "message"), WRONG)
+def test_a_wrong_field_is_named(api: TestClient, body: dict[str, Any], pointer: str, message: str) -> None:
+    answer = api.post("/comparisons", json={"workload": "digits"} | body)
+
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert message in answer.json()["errors"][0]["message"]
+    assert api.get("/jobs").json()["items"] == []
