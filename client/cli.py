@@ -9,7 +9,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from client import job_commands, schedule_commands, service_commands, workload_commands
+from client import (
+    job_commands,
+    range_test_commands,
+    schedule_commands,
+    service_commands,
+    workload_commands,
+)
 from client.errors import ClientError, Inconclusive
 from client.job_commands import INCONCLUSIVE
 from client.report import describe_inconclusive
@@ -35,6 +41,7 @@ main = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+main.add_typer(range_test_commands.app)
 main.add_typer(job_commands.app)
 main.add_typer(schedule_commands.app)
 main.add_typer(service_commands.app)

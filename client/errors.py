@@ -3,7 +3,7 @@
 ClientError
 ├── Unreachable        nobody answered at this address
 ├── Refused            the service answered with a problem (RFC 9457): status, code, detail, errors
-├── NotReady           the job has no bounds yet
+├── NotReady           the range test has no bounds yet
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
 ├── JobFailed          the job ended without a result: reason, message
 ├── Inconclusive       the curve gives no trustworthy bounds: why, next_experiment, candidates
@@ -36,7 +36,7 @@ class Refused(ClientError):
 
 
 class NotReady(ClientError):
-    """The job has no bounds yet; `wait()` for it."""
+    """The range test has no bounds yet; `wait()` for it."""
 
 
 class StillRunning(ClientError, TimeoutError):

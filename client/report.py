@@ -1,5 +1,6 @@
-"""What a range test found, in plain words for a terminal; and its progress while it runs."""
+"""What a job found, in plain words for a terminal; and its progress while it runs."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from client.errors import Inconclusive
-from client.job import Bounds, Job
+from client.job import Job
+from client.range_test import Bounds
 
 
 class ProgressReport:
@@ -103,3 +105,8 @@ def describe_params(schema: Mapping[str, Any]) -> str:
         f"{name}={spec['default']}" if "default" in spec else f"{name} (required)"
         for name, spec in properties
     )
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer for a program to read."""
+    typer.echo(json.dumps(answer, indent=2))

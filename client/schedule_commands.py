@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from client.job_commands import plot_format, print_json, read_value
-from client.report import columns
+from client.options import Picture, plot_format, policy_options
+from client.report import columns, print_json
 from clr.policies import Columns, Schedule, by_policy, genuine, parse_schedule
 
 ROWS = 20  # printed at most, about
@@ -39,7 +39,7 @@ def schedule(
     num_steps: Annotated[
         int | None, typer.Option(min=1, help=f"Steps to show; default: {CYCLES} cycles.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")] = None,
+    plot: Picture = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every step as JSON columns.")] = False,
 ) -> None:
     """Show what a schedule does: its rate, cycle and x at each step.
@@ -50,7 +50,9 @@ def schedule(
     model = by_policy().get(policy)
     if model is None:
         raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
-    given = _options(context.args)
+    given, others = policy_options(context.args)
+    if others:
+        raise typer.BadParameter(f"unexpected {others[0]!r}; parameters are options: --base-lr 0.001")
     if "policy" in given:
         raise typer.BadParameter("--policy is not an option: name the policy first")
     if num_steps is not None and "num_steps" in model.model_fields:
@@ -67,21 +69,6 @@ def schedule(
     rows = Columns.of(chosen, range(0, shown, -(-shown // ROWS)))
     table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_short, rows.x), strict=True)
     typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
-
-
-def _options(words: list[str]) -> dict[str, Any]:
-    """`--base-lr 0.1` or `--base-lr=0.1` as {"base_lr": 0.1}."""
-    read, left = {}, list(words)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
-        if not name.startswith("--"):
-            raise typer.BadParameter(f"unexpected {name!r}; parameters are options: --base-lr 0.001")
-        if not equals:
-            if not left:
-                raise typer.BadParameter(f"{name} needs a value")
-            value = left.pop(0)
-        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
-    return read
 
 
 def _parse(policy: str, given: dict[str, Any]) -> Schedule:
