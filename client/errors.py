@@ -31,8 +31,8 @@ class Refused(ClientError):
         self.code = str(problem.get("code", ""))
         self.detail = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
         self.errors: list[dict[str, Any]] = problem.get("errors") or []
-        fields = [f"  {error.get('pointer', '')}: {error.get('message', '')}" for error in self.errors]
-        super().__init__("\n".join([self.detail, *fields]))
+        fields = [f"{error.get('pointer', '')}: {error.get('message', '')}" for error in self.errors]
+        super().__init__("\n  ".join([self.detail, *(field for field in fields if field != self.detail)]))
 
 
 class NotReady(ClientError):

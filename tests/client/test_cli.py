@@ -210,7 +210,7 @@ def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: 
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
-        "range-test jobs status bounds curve plot cancel workloads workload "
+        "range-test bounds train resume checkpoints jobs status curve plot cancel workloads workload schedule "
         "serve demo api worker migrate settings"
     )
 
