@@ -39,8 +39,11 @@ def test_a_workload_alone_is_tested_then_trained_and_goes_on_from_there(url: str
     assert json.loads(resumed.stdout)["result"]["final"]["cycle"] == 2
 
 
-def test_a_rate_that_is_far_too_high_exits_4(url: str) -> None:
-    result = run(url, "train", "digits-mlp", "--policy", "fixed", "--lr", "1e6", "--num-epochs", "1")
+def test_a_rate_that_is_far_too_high_exits_4_and_is_drawn(url: str, tmp_path: Path) -> None:
+    far_too_high = ["--policy", "fixed", "--lr", "1e6", "--num-epochs", "1"]
+
+    result = run(url, "train", "digits-mlp", *far_too_high, "--plot", str(tmp_path / "training.svg"))
 
     assert result.exit_code == 4, result.stderr
     assert "diverged" in result.stderr
+    assert (tmp_path / "training.svg").read_bytes().startswith(b"<?xml")
