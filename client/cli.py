@@ -1,6 +1,6 @@
 """The command line `clr-tuner`; --help lists it, every failure is a sentence and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 a wrong argument, 3 inconclusive, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 a wrong argument, 3 inconclusive, 4 diverged, 130 interrupted.
 """
 
 from importlib.metadata import version
@@ -9,7 +9,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from client import job_commands, schedule_commands, service_commands, workload_commands
+from client import (
+    job_commands,
+    range_test_commands,
+    schedule_commands,
+    service_commands,
+    training_commands,
+    workload_commands,
+)
 from client.errors import ClientError, Inconclusive
 from client.job_commands import INCONCLUSIVE
 from client.report import describe_inconclusive
@@ -31,10 +38,12 @@ class _Commands(TyperGroup):
 
 main = typer.Typer(
     cls=_Commands,
-    help="Find the learning rates to cycle between: LR range tests as a service.",
+    help="Find the learning rates to cycle between, and train between them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+main.add_typer(range_test_commands.app)
+main.add_typer(training_commands.app)
 main.add_typer(job_commands.app)
 main.add_typer(schedule_commands.app)
 main.add_typer(service_commands.app)
@@ -59,4 +68,4 @@ def common(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Find the learning rates to cycle between: LR range tests as a service."""
+    """Find the learning rates to cycle between, and train between them."""

@@ -5,14 +5,25 @@ Requests are repeated while the service restarts; a create carries an Idempotenc
 
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
-from uuid import uuid4
 
 from client.connection import Connection
 from client.job import Job
+from client.range_test import RangeTest
+from client.training_job import TrainingJob
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
+
+
+class Filters(TypedDict, total=False):
+    """What a list is narrowed to. page_size: how many are fetched at once."""
+
+    status: str | None
+    workload: str | None
+    tag: str | None
+    page_size: int | None
 
 
 class Client:
@@ -52,44 +63,54 @@ class Client:
         optimizer: str | Mapping[str, Any] | None = None,
         num_seeds: int | None = None,
         **fields: Any,
-    ) -> Job:
+    ) -> RangeTest:
         """Queue a range test of a workload; what is None is left to the service.
 
         optimizer: a name, or {"name", its parameters}. fields: any other field of the request (`batch_size`,
         `seed`, `start_lr`, `end_lr`, `num_steps`, `effort`, `timeout_s`, `name`, `tags`).
         Raises `Refused` with the fields that are wrong.
         """
-        if isinstance(optimizer, str):
-            optimizer = {"name": optimizer}
-        fields |= {"workload": workload, "params": params, "optimizer": optimizer, "num_seeds": num_seeds}
-        body = {name: value for name, value in fields.items() if value is not None}
-        headers = {"Idempotency-Key": str(uuid4())}
-        return Job(
-            self.connection,
-            self.connection.request("POST", "/range-tests", body=body, headers=headers).json(),
-        )
+        fields |= {"workload": workload, "params": params, "num_seeds": num_seeds}
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return RangeTest(self.connection, self.connection.create("/range-tests", fields))
+
+    def train(
+        self,
+        workload: str | None = None,
+        schedule: str | Mapping[str, Any] | None = None,
+        range_test_id: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> TrainingJob:
+        """Queue a training job; what is None is left to the service, or is as in the range test.
+
+        schedule: a policy, or {"policy", its parameters}. Rates that it lacks come from the range test of
+        `range_test_id`, or from one that is run first. fields: any other field of the request (`num_cycles`,
+        `num_steps` or `num_epochs`, `step_size_epochs`, `patience`, `seed`, `batch_size`, `name` ...).
+        Raises `Refused` with the fields that are wrong.
+        """
+        fields |= {"workload": workload, "range_test_id": range_test_id, "params": params}
+        fields["schedule"] = _spelled_out("policy", schedule)
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return TrainingJob(self.connection, self.connection.create("/training-jobs", fields))
 
     def job(self, id: str) -> Job:
-        """The range test of this id; raises `Refused` (404) when there is none."""
-        return Job(self.connection, self.connection.get(f"/range-tests/{quote(id, safe='')}"))
+        """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""
+        found = self.connection.get(f"/jobs/{quote(id, safe='')}")
+        return self._job(self.connection.get(found["links"]["self"]))
 
-    def range_tests(
-        self,
-        *,
-        status: str | None = None,
-        workload: str | None = None,
-        tag: str | None = None,
-        page_size: int | None = None,
-    ) -> Iterator[Job]:
+    def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
+        """Every job of either kind, newest first, through all pages; `refresh` one for its config and result."""
+        return map(self._job, self._listed("/jobs", filters))
+
+    def range_tests(self, **filters: Unpack[Filters]) -> Iterator[RangeTest]:
         """Every range test, newest first, through all pages."""
-        query = {"status": status, "workload": workload, "tag": tag, "page_size": page_size}
-        page_token = None
-        while True:
-            page = self.connection.get("/range-tests", **query, page_token=page_token)
-            yield from (Job(self.connection, item) for item in page["items"])
-            page_token = page.get("next_page_token")
-            if page_token is None:
-                return
+        return (RangeTest(self.connection, item) for item in self._listed("/range-tests", filters))
+
+    def training_jobs(self, **filters: Unpack[Filters]) -> Iterator[TrainingJob]:
+        """Every training job, newest first, through all pages."""
+        return (TrainingJob(self.connection, item) for item in self._listed("/training-jobs", filters))
 
     def workloads(self) -> list[dict[str, Any]]:
         """What can be run: name, description, JSON Schema of its params, defaults."""
@@ -102,3 +123,19 @@ class Client:
     def ping(self) -> None:
         """Ask once whether somebody is there; raises `Unreachable`."""
         self.connection.ping()
+
+    def _job(self, data: dict[str, Any]) -> Job:
+        return KINDS.get(data["kind"], Job)(self.connection, data)
+
+    def _listed(self, path: str, filters: Filters) -> Iterator[dict[str, Any]]:
+        page_token = None
+        while True:
+            page = self.connection.get(path, **filters, page_token=page_token)
+            yield from page["items"]
+            page_token = page.get("next_page_token")
+            if page_token is None:
+                return
+
+
+def _spelled_out(key: str, given: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return {key: given} if isinstance(given, str) else given

@@ -7,13 +7,18 @@ the service restarts.
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx2
 
 from client.errors import Refused, Unreachable
+
+Answer = TypeVar("Answer")
 
 
 class Connection:
@@ -43,6 +48,11 @@ class Connection:
         """The JSON of a GET; query parameters that are None are left out."""
         return self.request("GET", path, query=query).json()
 
+    def create(self, path: str, fields: Mapping[str, Any]) -> Any:
+        """The JSON of a POST that makes one thing, however often it is sent; fields that are None are left out."""
+        body = {name: value for name, value in fields.items() if value is not None}
+        return self.request("POST", path, body=body, headers={"Idempotency-Key": str(uuid4())}).json()
+
     def request(
         self,
         method: str,
@@ -64,12 +74,24 @@ class Connection:
             "headers": {"Content-Type": "application/json", **(headers or {})},
             "timeout": self._timeout_s + wait_s,
         }
+        return self._repeated(lambda: self._once(method, path, **arguments))
+
+    def download(self, path: str, file: Path) -> None:
+        """Write what a GET answers to `file` piece by piece; it is there when it is whole, and not before."""
+        part = file.with_name(f".{file.name}.{uuid4()}.part")
+        try:
+            self._repeated(lambda: self._fetch(path, part))
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _repeated(self, send: Callable[[], Answer]) -> Answer:
         deadline = time.monotonic() + self._retry_s
         backoff_s = 0.25
         while True:
             pause_s = backoff_s * random.uniform(0.5, 1.0)
             try:
-                return self._once(method, path, **arguments)
+                return send()
             except Unreachable as unreachable:
                 failure: Unreachable | Refused = unreachable
             except Refused as refused:
@@ -83,14 +105,27 @@ class Connection:
             backoff_s = min(4.0, 2 * backoff_s)
 
     def _once(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+        with self._answered(method, path, **arguments) as answer:
+            answer.read()
+        return answer
+
+    def _fetch(self, path: str, file: Path) -> None:
+        with self._answered("GET", path, timeout=self._timeout_s) as answer, file.open("wb") as opened:
+            for piece in answer.iter_bytes():
+                opened.write(piece)
+
+    @contextmanager
+    def _answered(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
+        """A good answer whose body is still to be read."""
         try:
-            answer = self._http.request(method, path, **arguments)
+            with self._http.stream(method, path, **arguments) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise Refused(answer.status_code, _problem(answer), retry_after(answer))
+                yield answer
         except httpx2.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(f"no answer from {self.base_url}: {reason}") from error
-        if not answer.is_success:
-            raise Refused(answer.status_code, _problem(answer), retry_after(answer))
-        return answer
 
 
 def is_loopback(host: str) -> bool:

@@ -3,7 +3,7 @@
 ClientError
 ├── Unreachable        nobody answered at this address
 ├── Refused            the service answered with a problem (RFC 9457): status, code, detail, errors
-├── NotReady           the job has no bounds yet
+├── NotReady           the range test has no bounds yet
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
 ├── JobFailed          the job ended without a result: reason, message
 ├── Inconclusive       the curve gives no trustworthy bounds: why, next_experiment, candidates
@@ -31,12 +31,12 @@ class Refused(ClientError):
         self.code = str(problem.get("code", ""))
         self.detail = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")
         self.errors: list[dict[str, Any]] = problem.get("errors") or []
-        fields = [f"  {error.get('pointer', '')}: {error.get('message', '')}" for error in self.errors]
-        super().__init__("\n".join([self.detail, *fields]))
+        fields = [f"{error.get('pointer', '')}: {error.get('message', '')}" for error in self.errors]
+        super().__init__("\n  ".join([self.detail, *(field for field in fields if field != self.detail)]))
 
 
 class NotReady(ClientError):
-    """The job has no bounds yet; `wait()` for it."""
+    """The range test has no bounds yet; `wait()` for it."""
 
 
 class StillRunning(ClientError, TimeoutError):

@@ -1,72 +1,36 @@
-"""A range test as its caller sees it: poll it, wait for it, fetch what it found."""
+"""A job as its caller sees it, whatever its kind: poll it, wait for it, fetch what it measured."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from client.connection import Connection, retry_after
-from client.errors import Inconclusive, JobFailed, NotReady, Refused, StillRunning
+from client.errors import JobFailed, StillRunning
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 LONG_POLL_S = 30.0
 PROGRESS_POLL_S = 1.0  # how often `on_progress` hears something new
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """The learning rates between which the cycle runs, and why.
-
-    base_lr, max_lr: recommended; the intervals are (lowest, highest) over the seeds.
-    step_size: steps in half a cycle. snippet: torch code to paste. data: everything the service said.
-    """
-
-    base_lr: float
-    max_lr: float
-    base_lr_interval: tuple[float, float]
-    max_lr_interval: tuple[float, float]
-    reason_base: str
-    reason_max: str
-    step_size: int | None
-    warnings: tuple[str, ...]
-    candidates: tuple[dict[str, Any], ...]
-    snippet: str
-    data: dict[str, Any]
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read the body of `GET /range-tests/{id}/bounds`."""
-        base_low, base_high = data["base_lr_interval"]
-        max_low, max_high = data["max_lr_interval"]
-        return cls(
-            base_lr=data["base_lr"],
-            max_lr=data["max_lr"],
-            base_lr_interval=(base_low, base_high),
-            max_lr_interval=(max_low, max_high),
-            reason_base=data["reason_base"],
-            reason_max=data["reason_max"],
-            step_size=data.get("step_size"),
-            warnings=tuple(data.get("warnings", ())),
-            candidates=tuple(data.get("candidates", ())),
-            snippet=data.get("snippet", ""),
-            data=data,
-        )
-
-
 class Job:
-    """One range test. Its attributes are as of the last answer; `refresh` and `wait` bring newer ones."""
+    """One job. Its attributes are as of the last answer; `refresh` and `wait` bring newer ones."""
 
     def __init__(self, connection: Connection, data: dict[str, Any]) -> None:
         self._connection = connection
         self.data = data
 
     def __repr__(self) -> str:
-        return f"<Job {self.id} {self.status}>"
+        return f"<{type(self).__name__} {self.id} {self.status}>"
 
     @property
     def id(self) -> str:
         """The job's id, as in its address."""
         return str(self.data["id"])
+
+    @property
+    def kind(self) -> str:
+        """range_test or training_job."""
+        return str(self.data["kind"])
 
     @property
     def status(self) -> str:
@@ -80,7 +44,7 @@ class Job:
 
     @property
     def outcome(self) -> str | None:
-        """What the science says of a succeeded range test: bounds_found or inconclusive."""
+        """What the science says of a succeeded job: bounds_found or inconclusive; trained or diverged."""
         return self.data.get("outcome")
 
     @property
@@ -90,7 +54,7 @@ class Job:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The request with every default resolved."""
+        """The request with every default resolved; empty in a list of every kind until `refresh`."""
         return self.data.get("config") or {}
 
     def refresh(self) -> Self:
@@ -101,8 +65,9 @@ class Job:
     def wait(
         self, timeout_s: float | None = None, on_progress: Callable[["Job"], None] | None = None
     ) -> Self:
-        """Wait until the job is final; `on_progress` is called with it after each poll.
+        """Wait until the job is final; `on_progress` is called after each poll with the job that is at work.
 
+        That is this one, or the range test that it waits for.
         Raises `JobFailed` when it failed or was cancelled, `StillRunning` after `timeout_s` seconds.
         """
         deadline = time.monotonic() + (float("inf") if timeout_s is None else timeout_s)
@@ -111,7 +76,7 @@ class Job:
             asked_at = time.monotonic()
             retry_after_s = self._poll(wait_s=max(0.0, min(longest_s, deadline - asked_at)))
             if on_progress:
-                on_progress(self)
+                on_progress(self._at_work())
             if self.is_final:
                 break
             now = time.monotonic()
@@ -121,23 +86,6 @@ class Job:
         if self.status != "succeeded":
             raise JobFailed(str(self.data.get("reason") or self.status), self.data.get("message") or "")
         return self
-
-    def bounds(self) -> Bounds:
-        """The recommended bounds.
-
-        Raises `Inconclusive` when the curve gives none, `JobFailed`, or `NotReady` before the job is final.
-        """
-        try:
-            answer = self._connection.request("GET", self._path("/bounds"))
-        except Refused as refused:
-            if refused.code == "inconclusive":
-                raise Inconclusive(refused.problem) from None
-            if refused.code == "job_failed":
-                raise JobFailed(str(refused.problem.get("reason", "")), refused.detail) from None
-            raise
-        if answer.status_code == 202:
-            raise NotReady(f"job {self.id} is {self.status}: no bounds yet")
-        return Bounds.from_dict(answer.json())
 
     def curve(self, max_points: int | None = None) -> dict[str, Any]:
         """The raw points in columns, `{"complete", "runs": [...]}`; every point unless `max_points`."""
@@ -150,7 +98,7 @@ class Job:
         return self._connection.request("GET", self._path("/curve"), query=query).text
 
     def plot(self, format: Literal["svg", "png"] = "svg") -> bytes:
-        """The picture of the curve with both bounds."""
+        """The picture of the curve."""
         return self._connection.request("GET", self._path(f"/plot.{format}")).content
 
     def cancel(self) -> Self:
@@ -163,7 +111,11 @@ class Job:
         self._connection.request("DELETE", self._path())
 
     def _path(self, tail: str = "") -> str:
-        return f"/range-tests/{self.id}{tail}"
+        return f"{self.data['links']['self']}{tail}"
+
+    def _at_work(self) -> "Job":
+        """This job, or the one that it waits for."""
+        return self
 
     def _poll(self, *, wait_s: float) -> float:
         """Ask once, letting the service hold the answer for up to `wait_s`; when to ask again, seconds."""

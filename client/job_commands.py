@@ -1,99 +1,25 @@
-"""The commands of those who run range tests: submit, follow, fetch, cancel, through HTTP."""
+"""The commands of those who look after jobs, of either kind, through HTTP; and what such commands share."""
 
-import json
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 
 from client.client import DEFAULT_URL, Client
-from client.errors import Inconclusive, Unreachable
+from client.errors import Unreachable
 from client.job import Job
-from client.report import ProgressReport, columns, describe_bounds, describe_params
+from client.options import ApiKey, AsJson, JobId, Url, plot_format
+from client.report import ProgressReport, columns, describe_params, print_json
 
-INCONCLUSIVE, INTERRUPTED = 3, 130  # exit codes
-RUNNING = "Range tests"
+INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes
+JOBS = "Jobs"
 
 app = typer.Typer()
-
-Url = Annotated[str, typer.Option(envvar="CLR_URL", help="Address of the service.")]
-ApiKey = Annotated[
-    str | None, typer.Option(envvar="CLR_API_KEY", help="API key, if the service asks for one.")
-]
-JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer.")]
+Kind = TypeVar("Kind", bound=Job)
 
 
-@app.command("range-test", rich_help_panel=RUNNING)
-def range_test(
-    workload: Annotated[
-        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
-    ],
-    param: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A parameter of the workload; repeat for more.")
-    ] = None,
-    optimizer: Annotated[
-        str | None, typer.Option(help="SGD, Adam, AdamW, RMSprop, Adagrad or Adadelta.")
-    ] = None,
-    optimizer_param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),
-    ] = None,
-    num_seeds: Annotated[
-        int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
-    start_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
-    ] = None,
-    end_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
-    ] = None,
-    num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
-    effort: Annotated[str | None, typer.Option(help="quick (one seed, one sweep) or standard.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples a step; default: the workload's.")] = None,
-    timeout_s: Annotated[float | None, typer.Option(help="Fail the job after this long, in seconds.")] = None,
-    name: Annotated[str | None, typer.Option(help="A name for the job.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat for more.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")] = None,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    api_key: ApiKey = None,
-) -> None:
-    """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
-
-    Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
-    """
-    if optimizer_param and not optimizer:
-        raise typer.BadParameter("--optimizer-param needs --optimizer")
-    if plot:
-        plot_format(plot)
-    request: dict[str, Any] = {
-        "params": _pairs(param) or None,
-        "optimizer": {"name": optimizer, **_pairs(optimizer_param)} if optimizer else None,
-        "num_seeds": num_seeds,
-        "seed": seed,
-        "start_lr": start_lr,
-        "end_lr": end_lr,
-        "num_steps": num_steps,
-        "effort": effort,
-        "batch_size": batch_size,
-        "timeout_s": timeout_s,
-        "name": name,
-        "tags": tag or None,
-    }
-    with connect(url, api_key) as client:
-        job = client.range_test(workload, **request)
-        _follow(job)
-        try:
-            _print_bounds(job, as_json=as_json)
-        finally:
-            if plot:
-                _write_plot(job, plot)
-
-
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def jobs(
     status: Annotated[str | None, typer.Option(help="Only these: queued, running, succeeded ...")] = None,
     workload: Annotated[str | None, typer.Option(help="Only of this workload.")] = None,
@@ -103,22 +29,22 @@ def jobs(
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """List the range tests, newest first."""
+    """List the jobs of either kind, newest first."""
     with connect(url, api_key) as client:
-        found = client.range_tests(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        found = client.jobs(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
         listed = list(islice(found, limit))
     if as_json:
         print_json([job.data for job in listed])
         return
-    header = ["ID", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
+    header = ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
     rows = [
-        [job.id, job.data.get("workload"), job.status, job.outcome, job.data.get("created_at")]
+        [job.id, job.kind, job.data.get("workload"), job.status, job.outcome, job.data.get("created_at")]
         for job in listed
     ]
     typer.echo(columns([header, *rows]) if rows else "no jobs")
 
 
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Print how a job stands."""
     with connect(url, api_key) as client:
@@ -126,7 +52,7 @@ def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: 
     if as_json:
         print_json(job.data)
         return
-    lines = [(name, job.data.get(name)) for name in ("id", "status", "outcome", "reason", "message")]
+    lines = [(name, job.data.get(name)) for name in ("id", "kind", "status", "outcome", "reason", "message")]
     progress = job.progress
     if progress.get("total"):
         done = f"{progress.get('phase')}: {progress.get('completed')} of {progress['total']}"
@@ -135,14 +61,7 @@ def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: 
     typer.echo(columns([line for line in lines if line[1] is not None]))
 
 
-@app.command(rich_help_panel=RUNNING)
-def bounds(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """Print the recommended base_lr and max_lr of a job."""
-    with connect(url, api_key) as client:
-        _print_bounds(client.job(id), as_json=as_json)
-
-
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def curve(
     id: JobId,
     max_points: Annotated[int | None, typer.Option(help="Thin the curve to so many points.")] = None,
@@ -154,7 +73,7 @@ def curve(
         typer.echo(client.job(id).curve_csv(max_points=max_points), nl=False)
 
 
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def plot(
     id: JobId,
     output: Annotated[
@@ -163,12 +82,12 @@ def plot(
     url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
-    """Write the picture of a job: the curve and both bounds."""
+    """Write the picture of a job: its curve, with both bounds of a range test."""
     with connect(url, api_key) as client:
-        _write_plot(client.job(id), output or Path(f"{id}.png"))
+        write_plot(client.job(id), output or Path(f"{id}.png"))
 
 
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def cancel(id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     """Stop a job; the curve so far stays readable."""
     with connect(url, api_key) as client:
@@ -176,9 +95,9 @@ def cancel(id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
     typer.echo(f"job {job.id} is {job.status}")
 
 
-@app.command(rich_help_panel=RUNNING)
+@app.command(rich_help_panel=JOBS)
 def workloads(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """List what can be tested, with its parameters."""
+    """List what can be tested and trained, with its parameters."""
     with connect(url, api_key) as client:
         found = client.workloads()
     if as_json:
@@ -207,7 +126,15 @@ def connect(url: str, api_key: str | None) -> Client:
     return client
 
 
-def _follow(job: Job) -> None:
+def of_kind(job: Job, kind: type[Kind]) -> Kind:
+    """The job, if it is of this kind."""
+    if not isinstance(job, kind):
+        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}")
+    return job
+
+
+def follow(job: Job) -> None:
+    """Wait for a job, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
     typer.echo(f"job {job.id}", err=True)
     try:
         with ProgressReport() as progress:
@@ -219,57 +146,7 @@ def _follow(job: Job) -> None:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _print_bounds(job: Job, *, as_json: bool) -> None:
-    try:
-        found = job.bounds()
-    except Inconclusive as inconclusive:
-        if as_json:
-            print_json(inconclusive.problem)
-            raise typer.Exit(INCONCLUSIVE) from None
-        raise
-    if as_json:
-        print_json(found.data)
-    else:
-        typer.echo(describe_bounds(found))
-
-
-def _write_plot(job: Job, file: Path) -> None:
+def write_plot(job: Job, file: Path) -> None:
+    """Write the picture of a job in the format of the file's name."""
     file.write_bytes(job.plot(plot_format(file)))
     typer.echo(f"picture: {file}", err=True)
-
-
-def plot_format(file: Path) -> Any:
-    """ "png" or "svg" by the file's name."""
-    if file.suffix not in (".png", ".svg"):
-        raise typer.BadParameter(f"{file} must end in .png or .svg")
-    if not file.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {file.parent} to write {file.name} to")
-    return file.suffix[1:]
-
-
-def _pairs(pairs: list[str] | None) -> dict[str, Any]:
-    """K=V as a dict."""
-    read: dict[str, Any] = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise typer.BadParameter(f"{pair!r} must look like name=value")
-        read[name] = read_value(value)
-    return read
-
-
-def read_value(text: str) -> Any:
-    """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        pass
-    try:
-        return float(text) if text[-1:].isdigit() else text
-    except ValueError:
-        return text
-
-
-def print_json(answer: Any) -> None:
-    """Print an answer for a program to read."""
-    typer.echo(json.dumps(answer, indent=2))

@@ -1,5 +1,6 @@
-"""What a range test found, in plain words for a terminal; and its progress while it runs."""
+"""What a job found, in plain words for a terminal; and its progress while it runs."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -10,11 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from client.errors import Inconclusive
-from client.job import Bounds, Job
+from client.job import Job
+from client.range_test import Bounds
+from client.training_job import CycleEnd, TrainingJob
 
 
 class ProgressReport:
-    """Shows a job's progress on stderr: a bar on a terminal, elsewhere a line each quarter of the way.
+    """Shows on stderr how far a job is, and then another: a bar on a terminal, elsewhere a line each quarter.
 
     Give it to `Job.wait(on_progress=...)`.
     """
@@ -33,6 +36,7 @@ class ProgressReport:
                 transient=True,
             )
             self._task = self._bar.add_task("queued", total=None, unit="")
+        self._of = ""
         self._said = ""
 
     def __enter__(self) -> Self:
@@ -53,6 +57,10 @@ class ProgressReport:
         what = f"{job.status}: {phase}" if phase and not job.is_final else job.status
         unit = job.progress.get("unit") or "steps"
         if self._bar:
+            if self._of not in ("", job.id):
+                self._bar.remove_task(self._task)
+                self._task = self._bar.add_task(what, total=None, unit="")
+            self._of = job.id
             self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
             return
         quarter = int(4 * completed / total) * 25 if total else 0
@@ -86,6 +94,32 @@ def describe_inconclusive(result: Inconclusive) -> str:
     return "\n".join(lines)
 
 
+def describe_training(job: TrainingJob) -> str:
+    """What a training job trained and how well, each on a line, and its warnings."""
+    lines = []
+    if result := job.result:
+        early = ", stopped early" if result.stopped_early else ""
+        lines = [
+            f"schedule  {_schedule(result.schedule)}",
+            f"num_steps {result.num_steps} ({result.steps_per_epoch} an epoch){early}",
+        ]
+        for name, end in (("final", result.final), ("best", result.best)):
+            lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)])
+
+
+def _schedule(schedule: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in schedule.items() if value is not None and name != "policy"}
+    shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in given.items()}
+    return " ".join([schedule["policy"], *(f"{name}={value}" for name, value in shown.items())])
+
+
+def _cycle_end(end: CycleEnd) -> str:
+    accuracy = [] if end.accuracy is None else [f"accuracy {end.accuracy:.4g}"]
+    loss = "loss not finite" if end.loss is None else f"loss {end.loss:.4g}"
+    return ", ".join([*accuracy, loss, f"cycle {end.cycle}, step {end.step}"])
+
+
 def columns(rows: Sequence[Sequence[object]]) -> str:
     """Rows as aligned text columns; None is left blank."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
@@ -103,3 +137,8 @@ def describe_params(schema: Mapping[str, Any]) -> str:
         f"{name}={spec['default']}" if "default" in spec else f"{name} (required)"
         for name, spec in properties
     )
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer for a program to read."""
+    typer.echo(json.dumps(answer, indent=2))

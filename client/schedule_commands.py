@@ -1,13 +1,14 @@
 """Schedules in the shell: computed here, no service needed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from client.job_commands import plot_format, print_json, read_value
-from client.report import columns
+from client.options import Picture, plot_format, policy_options
+from client.report import columns, print_json
 from clr.policies import Columns, Schedule, by_policy, genuine, parse_schedule
 
 ROWS = 20  # printed at most, about
@@ -16,7 +17,8 @@ CYCLES = 3  # shown where nothing is said
 app = typer.Typer()
 
 
-def _describe_policies() -> str:
+def describe_policies(about_them: str) -> str:
+    """Every policy with the options that it takes, for a help text."""
     lines = []
     for name, model in by_policy().items():
         options = [
@@ -25,12 +27,12 @@ def _describe_policies() -> str:
             if field != "policy"
         ]
         lines.append(f"{name} {' '.join(options)}")
-    return "\n\n".join(["Policies and their options:", *lines])
+    return "\n\n".join([f"Policies and their options ({about_them}):", *lines])
 
 
 @app.command(
     rich_help_panel="Schedules",
-    epilog=_describe_policies(),
+    epilog=describe_policies("those in brackets have a default"),
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def schedule(
@@ -39,7 +41,7 @@ def schedule(
     num_steps: Annotated[
         int | None, typer.Option(min=1, help=f"Steps to show; default: {CYCLES} cycles.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")] = None,
+    plot: Picture = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every step as JSON columns.")] = False,
 ) -> None:
     """Show what a schedule does: its rate, cycle and x at each step.
@@ -47,15 +49,14 @@ def schedule(
     The policy's own parameters are options: clr-tuner schedule triangular2 --base-lr 0.001 --max-lr 0.006
     --step-size 2000 --plot triangular2.svg
     """
-    model = by_policy().get(policy)
-    if model is None:
-        raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
-    given = _options(context.args)
+    given, others = policy_options(context.args)
+    if others:
+        raise typer.BadParameter(f"unexpected {others[0]!r}; parameters are options: --base-lr 0.001")
     if "policy" in given:
         raise typer.BadParameter("--policy is not an option: name the policy first")
-    if num_steps is not None and "num_steps" in model.model_fields:
+    if num_steps is not None and "num_steps" in _model(policy).model_fields:
         given["num_steps"] = num_steps
-    chosen = _parse(policy, given)
+    chosen = read_schedule(policy, given, parse_schedule)
     shown = num_steps or chosen.length(CYCLES)
     if shown is None:
         raise typer.BadParameter(f"{policy} has no cycles: say how far to look with --num-steps")
@@ -69,26 +70,21 @@ def schedule(
     typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
 
 
-def _options(words: list[str]) -> dict[str, Any]:
-    """`--base-lr 0.1` or `--base-lr=0.1` as {"base_lr": 0.1}."""
-    read, left = {}, list(words)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
-        if not name.startswith("--"):
-            raise typer.BadParameter(f"unexpected {name!r}; parameters are options: --base-lr 0.001")
-        if not equals:
-            if not left:
-                raise typer.BadParameter(f"{name} needs a value")
-            value = left.pop(0)
-        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
-    return read
-
-
-def _parse(policy: str, given: dict[str, Any]) -> Schedule:
+def read_schedule(
+    policy: str, given: dict[str, Any], parse: Callable[[dict[str, Any]], Schedule]
+) -> Schedule:
+    """The schedule of a policy and its options, as `parse` reads it; what is wrong is told by its option."""
+    _model(policy)
     try:
-        return parse_schedule(given | {"policy": policy})
+        return parse({**given, "policy": policy})
     except ValidationError as error:
         raise typer.BadParameter("; ".join(map(_say, genuine(error.errors())))) from None
+
+
+def _model(policy: str) -> type[BaseModel]:
+    if policy not in by_policy():
+        raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
+    return by_policy()[policy]
 
 
 def _say(error: Any) -> str:

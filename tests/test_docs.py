@@ -18,10 +18,12 @@ from store.settings import Settings
 from store.status import FINAL, MOVES
 from tests.clr.curves import accuracy_with_edges, loss_of
 from worker.check import check
+from worker.workloads.digits import DigitsMLP
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
+TRAINING = (ROOT / "docs" / "training.md").read_text()
 PORT = "8000"
 
 
@@ -59,6 +61,8 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert README.count("```") == 2 * 5
     assert [len(blocks(language, PLUGINS)) for language in ("sh", "python", "text")] == [2, 1, 1]
     assert PLUGINS.count("```") == 2 * 4
+    assert [len(blocks(language, TRAINING)) for language in ("sh", "python")] == [4, 2]
+    assert TRAINING.count("```") == 2 * 6
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
@@ -89,18 +93,57 @@ def test_the_shell_examples_work(service: str, block: str, tmp_path: Path) -> No
     assert "<svg" in (tmp_path / "digits-mlp.svg").read_text()
 
 
-def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    example = blocks("python")[0].replace(PORT, service)
+def run_example(example: str, service: str) -> None:
     held: list[Client] = []
 
     def client(*arguments: str) -> Client:
         held.append(Client(*arguments))
         return held[-1]
 
-    exec(example.replace("from client.client import Client", ""), {"Client": client})
+    exec(example.replace(PORT, service).replace("from client.client import Client", ""), {"Client": client})
     held[0].close()
 
+
+def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(blocks("python")[0], service)
+
     assert "CyclicLR" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("block", "wrote"),
+    list(
+        zip(
+            blocks("sh", TRAINING),
+            (["best.pt", "training.svg"], [], ["best.pt"], ["training.svg"]),
+            strict=True,
+        )
+    ),
+    ids=["train", "rates", "resume", "curl"],
+)
+def test_the_shell_examples_of_training_work(
+    service: str, block: str, wrote: list[str], tmp_path: Path
+) -> None:
+    ran = shell(block.replace(PORT, service), tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "diverged" not in ran.stdout
+    assert '"code":' not in ran.stdout
+    assert sorted(file.name for file in tmp_path.iterdir()) == wrote
+
+
+def test_the_python_example_of_training_works_and_its_checkpoint_loads(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load, train = blocks("python", TRAINING)
+    monkeypatch.chdir(tmp_path)
+    digits = DigitsMLP()
+    model = digits.build(digits.Params(), seed=1, batch_size=32, device="cpu").model
+
+    run_example(train, service)
+    exec(load, {"torch": torch, "model": model})
+
+    assert capsys.readouterr().out.startswith("trained {'policy': 'triangular2'")
 
 
 def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) -> None:

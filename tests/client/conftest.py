@@ -12,6 +12,8 @@ import pytest
 
 JOB_ID = "11111111-2222-3333-4444-555555555555"
 JOB = f"/range-tests/{JOB_ID}"
+TRAINING_ID = "66666666-7777-8888-9999-000000000000"
+TRAINING = f"/training-jobs/{TRAINING_ID}"
 BOUNDS = {
     "base_lr": 0.01,
     "max_lr": 0.1,
@@ -38,18 +40,59 @@ INCONCLUSIVE = {
 
 
 def job(status: str = "queued", **fields: Any) -> dict[str, Any]:
-    """A job as the service answers it."""
-    return {"id": JOB_ID, "kind": "range_test", "status": status, "config": {"num_seeds": 3}, **fields}
+    """A range test as the service answers it."""
+    links = {"self": JOB}
+    return {
+        "id": JOB_ID,
+        "kind": "range_test",
+        "status": status,
+        "links": links,
+        "config": {"num_seeds": 3},
+    } | fields
+
+
+def training(status: str = "queued", **fields: Any) -> dict[str, Any]:
+    """A training job as the service answers it, waiting for the range test where `links` are not given."""
+    links = {"self": TRAINING, "range_test": JOB}
+    return job(status, id=TRAINING_ID, kind="training_job", links=links, result=None, warnings=[]) | fields
+
+
+def cycle_end(cycle: int, step: int, **fields: Any) -> dict[str, Any]:
+    """The end of a cycle as the service answers it."""
+    return {"cycle": cycle, "step": step, "loss": 0.06, "accuracy": 0.985} | fields
+
+
+TRAINED = {
+    "schedule": {
+        "policy": "triangular",
+        "base_lr": 0.01,
+        "max_lr": 0.1,
+        "step_size": 86,
+        "step_size_down": None,
+    },
+    "num_steps": 688,
+    "steps_per_epoch": 43,
+    "stopped_early": False,
+    "final": cycle_end(4, 687),
+    "best": cycle_end(3, 515, accuracy=0.9875),
+}
+
+
+def checkpoint(step: int, *, best: bool = False, cycle: int | None = 1) -> dict[str, Any]:
+    """A checkpoint as the service lists it."""
+    when = "2026-11-25T12:00:05.000000Z"
+    return {"step": step, "cycle": cycle, "best": best, "size_bytes": 223_865, "created_at": when}
 
 
 @dataclass
 class Answer:
-    """What the server says; `drop`: nothing, the connection is closed."""
+    """What the server says; `drop`: nothing, the connection is closed; `cut`: so much of it, and then the same."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    cut: int | None = None
 
 
 @dataclass
@@ -70,6 +113,8 @@ class Service:
         self.requests: list[Request] = []
         self._answers: dict[tuple[str, str], list[Answer]] = {}
         self.answers("GET", "/healthz", Answer(body={}))
+        for one in (job(), training()):
+            self.answers("GET", f"/jobs/{one['id']}", Answer(body=one))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -116,7 +161,8 @@ class Service:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                self.wfile.write(content[: answer.cut])
+                self.close_connection = answer.cut is not None
 
             do_GET = do_POST = do_DELETE = answer
 

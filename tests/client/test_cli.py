@@ -8,7 +8,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from client.cli import main
-from tests.client.conftest import BOUNDS, INCONCLUSIVE, JOB, JOB_ID, Answer, Service, job
+from tests.client.conftest import (
+    BOUNDS,
+    INCONCLUSIVE,
+    JOB,
+    JOB_ID,
+    TRAINING_ID,
+    Answer,
+    Service,
+    job,
+    training,
+)
 
 
 def run(service: Service, *arguments: str) -> Result:
@@ -129,14 +139,14 @@ def test_without_a_service_the_message_says_what_to_do(service: Service) -> None
 
 
 def test_jobs_are_listed_in_columns(service: Service) -> None:
-    items = [job("succeeded", outcome="bounds_found"), job("running")]
-    service.answers("GET", "/range-tests", Answer(body={"items": items, "next_page_token": None}))
+    items = [job("succeeded", outcome="bounds_found"), training("running")]
+    service.answers("GET", "/jobs", Answer(body={"items": items, "next_page_token": None}))
 
     header, first, second = run(service, "jobs").stdout.splitlines()
 
-    assert header.split() == ["ID", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
-    assert first.split() == [JOB_ID, "succeeded", "bounds_found"]
-    assert second.split() == [JOB_ID, "running"]
+    assert header.split() == ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
+    assert first.split() == [JOB_ID, "range_test", "succeeded", "bounds_found"]
+    assert second.split() == [TRAINING_ID, "training_job", "running"]
 
 
 def test_ctrl_c_cancels_the_job(service: Service) -> None:
@@ -200,7 +210,7 @@ def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: 
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
-        "range-test jobs status bounds curve plot cancel workloads workload "
+        "range-test bounds train resume checkpoints jobs status curve plot cancel workloads workload schedule "
         "serve demo api worker migrate settings"
     )
 

@@ -5,8 +5,20 @@ import pytest
 
 from client.client import Client
 from client.errors import Inconclusive, JobFailed, NotReady, Refused, StillRunning, Unreachable
-from client.job import Job
-from tests.client.conftest import BOUNDS, INCONCLUSIVE, JOB, JOB_ID, Answer, Service, job
+from client.range_test import RangeTest
+from client.training_job import TrainingJob
+from tests.client.conftest import (
+    BOUNDS,
+    INCONCLUSIVE,
+    JOB,
+    JOB_ID,
+    TRAINING,
+    TRAINING_ID,
+    Answer,
+    Service,
+    job,
+    training,
+)
 
 
 @pytest.fixture
@@ -15,7 +27,7 @@ def client(service: Service) -> Iterator[Client]:
         yield client
 
 
-def submitted(client: Client, service: Service) -> Job:
+def submitted(client: Client, service: Service) -> RangeTest:
     service.answers("POST", "/range-tests", Answer(202, job()))
     return client.range_test("digits-mlp")
 
@@ -211,6 +223,33 @@ def test_the_list_goes_through_all_pages(client: Client, service: Service) -> No
     assert [one.status for one in listed] == ["queued", "queued", "succeeded"]
     queries = [request.query for request in service.heard("GET", "/range-tests")]
     assert queries == [{"workload": "digits-mlp"}, {"workload": "digits-mlp", "page_token": "t1"}]
+
+
+@pytest.mark.parametrize(
+    ("id", "path", "answer", "kind"),
+    [(JOB_ID, JOB, job("running"), RangeTest), (TRAINING_ID, TRAINING, training("running"), TrainingJob)],
+)
+def test_a_job_of_either_kind_is_found_by_its_id(
+    client: Client, service: Service, id: str, path: str, answer: dict[str, object], kind: type
+) -> None:
+    service.answers("GET", path, Answer(body=answer))
+
+    found = client.job(id)
+
+    assert type(found) is kind
+    assert found.status == "running"
+
+
+def test_a_list_of_every_kind_holds_each_as_what_it_is(client: Client, service: Service) -> None:
+    listed = [training(), job(), job(kind="of tomorrow")]
+    service.answers("GET", "/jobs", Answer(body={"items": listed, "next_page_token": None}))
+
+    assert list(map(repr, client.jobs(tag="nightly"))) == [
+        f"<TrainingJob {TRAINING_ID} queued>",
+        f"<RangeTest {JOB_ID} queued>",
+        f"<Job {JOB_ID} queued>",
+    ]
+    assert service.heard("GET", "/jobs")[0].query == {"tag": "nightly"}
 
 
 def test_a_job_can_be_cancelled_drawn_and_deleted(client: Client, service: Service) -> None:

@@ -1,0 +1,88 @@
+"""What several commands are asked, and how what was typed is read. A wrong argument is `typer.BadParameter`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Url = Annotated[str, typer.Option(envvar="CLR_URL", help="Address of the service.")]
+ApiKey = Annotated[
+    str | None, typer.Option(envvar="CLR_API_KEY", help="API key, if the service asks for one.")
+]
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer.")]
+
+Param = Annotated[
+    list[str] | None, typer.Option(metavar="K=V", help="A parameter of the workload; repeat for more.")
+]
+Optimizer = Annotated[str | None, typer.Option(help="SGD, Adam, AdamW, RMSprop, Adagrad or Adadelta.")]
+OptimizerParam = Annotated[
+    list[str] | None,
+    typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),
+]
+BatchSize = Annotated[int | None, typer.Option(help="Samples a step; default: the workload's.")]
+TimeoutS = Annotated[float | None, typer.Option(help="Fail the job after this long, in seconds.")]
+Name = Annotated[str | None, typer.Option(help="A name for the job.")]
+Tag = Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat for more.")]
+Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")]
+
+
+def optimizer_of(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
+    """--optimizer and each --optimizer-param as the request has them."""
+    if params and not name:
+        raise typer.BadParameter("--optimizer-param needs --optimizer")
+    return {"name": name, **pairs(params)} if name else None
+
+
+def pairs(pairs: list[str] | None) -> dict[str, Any]:
+    """K=V as a dict."""
+    read: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} must look like name=value")
+        read[name] = read_value(value)
+    return read
+
+
+def read_value(text: str) -> Any:
+    """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return float(text) if text[-1:].isdigit() else text
+    except ValueError:
+        return text
+
+
+def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """({"base_lr": 0.1} of `--base-lr 0.1` or `--base-lr=0.1`, the words that belong to no option)."""
+    read, others, left = {}, [], list(words)
+    while left:
+        name, equals, value = left.pop(0).partition("=")
+        if not name.startswith("--"):
+            others.append(name + equals + value)
+            continue
+        if not equals:
+            if not left:
+                raise typer.BadParameter(f"{name} needs a value")
+            value = left.pop(0)
+        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
+    return read, others
+
+
+def plot_format(file: Path) -> Any:
+    """ "png" or "svg" by the file's name."""
+    if file.suffix not in (".png", ".svg"):
+        raise typer.BadParameter(f"{file} must end in .png or .svg")
+    require_folder(file)
+    return file.suffix[1:]
+
+
+def require_folder(file: Path) -> None:
+    """Refuse a file that could not be written, before the work is done."""
+    if not file.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {file.parent} to write {file.name} to")

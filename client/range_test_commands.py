@@ -1,0 +1,113 @@
+"""The commands of those who look for bounds: run a range test, print what it found."""
+
+from typing import Annotated, Any
+
+import typer
+
+from client.client import DEFAULT_URL
+from client.errors import Inconclusive
+from client.job_commands import INCONCLUSIVE, connect, follow, of_kind, write_plot
+from client.options import (
+    ApiKey,
+    AsJson,
+    BatchSize,
+    JobId,
+    Name,
+    Optimizer,
+    OptimizerParam,
+    Param,
+    Picture,
+    Tag,
+    TimeoutS,
+    Url,
+    optimizer_of,
+    pairs,
+    plot_format,
+)
+from client.range_test import RangeTest
+from client.report import describe_bounds, print_json
+
+RANGE_TESTS = "Range tests"
+
+app = typer.Typer()
+
+
+@app.command("range-test", rich_help_panel=RANGE_TESTS)
+def range_test(
+    workload: Annotated[
+        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
+    ],
+    param: Param = None,
+    optimizer: Optimizer = None,
+    optimizer_param: OptimizerParam = None,
+    num_seeds: Annotated[
+        int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
+    start_lr: Annotated[
+        float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
+    ] = None,
+    end_lr: Annotated[
+        float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
+    ] = None,
+    num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
+    effort: Annotated[str | None, typer.Option(help="quick (one seed, one sweep) or standard.")] = None,
+    batch_size: BatchSize = None,
+    timeout_s: TimeoutS = None,
+    name: Name = None,
+    tag: Tag = None,
+    plot: Picture = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
+
+    Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
+    """
+    if plot:
+        plot_format(plot)
+    request: dict[str, Any] = {
+        "params": pairs(param) or None,
+        "optimizer": optimizer_of(optimizer, optimizer_param),
+        "num_seeds": num_seeds,
+        "seed": seed,
+        "start_lr": start_lr,
+        "end_lr": end_lr,
+        "num_steps": num_steps,
+        "effort": effort,
+        "batch_size": batch_size,
+        "timeout_s": timeout_s,
+        "name": name,
+        "tags": tag or None,
+    }
+    with connect(url, api_key) as client:
+        job = client.range_test(workload, **request)
+        follow(job)
+        try:
+            print_bounds(job, as_json=as_json)
+        finally:
+            if plot:
+                write_plot(job, plot)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def bounds(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+    """Print the recommended base_lr and max_lr of a range test."""
+    with connect(url, api_key) as client:
+        print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json)
+
+
+def print_bounds(job: RangeTest, *, as_json: bool) -> None:
+    """Print what a range test found. Raises `Inconclusive`, or exits as it does once its JSON is printed."""
+    try:
+        found = job.bounds()
+    except Inconclusive as inconclusive:
+        if as_json:
+            print_json(inconclusive.problem)
+            raise typer.Exit(INCONCLUSIVE) from None
+        raise
+    if as_json:
+        print_json(found.data)
+    else:
+        typer.echo(describe_bounds(found))

@@ -1,0 +1,217 @@
+"""The commands of those who train: inside given bounds, inside those of a range test; and go on from there."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from client.client import DEFAULT_URL
+from client.errors import ClientError, JobFailed
+from client.job_commands import DIVERGED, connect, follow, of_kind, write_plot
+from client.options import (
+    ApiKey,
+    AsJson,
+    BatchSize,
+    JobId,
+    Name,
+    Optimizer,
+    OptimizerParam,
+    Param,
+    Picture,
+    Tag,
+    TimeoutS,
+    Url,
+    optimizer_of,
+    pairs,
+    plot_format,
+    policy_options,
+    require_folder,
+)
+from client.range_test_commands import print_bounds
+from client.report import columns, describe_training, print_json
+from client.schedule_commands import describe_policies, read_schedule
+from client.training_job import TrainingJob
+from clr.partial_schedules import check_partial
+
+TRAINING = "Training"
+
+app = typer.Typer()
+
+NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
+NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]
+NumEpochs = Annotated[float | None, typer.Option(help="How long, in epochs.")]
+
+
+@app.command(
+    rich_help_panel=TRAINING,
+    epilog=describe_policies("what is left out comes from the range test and the budget"),
+    context_settings={"ignore_unknown_options": True},
+)
+def train(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="WORKLOAD",
+            help="Its name; `clr-tuner workloads` lists what there is. Default: that of --range-test.",
+            show_default=False,
+        ),
+    ] = None,
+    policy: Annotated[str, typer.Option(help="triangular2, one_cycle ...; see below.")] = "triangular",
+    range_test: Annotated[
+        str | None, typer.Option(metavar="ID", help="Train inside the bounds of this one, as it did.")
+    ] = None,
+    num_cycles: NumCycles = None,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    step_size_epochs: Annotated[
+        float | None, typer.Option(help="Half a cycle in epochs, without --step-size. Default 2.")
+    ] = None,
+    param: Param = None,
+    optimizer: Optimizer = None,
+    optimizer_param: OptimizerParam = None,
+    batch_size: BatchSize = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the weights and the order of batches. Default 0.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many cycle ends in a row that are not the best.")
+    ] = None,
+    cycle_momentum: Annotated[
+        bool, typer.Option("--cycle-momentum", help="Cycle momentum, or Adam's beta1, opposite to the rate.")
+    ] = False,
+    accumulation_steps: Annotated[int | None, typer.Option(help="Batches of one step. Default 1.")] = None,
+    clip_grad_norm: Annotated[float | None, typer.Option(help="Largest 2-norm of the gradient.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
+    timeout_s: TimeoutS = None,
+    name: Name = None,
+    tag: Tag = None,
+    plot: Picture = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Write the best checkpoint here.")] = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Train WORKLOAD and print the schedule, the final and the best accuracy and loss.
+
+    The policy's own parameters are options: clr-tuner train digits-mlp --policy triangular2 --base-lr 0.02
+    --max-lr 0.1 --step-size 88. Without rates a range test is run first, unless --range-test names one; a step
+    size is 2 epochs. Exit code 3: that range test is inconclusive; 4: the training diverged. Ctrl-C cancels.
+    """
+    given, workloads = policy_options(words or [])
+    if len(workloads) > 1:
+        raise typer.BadParameter(f"unexpected {workloads[1]!r}; parameters are options: --base-lr 0.001")
+    if not workloads and range_test is None:
+        raise typer.BadParameter("name a WORKLOAD, or a range test with --range-test")
+    read_schedule(policy, given, check_partial)
+    if plot:
+        plot_format(plot)
+    if checkpoint:
+        require_folder(checkpoint)
+    request: dict[str, Any] = {
+        "schedule": {"policy": policy, **given},
+        "range_test_id": range_test,
+        "num_cycles": num_cycles,
+        "num_steps": num_steps,
+        "num_epochs": num_epochs,
+        "step_size_epochs": step_size_epochs,
+        "params": pairs(param) or None,
+        "optimizer": optimizer_of(optimizer, optimizer_param),
+        "batch_size": batch_size,
+        "seed": seed,
+        "patience": patience,
+        "cycle_momentum": cycle_momentum or None,
+        "accumulation_steps": accumulation_steps,
+        "clip_grad_norm": clip_grad_norm,
+        "precision": precision,
+        "timeout_s": timeout_s,
+        "name": name,
+        "tags": tag or None,
+    }
+    with connect(url, api_key) as client:
+        job = client.train(next(iter(workloads), None), **request)
+        _see_through(job, plot=plot, checkpoint=checkpoint, as_json=as_json)
+
+
+@app.command(rich_help_panel=TRAINING)
+def resume(
+    id: JobId,
+    num_cycles: NumCycles = None,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Go on where a finished training job stopped, in a new job under the same schedule.
+
+    It trains for so much longer, and prints what `train` does. Exit code 4: it diverged. Ctrl-C cancels.
+    """
+    with connect(url, api_key) as client:
+        before = of_kind(client.job(id), TrainingJob)
+        _see_through(before.resume(num_cycles, num_steps, num_epochs), as_json=as_json)
+
+
+@app.command(rich_help_panel=TRAINING)
+def checkpoints(
+    id: JobId,
+    download: Annotated[
+        Path | None, typer.Option(help="Write one here: the best, or that of --step.")
+    ] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Which one to download.")] = None,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """List the checkpoints of a training job, or download one.
+
+    torch.load(FILE, weights_only=True) reads it.
+    """
+    if step is not None and download is None:
+        raise typer.BadParameter("--step needs --download")
+    if download:
+        require_folder(download)
+    with connect(url, api_key) as client:
+        job = of_kind(client.job(id), TrainingJob)
+        if download:
+            _download(job, download, step)
+            return
+        kept = job.checkpoints()
+    rows = [[one.step, one.cycle, "best" if one.best else "", one.size_bytes, one.created_at] for one in kept]
+    typer.echo(columns([["STEP", "CYCLE", "", "BYTES", "CREATED"], *rows]) if rows else "no checkpoints")
+
+
+def _see_through(
+    job: TrainingJob, *, plot: Path | None = None, checkpoint: Path | None = None, as_json: bool
+) -> None:
+    """Follow a training job to its end, and print and fetch what came of it."""
+    _follow(job, as_json=as_json)
+    if as_json:
+        print_json(job.data)
+    else:
+        typer.echo(describe_training(job))
+    if plot:
+        write_plot(job, plot)
+    diverged = job.outcome == "diverged"
+    if checkpoint and (job.checkpoints() or not diverged):
+        _download(job, checkpoint)
+    if diverged:
+        typer.echo("diverged: the loss is no longer finite", err=True)
+        raise typer.Exit(DIVERGED)
+
+
+def _follow(job: TrainingJob, *, as_json: bool) -> None:
+    try:
+        follow(job)
+    except JobFailed as failed:
+        if failed.reason == "no_bounds" and (range_test := job.range_test()):
+            print_bounds(range_test, as_json=as_json)  # raises why there are none
+        raise
+
+
+def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
+    if step is None:
+        kept = sorted(job.checkpoints(), key=lambda one: (one.best, one.step))
+        if not kept:
+            raise ClientError(f"job {job.id} has no checkpoints")
+        step = kept[-1].step
+    job.download(step, file)
+    typer.echo(f"checkpoint after step {step}: {file}", err=True)
