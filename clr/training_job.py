@@ -68,6 +68,10 @@ class TrainingPlan:
             yield number, range(step, min(stop, self.num_steps))
             step = stop
 
+    def ends_cycle(self, step: int) -> bool:
+        """Whether a cycle ends with this step; a pass over all cycles."""
+        return any(cycle[-1] == step for _, cycle in self.cycles())
+
 
 def plan_training(
     config: TrainingConfig,

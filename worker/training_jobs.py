@@ -73,7 +73,7 @@ def run_training_job(
         precision=config["precision"],
     )
     finite = True
-    saver = _Saver(checkpoints, trainer, ends, next_step, every_s=checkpoint_s)
+    saver = _Saver(checkpoints, trainer, plan, ends, next_step, every_s=checkpoint_s)
     with seeded(seed):
         if state is not None:
             trainer.load_state_dict(state)
@@ -123,23 +123,34 @@ class _Saver:
     """Writes a checkpoint at every cycle's end, and when the one before is old."""
 
     def __init__(
-        self, checkpoints: Checkpoints, trainer: Trainer, ends: CycleEnds, next_step: int, *, every_s: float
+        self,
+        checkpoints: Checkpoints,
+        trainer: Trainer,
+        plan: TrainingPlan,
+        ends: CycleEnds,
+        next_step: int,
+        *,
+        every_s: float,
     ) -> None:
-        self._checkpoints, self._trainer, self._ends = checkpoints, trainer, ends
+        self._checkpoints, self._trainer, self._plan, self._ends = checkpoints, trainer, plan, ends
         self._next_step, self._every_s = next_step, every_s
         self._saved_at = time.monotonic()
         self.warnings: list[str] = []
 
     def saw(self, row: Point | HeldOut | CycleEnd) -> None:
-        """Look whether now is the time; the trainer may be ahead of a point that is read late."""
+        """Look whether now is the time."""
         if isinstance(row, CycleEnd):
             best = self._ends.add(row)
             if math.isfinite(row.held_out.loss):
                 self._save(row.held_out.step, cycle=row.cycle, best=best)
-        elif isinstance(row, Point) and time.monotonic() - self._saved_at > self._every_s:
-            there = row.step + 1 == self._next_step + self._trainer.steps_taken
-            if there and math.isfinite(row.loss):
-                self._save(row.step, cycle=None, best=False)
+        elif time.monotonic() - self._saved_at > self._every_s and self._is_whole(row):
+            self._save(row.step, cycle=None, best=False)
+
+    def _is_whole(self, row: Point | HeldOut) -> bool:
+        """Whether nothing more comes of this step, and the trainer stands right after it: a point may be read late."""
+        there = row.step + 1 == self._next_step + self._trainer.steps_taken
+        look_follows = isinstance(row, Point) and (row.step + 1) % self._plan.eval_every == 0
+        return there and math.isfinite(row.loss) and not look_follows and not self._plan.ends_cycle(row.step)
 
     def _save(self, step: int, *, cycle: int | None, best: bool) -> None:
         self._saved_at = time.monotonic()

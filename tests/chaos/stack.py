@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from client.client import Client
 from client.job import Job
+from client.training_job import TrainingJob
 from migrations.schema import upgrade
 from store.database import Database
 from store.models import Attempt
@@ -41,6 +42,11 @@ class Stack:
         """A job of one sweep; `patient` takes 20 ms a step."""
         sweep = {"num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": num_steps}
         return self.client.range_test("hostile", **{"params": {"fault": fault}} | sweep | fields)
+
+    def train(self, fault: str, *, num_steps: int) -> TrainingJob:
+        """A training job of cycles of 40 steps."""
+        schedule = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
+        return self.client.train("hostile", schedule, params={"fault": fault}, num_steps=num_steps)
 
     def attempts(self, job: Job) -> list[Attempt]:
         """Every claim of the job, in order."""

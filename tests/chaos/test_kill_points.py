@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killer import POINTS
+from killer import OF_TRAINING, POINTS
 
 from tests.chaos.stack import Stack, assert_one_sound_result, running_stack
 from tests.e2e.service import wait_for
@@ -32,10 +32,31 @@ def test_a_job_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, 
     (orders / point).write_text(victim)
 
     job = running.submit("none", num_steps=60)
-    wait_for(lambda: not (orders / point).exists())
-    if victim == "parent":
-        running.service.processes["worker"].wait(20)
-        running.service.start("worker")
+    _end(running, orders / point, victim)
 
     assert_one_sound_result(running.database, job)
     assert len(running.attempts(job)) == (1 if point in NEVER_LOST else 2)
+
+
+@pytest.mark.parametrize("victim", ["child", "parent"])
+@pytest.mark.parametrize("point", OF_TRAINING)
+def test_a_training_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, victim: str) -> None:
+    running, orders = stack
+    whole = running.train("dropout", num_steps=80).wait(timeout_s=60)
+    (orders / point).write_text(victim)
+
+    job = running.train("dropout", num_steps=80)
+    _end(running, orders / point, victim)
+
+    assert_one_sound_result(running.database, job)
+    assert len(running.attempts(job)) == (1 if point in NEVER_LOST else 2)
+    assert job.curve() == whole.curve()
+    assert job.result == whole.result
+
+
+def _end(running: Stack, order: Path, victim: str) -> None:
+    """Wait for the kill; a parent is started again."""
+    wait_for(lambda: not order.exists())
+    if victim == "parent":
+        running.service.processes["worker"].wait(20)
+        running.service.start("worker")

@@ -36,6 +36,7 @@ Fault = Literal[
     "missing",
     "patient",
     "dropout",
+    "slow_dropout",
     "talk",
     "program",
 ]
@@ -111,7 +112,7 @@ class Misbehaving(nn.Module):
         if not torch.is_grad_enabled():
             return loss
         self.step += 1
-        if fault == "patient":
+        if fault in ("patient", "slow_dropout"):
             time.sleep(0.02)
         if fault == "nan":
             return loss * float("nan")
@@ -140,7 +141,7 @@ class Hostile(Workload):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = nn.Linear(64, 10).to(device)
-        if params.fault == "dropout":  # no fault, but random while it trains
+        if params.fault in ("dropout", "slow_dropout"):  # no fault, but random while it trains
             model = nn.Sequential(nn.Dropout(0.2), model)
         return Problem(
             model=model,

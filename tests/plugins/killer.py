@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from store import jobs
+from worker.checkpoints import Checkpoints
 from worker.lease import Lease
 from worker.recorder import Recorder
 
@@ -48,6 +49,8 @@ def arm() -> None:
     """Put the points in place."""
     _around(jobs, "claim", after="claiming")  # not committed yet
     _around(Lease, "__enter__", before="claimed")
+    _around(Checkpoints, "_write", after="checkpoint_written")  # and not yet published
+    _around(Recorder, "publish", after="checkpoint_published")
     _around(Recorder, "finish", before="last_point", after="sweep_finished")
     _around(Recorder, "succeed", before="before_result", after="after_result")
     plain = Recorder.add
@@ -73,5 +76,6 @@ POINTS = (
     "before_result",
     "after_result",
 )
+OF_TRAINING = (*POINTS[:4], "checkpoint_written", "checkpoint_published", *POINTS[4:])
 if "CLR_CHAOS_DIR" in os.environ:
     arm()

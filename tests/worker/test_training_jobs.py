@@ -11,6 +11,7 @@ import pytest
 import torch
 from hostile import Hostile
 
+from clr.range_test import HeldOut
 from store import checkpoints, curves, jobs
 from store.database import Database
 from store.jobs import NewJob
@@ -130,14 +131,18 @@ def test_the_newest_and_the_best_checkpoint_are_kept(database: Database, here: S
     assert sorted(files) == sorted(row.path for row in rows)
 
 
-def killed(database: Database, settings: Settings, *, at_step: int, **overrides: Any) -> str:
-    """A job whose first attempt died right after this step was measured; it is queued again."""
+def killed(
+    database: Database, settings: Settings, *, at_step: int, before_look: bool = False, **overrides: Any
+) -> str:
+    """A job whose first attempt died right after this step, or before the look that follows; it is queued again."""
     job_id = queue(database, **overrides)
     plain = Recorder.add
 
     def add(self: Recorder, measured: Any) -> None:
+        if before_look and isinstance(measured, HeldOut) and measured.step == at_step:
+            raise Killed
         plain(self, measured)
-        if measured.step == at_step:
+        if not before_look and measured.step == at_step:
             self._flush()
             raise Killed
 
@@ -189,15 +194,25 @@ def test_so_it_does_whatever_else_is_asked_for(
     assert_same_training(database, here, job, whole)
 
 
-def test_a_checkpoint_inside_a_cycle_is_as_good(database: Database, here: Settings) -> None:
+@pytest.mark.parametrize(
+    ("death", "newest"),
+    [
+        ({"at_step": 50}, 49),
+        ({"at_step": 48, "before_look": True}, 47),
+        ({"at_step": 79, "before_look": True}, 78),
+    ],
+)
+def test_a_checkpoint_inside_a_cycle_is_as_good(
+    database: Database, here: Settings, death: dict[str, Any], newest: int
+) -> None:
     whole = train(database, here)
     eager = here.model_copy(update={"checkpoint_s": 1e-9})
 
-    job_id = killed(database, eager, at_step=50)
+    job_id = killed(database, eager, **death)
     resumed_after = kept(database, look(database, job_id))[0].step
     job = again(database, eager, job_id)
 
-    assert resumed_after == 49
+    assert resumed_after == newest
     assert_same_training(database, here, job, whole)
 
 

@@ -1,0 +1,69 @@
+"""Training jobs through every real process: after a range test, through a killed worker, as a comparison."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select
+
+from client.client import Client
+from client.training_job import TrainingJob
+from store.database import Database
+from store.models import Attempt
+from tests.conftest import fresh_database
+from tests.e2e.service import Service, running_service, wait_for
+
+SHORT = {"lease_s": 6, "sweep_s": 0.5, "watch_s": 0.1, "checkpoint_s": 0.2}
+SCHEDULE = {"policy": "triangular2", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def service(
+    request: pytest.FixtureRequest, broker_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, Client, str]]:
+    """One service per backend for this module, and the URL of its database."""
+    folder = tmp_path_factory.mktemp("training")
+    with (
+        fresh_database(request.param, folder, request) as url,
+        running_service(url, broker_url, folder, **SHORT) as (service, client),
+    ):
+        yield service, client, url
+
+
+def test_one_request_finds_the_bounds_and_trains_inside_them(service: tuple[Service, Client, str]) -> None:
+    _, client, _ = service
+
+    job = client.train("digits-mlp", num_cycles=2).wait(timeout_s=100)
+
+    range_test = job.range_test()
+    assert range_test is not None
+    bounds = range_test.bounds()
+    assert job.result is not None
+    assert job.result.schedule["max_lr"] == bounds.max_lr
+    assert job.result.final is not None
+    assert job.result.final.accuracy is not None
+    assert job.result.final.accuracy > 0.9
+
+
+def trained(client: Client, fault: str) -> TrainingJob:
+    return client.train("hostile", SCHEDULE, params={"fault": fault}, num_steps=120)
+
+
+def test_a_training_killed_midway_goes_on_and_is_the_same_training(
+    service: tuple[Service, Client, str],
+) -> None:
+    _, client, url = service
+    whole, job = trained(client, "dropout"), trained(client, "slow_dropout")
+    wait_for(lambda: job.refresh().progress.get("completed", 0) > 50)
+
+    database = Database(url)
+    with database.read() as session:
+        pid = session.scalar(select(Attempt.pid).where(Attempt.job_id == job.id))
+    database.close()
+    os.kill(pid or 0, signal.SIGKILL)
+    job.wait(timeout_s=90)
+
+    assert job.data["attempt"] == 2
+    assert job.curve() == whole.wait(timeout_s=60).curve()
+    assert job.result == whole.result
