@@ -44,7 +44,7 @@ format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY) ## print the benchmark tables
-	@for table in bounds engine queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
+	@for table in bounds engine recording queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,10 +95,22 @@ def downsample(columns: Columns, max_points: int | None) -> Columns:
     finite = np.isfinite(loss)
     low, high = np.where(finite, loss, np.inf), np.where(finite, loss, -np.inf)
     kept = [np.array([0, len(loss) - 1])]
-    for stretch in np.array_split(np.arange(len(loss)), (max_points - 2) // 2):
-        kept.append(stretch[[low[stretch].argmin(), high[stretch].argmax()]])
+    for first, stretches, length in _equal_stretches(len(loss), (max_points - 2) // 2):
+        span = slice(first, first + stretches * length)
+        begins = np.arange(span.start, span.stop, length)
+        kept.append(begins + low[span].reshape(stretches, length).argmin(axis=1))
+        kept.append(begins + high[span].reshape(stretches, length).argmax(axis=1))
     rows = np.unique(np.concatenate(kept))
     return {name: values[rows] for name, values in columns.items()}
+
+
+def _equal_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
+    """(first row, how many stretches, their length): the rows cut so that lengths differ by one at most."""
+    length, longer = divmod(rows, stretches)
+    if longer:
+        yield 0, longer, length + 1
+    if length:
+        yield longer * (length + 1), stretches - longer, length
 
 
 def as_csv(sweeps: Iterable[StoredSweep], *, max_points: int | None) -> str:

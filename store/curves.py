@@ -73,15 +73,16 @@ def load(
     """
     of_sweep = (Sweep.sweep, Sweep.seed)
     sweeps = session.scalars(select(Sweep).where(Sweep.job_id == job_id).order_by(*of_sweep)).all()
-    chunks = session.scalars(
-        select(CurveChunk)
+    key = (CurveChunk.sweep, CurveChunk.seed, CurveChunk.series)
+    chunks = session.execute(
+        select(*key, CurveChunk.data)
         .where(CurveChunk.job_id == job_id, CurveChunk.series.in_(series))
-        .order_by(CurveChunk.first_step)
+        .order_by(*key, CurveChunk.first_step)  # as the primary key has it: nothing is sorted
     )
     pieces: dict[tuple[int, int, str], list[npt.NDArray[np.float64]]] = defaultdict(list)
-    for chunk in chunks:
-        columns = np.frombuffer(chunk.data, dtype="<f8").reshape(len(COLUMNS[chunk.series]), -1)
-        pieces[chunk.sweep, chunk.seed, chunk.series].append(columns[:, columns[0] > after_step])
+    for sweep, seed, name, data in chunks:
+        columns = np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1)
+        pieces[sweep, seed, name].append(columns if after_step < 0 else columns[:, columns[0] > after_step])
     return [
         StoredSweep(
             sweep=row.sweep,
