@@ -206,7 +206,7 @@ def test_nothing_that_the_api_needs_brings_torch() -> None:
                 todo.append(canonicalize_name(requirement.name))
 
     assert "fastapi" in needed
-    assert not needed & {"torch", "scikit-learn", "mlxtend", "pandas", "scipy"}
+    assert not needed & {"torch", "scikit-learn", "mlxtend", "pandas"}
     assert "[worker]" not in stage("build") + stage("build-api")
 
 
