@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from sqlalchemy.exc import OperationalError
 
 from api import (
+    analyses,
     checkpoints,
     comparisons,
     health,
@@ -68,10 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    parts = (
-        range_tests, results, training_jobs, checkpoints, comparisons, jobs, schedules, workloads, workers, metrics,
-    )  # fmt: skip
-    for part in parts:
+    of_jobs = (range_tests, results, analyses, training_jobs, checkpoints, comparisons, jobs)
+    for part in (*of_jobs, schedules, workloads, workers, metrics):
         app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
     app.include_router(health.router)
     app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)

@@ -181,6 +181,7 @@ COMPARISON: dict[str, Any] = COMPARISON_STATUS | {
 BOUNDS: dict[str, Any] = {
     "base_lr": 0.025,
     "max_lr": 0.1,
+    "constant_lr": 0.05,
     "base_lr_interval": [0.02, 0.03],
     "max_lr_interval": [0.08, 0.12],
     "rule_base": "quarter_of_max",
@@ -192,7 +193,23 @@ BOUNDS: dict[str, Any] = {
     "steps_per_epoch": 22.5,
     "warnings": [],
     "candidates": [{"name": "valley", "lr": 0.04, "note": "fastai's default rule"}],
+    "analyzer": "bounds@2",
+    "depends_on": {
+        "params": {},
+        "optimizer": {"name": "SGD", "momentum": 0.9},
+        "batch_size": 64,
+        "data": "sha256:5f1d0c",
+    },
+    "cost": {"steps": 1950, "seconds": 8.4},
+    "for_budget": None,
     "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
+}
+
+ANALYSIS: dict[str, Any] = {
+    "analyzer": "valley@1",
+    "outcome": "lr_found",
+    "result": {"lr": 0.04, "note": "fastai's default rule"},
+    "created_at": "2026-11-25T12:00:00.000000Z",
 }
 
 CURVE: dict[str, Any] = {
@@ -262,6 +279,8 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_range_tests": {"200": _page(JOB)},
     "get_range_test": {"200": JOB},
     "cancel_range_test": {"200": CANCELLED, "202": CANCELLING},
+    "analyse": {"200": ANALYSIS},
+    "list_analyses": {"200": {"items": [ANALYSIS]}},
     "get_bounds": {"200": BOUNDS, "202": QUEUED},
     "get_range_test_curve": {"200": CURVE},
     "create_training_job": {"202": TRAINING},

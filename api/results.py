@@ -1,22 +1,41 @@
 """What a range test found: its bounds, its picture."""
 
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from api.errors import Problem, carrying, responses
+from api.errors import Problem, carrying, invalid_fields, responses
 from api.job_routes import measured
 from api.jobs import POLL_S, JobId, JobView, find
 from api.pictures import PICTURES, Format, picture, thinned
 from api.range_tests import KIND
 from api.snippets import torch_snippet
 from api.state import Opened
+from clr.cycles import cycles_for
 from clr.plots import figure
 from clr.range_test import Sweep
 from store.status import FINAL, Status
 
+DEPENDS_ON = ("params", "optimizer", "batch_size")
+
 router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
+
+
+class Cost(BaseModel):
+    """What it took to find them: updates of all sweeps, and seconds from the first claim to the end."""
+
+    steps: int
+    seconds: float
+
+
+class ForBudget(BaseModel):
+    """Whole cycles for a budget: the paper's 2 to 10 epochs to half a cycle, 4 cycles where they fit."""
+
+    num_steps: int
+    step_size: int
+    num_cycles: int
 
 
 class CandidateView(BaseModel):
@@ -32,6 +51,9 @@ class BoundsView(BaseModel):
 
     base_lr: float
     max_lr: float
+    constant_lr: float | None = Field(
+        default=None, description="for training without cycles: the geometric mean of both"
+    )
     base_lr_interval: tuple[float, float]
     max_lr_interval: tuple[float, float]
     rule_base: str
@@ -43,6 +65,10 @@ class BoundsView(BaseModel):
     steps_per_epoch: float | None
     warnings: list[str]
     candidates: list[CandidateView]
+    analyzer: str | None = Field(default=None, description="rule@version that found them")
+    depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
+    cost: Cost
+    for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
     snippet: str = Field(description="torch code to paste")
 
 
@@ -52,10 +78,18 @@ class BoundsView(BaseModel):
     responses=responses(
         404,
         409,
+        422,
         _202=carrying("Retry-After") | {"model": JobView, "description": "not ready yet"},
     ),
 )
-def get_bounds(state: Opened, job_id: JobId) -> Any:
+def get_bounds(
+    state: Opened,
+    job_id: JobId,
+    num_steps: Annotated[
+        int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
+    ] = None,
+    num_epochs: Annotated[float | None, Query(gt=0, le=1e9, description="the same in epochs")] = None,
+) -> Any:
     """The recommended bounds; 202 until the job is final.
 
     409 where there are none, by `code`: `inconclusive` with `why`, `next_experiment` and `candidates`;
@@ -73,7 +107,28 @@ def get_bounds(state: Opened, job_id: JobId) -> Any:
     if job.outcome == "inconclusive":
         members = {name: found[name] for name in ("why", "next_experiment", "candidates")}
         raise Problem(409, "inconclusive", found["message"], **members)
-    return found | {"snippet": torch_snippet(found)}
+    return found | {
+        "depends_on": {name: job.config[name] for name in DEPENDS_ON} | {"data": found.get("data")},
+        "cost": {
+            "steps": (job.progress or {}).get("completed", 0),
+            "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
+        },
+        "for_budget": _for_budget(found, num_steps, num_epochs),
+        "snippet": torch_snippet(found),
+    }
+
+
+def _for_budget(
+    found: dict[str, Any], num_steps: int | None, num_epochs: float | None
+) -> dict[str, Any] | None:
+    if num_steps is not None and num_epochs is not None:
+        raise invalid_fields([("query:num_epochs", "give num_steps or num_epochs, not both")])
+    steps_per_epoch = found["steps_per_epoch"]
+    budget = num_steps if num_epochs is None else max(1, round(num_epochs * steps_per_epoch))
+    if budget is None:
+        return None
+    cycles = cycles_for(budget, steps_per_epoch=steps_per_epoch)
+    return asdict(cycles) | {"num_steps": cycles.num_steps}
 
 
 @router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)

@@ -20,7 +20,9 @@ from clr.range_test import Sweep, SweepPlan
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
 QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
 STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
+ANALYZER = "bounds@2"  # the version rises with every change of what is found on the same curve
 DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
+DIGITS = 4
 ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
 
 
@@ -28,12 +30,16 @@ ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam",
 class Bounds:
     """The recommendation. Rates are > 0; an interval is (lowest, highest) over the seeds.
 
+    constant_lr: for training without cycles, the geometric mean of both: rates that suit the peak of a cycle lie one
+    to three times above the best constant one.
+
     rule_base, rule_max: stable codes; reason_base, reason_max: a sentence each. evidence: what each seed said.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown.
     """
 
     base_lr: float
     max_lr: float
+    constant_lr: float
     base_lr_interval: tuple[float, float]
     max_lr_interval: tuple[float, float]
     rule_base: str
@@ -45,6 +51,7 @@ class Bounds:
     steps_per_epoch: float | None
     warnings: list[str]
     candidates: list[Candidate]
+    analyzer: str = ANALYZER
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -62,6 +69,7 @@ class Inconclusive:
     message: str
     next_experiment: dict[str, Any]
     candidates: list[Candidate]
+    analyzer: str = ANALYZER
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -125,11 +133,13 @@ def _bounds(
     else:
         base_edges, rule_base = [edge / UNRESOLVED_DIVISOR for edge in edges], "quarter_of_max"
         reason_base = f"max_lr / 4, the paper's rule of thumb (a third or a fourth): {unresolved}"
+    base_lr = _pool(base_edges)
     return Bounds(
-        base_lr=_pool(base_edges),
+        base_lr=base_lr,
         max_lr=max_lr,
-        base_lr_interval=(min(base_edges), max(base_edges)),
-        max_lr_interval=(min(edges), max(edges)),
+        constant_lr=_rounded(math.sqrt(base_lr * max_lr)),
+        base_lr_interval=(_rounded(min(base_edges)), _rounded(max(base_edges))),
+        max_lr_interval=(_rounded(min(edges)), _rounded(max(edges))),
         rule_base=rule_base,
         rule_max=rule_max,
         reason_base=reason_base,
@@ -145,7 +155,7 @@ def _bounds(
         },
         step_size=round(STEP_SIZE_EPOCHS * steps_per_epoch) or 1 if steps_per_epoch else DEFAULT_STEP_SIZE,
         steps_per_epoch=steps_per_epoch,
-        warnings=warnings + _untested(_pool(base_edges), plan),
+        warnings=warnings + _untested(base_lr, plan),
         candidates=others,
     )
 
@@ -190,4 +200,9 @@ def _lowest(sweep: Sweep) -> float:
 
 def _pool(edges: Sequence[float]) -> float:
     """The median on the log scale."""
-    return math.exp(median(math.log(edge) for edge in edges))
+    return _rounded(math.exp(median(math.log(edge) for edge in edges)))
+
+
+def _rounded(rate: float) -> float:
+    """To the digits that a sweep can tell apart, and a person can read."""
+    return float(f"{rate:.{DIGITS}g}")

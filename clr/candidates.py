@@ -53,6 +53,9 @@ RULES: dict[str, tuple[Rule, str]] = {
 }
 
 
+VERSION = 1  # rises with every change of what a rule says of the same curve
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Another finder's single learning rate; `lr` is None where its rule gives nothing."""

@@ -8,11 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from store import jobs
-from store.database import now
+from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Comparison, Job
 from store.status import FINAL, Status
@@ -35,9 +34,8 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
 
     Raises `KeyReused` when the key came before with another body.
     """
-    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
     made = session.execute(
-        insert(Comparison)
+        insert_for(session)(Comparison)
         .values(
             id=str(uuid4()),
             name=new.name,

@@ -4,12 +4,13 @@ Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and w
 `database is locked` whatever the timeout. All times come from the database's clock, as unix seconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any
 
 from sqlalchemy import Connection, Float, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
@@ -37,6 +38,18 @@ def _postgres_now(element: object, compiler: object, **_: Any) -> str:
 @compiles(now, "sqlite")
 def _sqlite_now(element: object, compiler: object, **_: Any) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def insert_for(session: Session) -> Any:
+    """The INSERT of this database, which knows ON CONFLICT."""
+    return {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
+
+
+def upsert(session: Session, table: Any, key: Sequence[str], row: dict[str, Any]) -> None:
+    """Insert a row, or replace the one of the same key; processes that do so at once do not fail."""
+    others = {name: value for name, value in row.items() if name not in key}
+    new = insert_for(session)(table).values(row)
+    session.execute(new.on_conflict_do_update(index_elements=key, set_=others))
 
 
 class Database:

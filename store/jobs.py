@@ -10,11 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from store import counters
-from store.database import now
+from store.database import insert_for, now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.models import Attempt, Job, Worker
 from store.status import ACTIVE, FINAL, RETRIED, Reason, Status, move
@@ -40,9 +39,8 @@ def create(session: Session, new: NewJob) -> tuple[Job, bool]:
 
     Raises `KeyReused` when it is another. Two racing creates with one key make one job.
     """
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     job = session.execute(
-        insert(Job)
+        insert_for(session)(Job)
         .values(
             id=str(uuid4()),
             kind=new.kind,

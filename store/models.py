@@ -95,6 +95,18 @@ class CurveChunk(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Analysis(Base):
+    """What one version of one rule says of a range test's stored curve."""
+
+    __tablename__ = "analyses"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    analyzer: Mapped[str] = mapped_column(String(64), primary_key=True)
+    outcome: Mapped[str] = mapped_column(String(32))
+    result: Mapped[dict[str, Any]]
+    created_at: Mapped[float]
+
+
 class Checkpoint(Base):
     """Everything that a training job needs to go on after `step`; `path` lies under its worker's data directory."""
 

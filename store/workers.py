@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from store.database import now
-from store.models import Base, Worker, Workload
+from store.database import now, upsert
+from store.models import Worker, Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +28,13 @@ def publish(session: Session, worker: WorkerInfo, workloads: Sequence[dict[str, 
     `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size.
     """
     for workload in sorted(workloads, key=lambda workload: str(workload["name"])):
-        _put(session, Workload, "name", workload | {"published_at": now()})
+        upsert(session, Workload, ["name"], workload | {"published_at": now()})
     offered = [workload["name"] for workload in workloads]
-    _put(
+    upsert(
         session,
         Worker,
-        "id",
+        ["id"],
         asdict(worker) | {"workloads": offered, "started_at": now(), "seen_at": now()},
-    )
-
-
-def _put(session: Session, table: type[Base], key: str, row: dict[str, Any]) -> None:
-    """Insert or replace; workers that start together write the same rows, in the same order."""
-    insert: Any = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[session.get_bind().dialect.name]
-    others = {name: value for name, value in row.items() if name != key}
-    session.execute(
-        insert(table).values(row).on_conflict_do_update(index_elements=[key], set_=others),
     )
 
 

@@ -7,8 +7,9 @@ from clr.bounds import Bounds, find_bounds
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, run_sweep
 from clr.training import Trainer, seeded
+from clr.workload import Problem
 from worker.recorder import Recorder
-from worker.setup import Setup
+from worker.setup import Setup, fingerprint
 
 
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
@@ -17,7 +18,7 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
     finished = [
         Sweep.from_columns(sweep.plan, sweep.series) for sweep in recorder.stored_sweeps() if sweep.finished
     ]
-    train_size: int | None = None
+    problem: Problem | None = None
     while (plan := next_sweep(test, finished)) is not None:
         recorder.begin(
             asdict(plan),
@@ -28,18 +29,17 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
             total=planned_steps(test, finished),
         )
         problem = setup.problem(plan.seed)
-        train_size = problem.train_size
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
-    if train_size is None:
-        train_size = setup.problem(test.seed).train_size
-    steps_per_epoch = max(1, train_size // setup.batch_size)  # the last partial batch is dropped
+    problem = problem or setup.problem(test.seed)
+    steps_per_epoch = max(1, problem.train_size // setup.batch_size)  # the last partial batch is dropped
     found = find_bounds(finished, steps_per_epoch=steps_per_epoch, optimizer=setup.optimizer.name)
-    if isinstance(found, Bounds) and setup.batch_size > train_size:
+    if isinstance(found, Bounds) and setup.batch_size > problem.train_size:
         found.warnings.append(
-            f"batch_size {setup.batch_size} is more than the {train_size} training examples"
+            f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
         )
     recorder.succeed(
-        outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive", result=found.to_dict()
+        outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive",
+        result=found.to_dict() | {"data": fingerprint(problem)},
     )
 
 

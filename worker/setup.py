@@ -1,5 +1,6 @@
 """A job's workload with everything that the job fixed about it."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,3 +33,11 @@ class Setup:
     def problem(self, seed: int) -> Problem:
         """The workload built for one seed."""
         return self.workload.build(self.params, seed=seed, batch_size=self.batch_size, device=self.device)
+
+
+def fingerprint(problem: Problem) -> str:
+    """What tells data sets apart: a hash of the held-out examples and of how many there are to train on."""
+    seen = hashlib.sha256(str(problem.train_size).encode())
+    for tensor in problem.held_out:
+        seen.update(tensor.cpu().contiguous().numpy().tobytes())
+    return f"sha256:{seen.hexdigest()}"

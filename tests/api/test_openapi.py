@@ -39,6 +39,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "DELETE /range-tests/{id}",
         "POST /range-tests/{id}/cancel",
         "GET /range-tests/{id}/bounds",
+        "POST /range-tests/{id}/analyses",
+        "GET /range-tests/{id}/analyses",
         "GET /range-tests/{id}/curve",
         "GET /range-tests/{id}/plot.{format}",
         "POST /training-jobs",

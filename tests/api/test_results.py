@@ -25,7 +25,8 @@ def test_bounds_come_with_code_to_paste(api: TestClient, database: Database) -> 
     assert waiting.status_code == 202
     assert "Retry-After" in waiting.headers
     assert bounds.status_code == 200
-    assert bounds.json() == BOUNDS | {"snippet": bounds.json()["snippet"]}
+    assert bounds.json() == bounds.json() | BOUNDS
+    assert "CyclicLR" in bounds.json()["snippet"]
     compile(bounds.json()["snippet"], "snippet", "exec")
     assert "max_lr=0.1," in bounds.json()["snippet"]
 

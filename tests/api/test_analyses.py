@@ -1,0 +1,110 @@
+"""Stored curves read again, on both databases."""
+
+from dataclasses import asdict, astuple
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from clr.bounds import ANALYZER
+from store import curves
+from store.database import Database
+from tests.api.lifecycle import BOUNDS, claim, create, finish
+from tests.clr.curves import accuracy_with_edges, loss_of, plan
+from tests.clr.curves import measured as sweep_of
+
+pytestmark = pytest.mark.usefixtures("catalogue")
+
+
+def measured(api: TestClient, database: Database) -> str:
+    """A finished range test whose curve has an answer."""
+    job_id = str(create(api)["id"])
+    claim(database)
+    accuracy = accuracy_with_edges(rises_at=0.1, falls_at=0.6)
+    sweep = sweep_of(plan(), loss_of(accuracy), accuracy)
+    at = {"sweep": sweep.plan.sweep, "seed": sweep.plan.seed}
+    rows = {
+        "train": [astuple(point) for point in sweep.points],
+        "held_out": [astuple(look) for look in sweep.held_out],
+    }
+    with database.write() as session:
+        curves.begin_sweep(session, job_id, **at, plan=asdict(sweep.plan))
+        for series, of_series in rows.items():
+            curves.append(session, job_id, **at, series=series, rows=of_series)
+        curves.finish_sweep(session, job_id, **at)
+    finish(database, job_id, "bounds_found", BOUNDS)
+    return job_id
+
+
+def analyse(api: TestClient, job_id: str, **body: Any) -> Any:
+    return api.post(f"/range-tests/{job_id}/analyses", json=body)
+
+
+def test_our_rule_reads_the_stored_points_again(api: TestClient, database: Database) -> None:
+    job_id = measured(api, database)
+
+    body = analyse(api, job_id).json()
+
+    assert (body["analyzer"], body["outcome"]) == (ANALYZER, "bounds_found")
+    assert body["result"]["max_lr"] != BOUNDS["max_lr"]
+    assert api.get(f"/range-tests/{job_id}/bounds").json()["max_lr"] == BOUNDS["max_lr"]
+
+
+def test_another_finders_rule_needs_an_exponential_sweep(api: TestClient, database: Database) -> None:
+    body = analyse(api, measured(api, database), rule="valley").json()
+
+    assert (body["analyzer"], body["outcome"], body["result"]["lr"]) == ("valley@1", "no_lr", None)
+
+
+def test_each_version_of_a_rule_is_kept_once(api: TestClient, database: Database) -> None:
+    job_id = measured(api, database)
+    for rule in ("bounds", "valley", "bounds"):
+        analyse(api, job_id, rule=rule)
+
+    items = api.get(f"/range-tests/{job_id}/analyses").json()["items"]
+
+    assert [item["analyzer"] for item in items] == [ANALYZER, "valley@1"]
+
+
+def test_an_unknown_rule_is_refused(api: TestClient, database: Database) -> None:
+    answer = analyse(api, measured(api, database), rule="best")
+
+    assert answer.status_code == 422
+    assert "valley" in answer.json()["errors"][0]["message"]
+
+
+def test_a_job_that_is_not_final_is_not_analysed_yet(api: TestClient) -> None:
+    answer = analyse(api, create(api)["id"])
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "job_not_final")
+
+
+def test_a_job_without_a_finished_sweep_has_nothing_to_analyse(api: TestClient) -> None:
+    job_id = create(api)["id"]
+    api.post(f"/range-tests/{job_id}/cancel")
+
+    answer = analyse(api, job_id)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_points")
+
+
+def test_the_bounds_say_what_they_cost_and_depend_on(api: TestClient, database: Database) -> None:
+    body = api.get(f"/range-tests/{measured(api, database)}/bounds").json()
+
+    assert body["depends_on"]["optimizer"]["name"] == "SGD"
+    assert body["cost"]["seconds"] >= 0
+
+
+@pytest.mark.parametrize(("query", "cycles"), [("num_epochs=16", (4, 87)), ("num_steps=699", (4, 87))])
+def test_cycles_for_a_budget_of_ones_own(
+    api: TestClient, database: Database, query: str, cycles: tuple[int, int]
+) -> None:
+    body = api.get(f"/range-tests/{measured(api, database)}/bounds?{query}").json()
+
+    assert (body["for_budget"]["num_cycles"], body["for_budget"]["step_size"]) == cycles
+
+
+def test_two_budgets_are_one_too_many(api: TestClient, database: Database) -> None:
+    answer = api.get(f"/range-tests/{measured(api, database)}/bounds?num_epochs=3&num_steps=5")
+
+    assert answer.status_code == 422
