@@ -11,15 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from client.errors import Inconclusive
-from client.job import Job
 from client.range_test import Bounds
 from client.training_job import CycleEnd, TrainingJob
+from client.work import Work
 
 
 class ProgressReport:
-    """Shows on stderr how far a job is, and then another: a bar on a terminal, elsewhere a line each quarter.
+    """Shows on stderr how far the work is, and then other work: a bar on a terminal, elsewhere a line each quarter.
 
-    Give it to `Job.wait(on_progress=...)`.
+    Give it to `Work.wait(on_progress=...)`.
     """
 
     def __init__(self) -> None:
@@ -50,21 +50,21 @@ class ProgressReport:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, job: Job) -> None:
-        """Show where the job is now."""
-        completed, total = job.progress.get("completed") or 0, job.progress.get("total")
-        phase = job.progress.get("phase")
-        what = f"{job.status}: {phase}" if phase and not job.is_final else job.status
-        unit = job.progress.get("unit") or "steps"
+    def __call__(self, work: Work) -> None:
+        """Show where it is now."""
+        completed, total = work.progress.get("completed") or 0, work.progress.get("total")
+        phase = work.progress.get("phase")
+        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status
+        unit = work.progress.get("unit") or "steps"
         if self._bar:
-            if self._of not in ("", job.id):
+            if self._of not in ("", work.id):
                 self._bar.remove_task(self._task)
                 self._task = self._bar.add_task(what, total=None, unit="")
-            self._of = job.id
+            self._of = work.id
             self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
             return
         quarter = int(4 * completed / total) * 25 if total else 0
-        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not job.is_final else what
+        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not work.is_final else what
         if line != self._said:
             typer.echo(line, err=True)
             self._said = line
