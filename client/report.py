@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from client.comparison import Comparison, Row, Spread
 from client.errors import Inconclusive
 from client.range_test import Bounds
 from client.training_job import CycleEnd, TrainingJob
@@ -106,6 +107,44 @@ def describe_training(job: TrainingJob) -> str:
         for name, end in (("final", result.final), ("best", result.best)):
             lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)])
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """A line for each entry as far as it is known, with the test that its p-values are of, and warnings."""
+    lines = []
+    if not comparison.is_final:
+        progress = comparison.progress
+        lines.append(
+            f"{comparison.status}: {progress['completed']} of {progress['total']} {progress['unit']}"
+        )
+    if comparison.metric is not None:
+        metric = comparison.metric.upper()
+        target = "TARGET" if comparison.target is None else f"{comparison.target:.4g}"
+        header = ["", "LABEL", f"FINAL {metric}", f"BEST {metric}", f"STEPS TO {target}", "P"]
+        lines += [
+            columns([header, *map(_cells, comparison.rows)]),
+            f"* the best, and what is within noise of it: {comparison.test}",
+        ]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in comparison.warnings)])
+
+
+def _cells(row: Row) -> list[str | None]:
+    steps = "never" if row.steps_to_target is None else f"{row.steps_to_target:g}"
+    p_value = "best" if row.p_value is None else f"{row.p_value:.2g}"
+    return [
+        "*" if row.within_noise else None,
+        row.label,
+        _spread(row.final),
+        _spread(row.best),
+        f"{steps} ({row.reached}/{len(row.jobs)})",
+        p_value if row.final else None,
+    ]
+
+
+def _spread(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    return f"{spread.mean:.4g}" if spread.std is None else f"{spread.mean:.4g} ± {spread.std:.2g}"
 
 
 def _schedule(schedule: Mapping[str, Any]) -> str:
