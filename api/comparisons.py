@@ -147,7 +147,7 @@ class RowView(BaseModel):
 
 
 class ComparisonStatus(BaseModel):
-    """How a comparison stands: succeeded once all jobs are final and one of them at least succeeded."""
+    """How a comparison stands: succeeded once all jobs are final and one training at least succeeded."""
 
     id: str
     name: str | None
@@ -287,8 +287,6 @@ def _view(session: Session, comparison: Comparison) -> ComparisonView:
     target, rows = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
     entries = {entry["label"]: entry for entry in comparison.config["entries"]}
     views = [_row(row, entries[row.label]["schedule"], _of_label(of_it, row.label)) for row in rows]
-    steps = {row.num_steps for row in rows if row.num_steps is not None}
-    unequal = ["the budgets differ after rounding to whole cycles: see num_steps"] if len(steps) > 1 else []
     return ComparisonView(
         **_standing(comparison, of_it),
         metric=metric,
@@ -296,17 +294,36 @@ def _view(session: Session, comparison: Comparison) -> ComparisonView:
         test=TEST,
         within_noise=[row.label for row in rows if row.within_noise],
         rows=views,
-        warnings=unequal,
+        warnings=_unequal(rows)
+        + [told for label in entries for told in _lost(label, _of_label(of_it, label))],
         config=comparison.config,
     )
+
+
+def _unequal(rows: Sequence[Row]) -> list[str]:
+    steps = {row.num_steps for row in rows if row.num_steps is not None}
+    return ["the budgets differ after rounding to whole cycles: see num_steps"] if len(steps) > 1 else []
+
+
+def _lost(label: str, of_label: Sequence[Job]) -> list[str]:
+    """How many runs of an entry have no part in its means, and why."""
+    diverged = sum(job.outcome == "diverged" for job in of_label)
+    failed = [job for job in of_label if job.status == Status.FAILED]
+    told = [f"{label}: {diverged} of {len(of_label)} runs diverged"] if diverged else []
+    if failed:
+        why = f"{failed[0].reason}: {failed[0].message}"
+        told.append(f"{label}: {len(failed)} of {len(of_label)} runs failed, {why}")
+    return told
 
 
 def _standing(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
     path = f"/comparisons/{comparison.id}"
     completed = sum(job.status in FINAL for job in of_it)
+    trainings = [job for job in of_it if job.kind == TRAINING_JOB]
+    telling = of_it if completed < len(of_it) else trainings  # a range test alone is no success
     return {
         **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload")},
-        "status": comparisons.status_of([job.status for job in of_it]),
+        "status": comparisons.status_of([job.status for job in telling]),
         "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
         "created_at": moment(comparison.created_at),
         "links": {"self": path} | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "cancel")},

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from client import (
+    comparison_commands,
     job_commands,
     range_test_commands,
     schedule_commands,
@@ -44,6 +45,7 @@ main = typer.Typer(
 )
 main.add_typer(range_test_commands.app)
 main.add_typer(training_commands.app)
+main.add_typer(comparison_commands.app)
 main.add_typer(job_commands.app)
 main.add_typer(schedule_commands.app)
 main.add_typer(service_commands.app)

@@ -3,11 +3,12 @@
 Requests are repeated while the service restarts; a create carries an Idempotency-Key, so it makes one job.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 
+from client.comparison import Comparison
 from client.connection import Connection
 from client.job import Job
 from client.range_test import RangeTest
@@ -94,6 +95,37 @@ class Client:
         fields["schedule"] = _spelled_out("policy", schedule)
         fields["optimizer"] = _spelled_out("name", optimizer)
         return TrainingJob(self.connection, self.connection.create("/training-jobs", fields))
+
+    def compare(
+        self,
+        workload: str,
+        entries: Sequence[str | Mapping[str, Any]] | None = None,
+        preset: str | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        num_seeds: int | None = None,
+        **fields: Any,
+    ) -> Comparison:
+        """Queue a training job for each entry and seed, at an equal budget; what is None is left to the service.
+
+        entries: each a policy, or {"schedule": {"policy", its parameters}, "optimizer", "label"}; those of the
+        preset, paper or adaptive, come before them. Rates that they lack come from one range test of each optimizer.
+        fields: any other field of the request (`target`, `seed`, `num_cycles`, `num_steps` or `num_epochs` ...).
+        Raises `Refused` with the fields that are wrong.
+        """
+        fields |= {"workload": workload, "preset": preset, "num_seeds": num_seeds}
+        fields["entries"] = entries and [
+            {"schedule": {"policy": entry}} if isinstance(entry, str) else entry for entry in entries
+        ]
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return Comparison(self.connection, self.connection.create("/comparisons", fields))
+
+    def comparison(self, id: str) -> Comparison:
+        """The comparison of this id; raises `Refused` (404) when there is none."""
+        return Comparison(self.connection, self.connection.get(f"/comparisons/{quote(id, safe='')}"))
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Every comparison, newest first, through all pages."""
+        return (Comparison(self.connection, item) for item in self._listed("/comparisons", {}))
 
     def job(self, id: str) -> Job:
         """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""

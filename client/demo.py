@@ -12,6 +12,7 @@ from client.embedded import EmbeddedService
 from client.errors import ClientError, Inconclusive
 from client.job import Job
 from client.report import ProgressReport, describe_bounds
+from client.work import Work
 from store.settings import Settings
 
 
@@ -46,7 +47,7 @@ def run_demo(settings: Settings, *, workload: str) -> None:
 
 
 def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> None:
-    def follow(job: Job) -> None:
+    def follow(job: Work) -> None:
         progress(job)
         service.check()
 

@@ -5,7 +5,7 @@ ClientError
 ├── Refused            the service answered with a problem (RFC 9457): status, code, detail, errors
 ├── NotReady           the range test has no bounds yet
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
-├── JobFailed          the job ended without a result: reason, message
+├── JobFailed          the job, or a whole comparison, ended without a result: reason, message
 ├── Inconclusive       the curve gives no trustworthy bounds: why, next_experiment, candidates
 └── CannotServe        the embedded service could not start, or may not
 """

@@ -11,6 +11,7 @@ from client.errors import Unreachable
 from client.job import Job
 from client.options import ApiKey, AsJson, JobId, Url, plot_format
 from client.report import ProgressReport, columns, describe_params, print_json
+from client.work import Work
 
 INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes
 JOBS = "Jobs"
@@ -133,20 +134,20 @@ def of_kind(job: Job, kind: type[Kind]) -> Kind:
     return job
 
 
-def follow(job: Job) -> None:
-    """Wait for a job, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
-    typer.echo(f"job {job.id}", err=True)
+def follow(work: Work) -> None:
+    """Wait for it, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
+    typer.echo(f"{work.noun} {work.id}", err=True)
     try:
         with ProgressReport() as progress:
-            job.wait(on_progress=progress)
+            work.wait(on_progress=progress)
     except KeyboardInterrupt:
-        if not job.refresh().is_final:
-            job.cancel()
-        typer.echo(f"job {job.id} is {job.status}", err=True)
+        if not work.refresh().is_final:
+            work.cancel()
+        typer.echo(f"{work.noun} {work.id} is {work.status}", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def write_plot(job: Job, file: Path) -> None:
-    """Write the picture of a job in the format of the file's name."""
-    file.write_bytes(job.plot(plot_format(file)))
+def write_plot(work: Work, file: Path) -> None:
+    """Write its picture in the format of the file's name."""
+    file.write_bytes(work.plot(plot_format(file)))
     typer.echo(f"picture: {file}", err=True)

@@ -21,6 +21,12 @@ OptimizerParam = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),
 ]
+NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
+NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]
+NumEpochs = Annotated[float | None, typer.Option(help="How long, in epochs.")]
+StepSizeEpochs = Annotated[
+    float | None, typer.Option(help="Half a cycle in epochs, where no step size is given. Default 2.")
+]
 BatchSize = Annotated[int | None, typer.Option(help="Samples a step; default: the workload's.")]
 TimeoutS = Annotated[float | None, typer.Option(help="Fail the job after this long, in seconds.")]
 Name = Annotated[str | None, typer.Option(help="A name for the job.")]

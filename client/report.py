@@ -10,16 +10,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from client.comparison import Comparison, Row, Spread
 from client.errors import Inconclusive
-from client.job import Job
 from client.range_test import Bounds
 from client.training_job import CycleEnd, TrainingJob
+from client.work import Work
 
 
 class ProgressReport:
-    """Shows on stderr how far a job is, and then another: a bar on a terminal, elsewhere a line each quarter.
+    """Shows on stderr how far the work is, and then other work: a bar on a terminal, elsewhere a line each quarter.
 
-    Give it to `Job.wait(on_progress=...)`.
+    Give it to `Work.wait(on_progress=...)`.
     """
 
     def __init__(self) -> None:
@@ -50,21 +51,21 @@ class ProgressReport:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, job: Job) -> None:
-        """Show where the job is now."""
-        completed, total = job.progress.get("completed") or 0, job.progress.get("total")
-        phase = job.progress.get("phase")
-        what = f"{job.status}: {phase}" if phase and not job.is_final else job.status
-        unit = job.progress.get("unit") or "steps"
+    def __call__(self, work: Work) -> None:
+        """Show where it is now."""
+        completed, total = work.progress.get("completed") or 0, work.progress.get("total")
+        phase = work.progress.get("phase")
+        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status
+        unit = work.progress.get("unit") or "steps"
         if self._bar:
-            if self._of not in ("", job.id):
+            if self._of not in ("", work.id):
                 self._bar.remove_task(self._task)
                 self._task = self._bar.add_task(what, total=None, unit="")
-            self._of = job.id
+            self._of = work.id
             self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
             return
         quarter = int(4 * completed / total) * 25 if total else 0
-        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not job.is_final else what
+        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not work.is_final else what
         if line != self._said:
             typer.echo(line, err=True)
             self._said = line
@@ -106,6 +107,44 @@ def describe_training(job: TrainingJob) -> str:
         for name, end in (("final", result.final), ("best", result.best)):
             lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")
     return "\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)])
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """A line for each entry as far as it is known, with the test that its p-values are of, and warnings."""
+    lines = []
+    if not comparison.is_final:
+        progress = comparison.progress
+        lines.append(
+            f"{comparison.status}: {progress['completed']} of {progress['total']} {progress['unit']}"
+        )
+    if comparison.metric is not None:
+        metric = comparison.metric.upper()
+        target = "TARGET" if comparison.target is None else f"{comparison.target:.4g}"
+        header = ["", "LABEL", f"FINAL {metric}", f"BEST {metric}", f"STEPS TO {target}", "P"]
+        lines += [
+            columns([header, *map(_cells, comparison.rows)]),
+            f"* the best, and what is within noise of it: {comparison.test}",
+        ]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in comparison.warnings)])
+
+
+def _cells(row: Row) -> list[str | None]:
+    steps = "never" if row.steps_to_target is None else f"{row.steps_to_target:g}"
+    p_value = "best" if row.p_value is None else f"{row.p_value:.2g}"
+    return [
+        "*" if row.within_noise else None,
+        row.label,
+        _spread(row.final),
+        _spread(row.best),
+        f"{steps} ({row.reached}/{len(row.jobs)})",
+        p_value if row.final else None,
+    ]
+
+
+def _spread(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    return f"{spread.mean:.4g}" if spread.std is None else f"{spread.mean:.4g} ± {spread.std:.2g}"
 
 
 def _schedule(schedule: Mapping[str, Any]) -> str:

@@ -14,10 +14,14 @@ from client.options import (
     BatchSize,
     JobId,
     Name,
+    NumCycles,
+    NumEpochs,
+    NumSteps,
     Optimizer,
     OptimizerParam,
     Param,
     Picture,
+    StepSizeEpochs,
     Tag,
     TimeoutS,
     Url,
@@ -36,10 +40,6 @@ from clr.partial_schedules import check_partial
 TRAINING = "Training"
 
 app = typer.Typer()
-
-NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
-NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]
-NumEpochs = Annotated[float | None, typer.Option(help="How long, in epochs.")]
 
 
 @app.command(
@@ -63,9 +63,7 @@ def train(
     num_cycles: NumCycles = None,
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
-    step_size_epochs: Annotated[
-        float | None, typer.Option(help="Half a cycle in epochs, without --step-size. Default 2.")
-    ] = None,
+    step_size_epochs: StepSizeEpochs = None,
     param: Param = None,
     optimizer: Optimizer = None,
     optimizer_param: OptimizerParam = None,

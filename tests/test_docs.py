@@ -61,8 +61,8 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert README.count("```") == 2 * 5
     assert [len(blocks(language, PLUGINS)) for language in ("sh", "python", "text")] == [2, 1, 1]
     assert PLUGINS.count("```") == 2 * 4
-    assert [len(blocks(language, TRAINING)) for language in ("sh", "python")] == [4, 2]
-    assert TRAINING.count("```") == 2 * 6
+    assert [len(blocks(language, TRAINING)) for language in ("sh", "python", "text")] == [6, 3, 1]
+    assert TRAINING.count("```") == 2 * 10
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
@@ -114,7 +114,7 @@ def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[st
     ("block", "wrote"),
     list(
         zip(
-            blocks("sh", TRAINING),
+            blocks("sh", TRAINING)[:4],
             (["best.pt", "training.svg"], [], ["best.pt"], ["training.svg"]),
             strict=True,
         )
@@ -135,7 +135,7 @@ def test_the_shell_examples_of_training_work(
 def test_the_python_example_of_training_works_and_its_checkpoint_loads(
     service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    load, train = blocks("python", TRAINING)
+    load, train, _ = blocks("python", TRAINING)
     monkeypatch.chdir(tmp_path)
     digits = DigitsMLP()
     model = digits.build(digits.Params(), seed=1, batch_size=32, device="cpu").model
@@ -144,6 +144,24 @@ def test_the_python_example_of_training_works_and_its_checkpoint_loads(
     exec(load, {"torch": torch, "model": model})
 
     assert capsys.readouterr().out.startswith("trained {'policy': 'triangular2'")
+
+
+@pytest.mark.parametrize("block", blocks("sh", TRAINING)[4:], ids=["clr-tuner", "curl"])
+def test_the_shell_examples_of_comparing_work(service: str, block: str, tmp_path: Path) -> None:
+    ran = shell(block.replace(PORT, service), tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert blocks("text", TRAINING)[0].rstrip().partition(": ")[2] in ran.stdout
+    assert "warning:" not in ran.stdout
+    assert "<svg" in (tmp_path / "compared.svg").read_text()
+
+
+def test_the_python_example_of_comparing_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_example(blocks("python", TRAINING)[2], service)
+
+    fixed, clr, noise = capsys.readouterr().out.splitlines()
+    assert (fixed.split()[0], clr.split()[0]) == ("fixed", "CLR")
+    assert noise.endswith(") ()")
 
 
 def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from store import curves, jobs
 from store.database import Database
 from store.models import Job
+from store.status import Reason
 from tests.api.lifecycle import BOUNDS, finish
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -28,7 +29,12 @@ def claim_next(database: Database) -> Job | None:
         return jobs.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
 
 
-def end(database: Database, job: Job, *, accuracy: float) -> None:
+def fail(database: Database, job: Job) -> None:
+    with database.write() as session:
+        jobs.fail(session, job.id, 1, Reason.NO_BOUNDS, "it is inconclusive", max_attempts=3)
+
+
+def end(database: Database, job: Job, *, accuracy: float, outcome: str = "trained") -> None:
     """Play the worker of one training job: two looks, then its result."""
     steps = 160
     with database.write() as session:
@@ -41,7 +47,7 @@ def end(database: Database, job: Job, *, accuracy: float) -> None:
     result = {
         "schedule": job.config["schedule"], "num_steps": steps, "final": last, "best": last, "warnings": [],
     }  # fmt: skip
-    finish(database, job.id, "trained", result)
+    finish(database, job.id, outcome, result)
 
 
 def play(database: Database, **accuracies: float) -> None:
@@ -153,6 +159,34 @@ def test_a_finished_one_is_deleted_with_its_jobs(api: TestClient) -> None:
     assert (early.status_code, late.status_code) == (409, 204)
     assert api.get("/jobs").json()["items"] == []
     assert api.get(path).status_code == 404
+
+
+def test_without_a_training_that_succeeded_it_has_failed_and_says_why(
+    api: TestClient, database: Database
+) -> None:
+    path = create(api, entries=[{"schedule": {"policy": "fixed"}}], num_seeds=2)["links"]["self"]
+    while (job := claim_next(database)) is not None:
+        if job.kind == "range_test":
+            finish(database, job.id, "inconclusive", {})
+        else:
+            fail(database, job)
+
+    body = api.get(path).json()
+
+    assert body["status"] == "failed"
+    assert body["warnings"] == ["fixed: 2 of 2 runs failed, no_bounds: it is inconclusive"]
+
+
+def test_runs_that_diverged_are_told_of(api: TestClient, database: Database) -> None:
+    path = create(api, entries=[FIXED, CLR], num_seeds=1)["links"]["self"]
+    while (job := claim_next(database)) is not None:
+        end(database, job, accuracy=0.9, outcome="diverged" if job.config["label"] == "fixed" else "trained")
+
+    body = api.get(path).json()
+
+    assert body["status"] == "succeeded"
+    assert body["warnings"] == ["fixed: 1 of 1 runs diverged"]
+    assert body["within_noise"] == ["triangular"]
 
 
 def test_they_are_listed_page_by_page(api: TestClient) -> None:

@@ -14,6 +14,8 @@ JOB_ID = "11111111-2222-3333-4444-555555555555"
 JOB = f"/range-tests/{JOB_ID}"
 TRAINING_ID = "66666666-7777-8888-9999-000000000000"
 TRAINING = f"/training-jobs/{TRAINING_ID}"
+COMPARISON_ID = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+COMPARISON = f"/comparisons/{COMPARISON_ID}"
 BOUNDS = {
     "base_lr": 0.01,
     "max_lr": 0.1,
@@ -55,6 +57,63 @@ def training(status: str = "queued", **fields: Any) -> dict[str, Any]:
     """A training job as the service answers it, waiting for the range test where `links` are not given."""
     links = {"self": TRAINING, "range_test": JOB}
     return job(status, id=TRAINING_ID, kind="training_job", links=links, result=None, warnings=[]) | fields
+
+
+def comparison(status: str = "queued", **fields: Any) -> dict[str, Any]:
+    """A comparison as the service answers it, before its first job ended."""
+    progress = {"completed": 0, "total": 10, "unit": "jobs"}
+    nothing = {"metric": None, "target": None, "test": TEST, "within_noise": [], "rows": [], "warnings": []}
+    return {
+        "id": COMPARISON_ID,
+        "workload": "digits-mlp",
+        "status": status,
+        "progress": progress,
+        "created_at": "2026-11-25T12:00:05.000000Z",
+        "links": {"self": COMPARISON},
+        **nothing,
+    } | fields
+
+
+def row(label: str, **fields: Any) -> dict[str, Any]:
+    """A row of a comparison as the service answers it, the best one where nothing else is said."""
+    return {
+        "label": label,
+        "schedule": {"policy": "fixed", "lr": 0.05},
+        "optimizer": "SGD",
+        "jobs": [f"{label[0]}{seed}" for seed in range(3)],
+        "statuses": {"succeeded": 3},
+        "final": {"mean": 0.98, "std": 0.001},
+        "best": {"mean": 0.985, "std": 0.001},
+        "num_steps": 688,
+        "steps_to_target": 120.5,
+        "reached": 3,
+        "diverged": 0,
+        "p_value": None,
+        "within_noise": True,
+    } | fields
+
+
+TEST = "Welch's t-test over seeds"
+LOST = {"p_value": 0.0123, "within_noise": False}
+DIVERGED = {"final": None, "best": None, "steps_to_target": None, "reached": 0, "diverged": 3}
+COMPARED = {
+    "metric": "accuracy",
+    "target": 0.95,
+    "within_noise": ["CLR"],
+    "rows": [
+        row(
+            "fixed",
+            final={"mean": 0.95, "std": 0.002},
+            best={"mean": 0.96, "std": None},
+            steps_to_target=300.0,
+            reached=2,
+            **LOST,
+        ),
+        row("CLR"),
+        row("wild", **DIVERGED, within_noise=False),
+    ],
+    "warnings": ["wild: 3 of 3 runs diverged"],
+}
 
 
 def cycle_end(cycle: int, step: int, **fields: Any) -> dict[str, Any]:

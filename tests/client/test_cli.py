@@ -210,8 +210,8 @@ def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: 
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
-        "range-test bounds train resume checkpoints jobs status curve plot cancel workloads workload schedule "
-        "serve demo api worker migrate settings"
+        "range-test bounds train resume checkpoints compare comparisons jobs status curve plot cancel workloads "
+        "workload schedule serve demo api worker migrate settings"
     )
 
     for command in commands.split():
