@@ -1,14 +1,13 @@
 """Comparisons over HTTP: several schedules on one workload at an equal budget, their table and their picture."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, field_validator, model_validator
 from sqlalchemy.orm import Session
 
+from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
 from api.errors import carrying, invalid, pointer_to, responses
 from api.examples import COMPARISON_REQUESTS
 from api.job_requests import (
@@ -21,25 +20,23 @@ from api.job_requests import (
 )
 from api.jobs import POLL_S, JobId, Page, Paging
 from api.pictures import PICTURES, Format, picture
-from api.plain import Moment, Text, moment, refuse_unknown, require_json
+from api.plain import Text, refuse_unknown, require_json
 from api.state import Opened, State
 from api.training_jobs import forget_files, queue_training
 from api.training_requests import TrainingJobRequest, TrainingOptions, check_schedule
 from api.workloads import find_workload
-from clr.comparison import TEST, Metric, Row, Run, compare
+from clr.comparison import compare
 from clr.comparison_plots import comparison_figure
 from clr.optimizers import OptimizerSpec
 from clr.partial_schedules import lacks_rates
 from clr.planning import MOST_SEEDS
 from clr.presets import PRESETS, Preset
-from store import comparisons, curves
+from store import comparisons
 from store.comparisons import NewComparison
-from store.models import Comparison, Job
-from store.status import FINAL, Status
+from store.status import FINAL
 
 log = logging.getLogger(__name__)
 
-TRAINING_JOB = "training_job"
 MOST_ENTRIES = 30
 LENGTHS = ("step_size", "step_size_down", "t_0", "num_steps", "stages")  # of a schedule's own
 
@@ -121,56 +118,6 @@ def _label(entry: Entry) -> str:
     return policy if entry.optimizer is None else f"{entry.optimizer.name} {policy}"
 
 
-class SpreadView(BaseModel):
-    """Mean and sample standard deviation over the seeds."""
-
-    mean: float
-    std: float | None
-
-
-class RowView(BaseModel):
-    """What became of one entry; `p_value` is against the best mean, null of the best itself."""
-
-    label: str
-    schedule: dict[str, Any]
-    optimizer: str
-    jobs: list[str]
-    statuses: dict[str, int]
-    final: SpreadView | None
-    best: SpreadView | None = Field(description="of the best cycle ends")
-    num_steps: int | None
-    steps_to_target: float | None
-    reached: int = Field(description="runs that reached the target")
-    diverged: int
-    p_value: float | None
-    within_noise: bool
-
-
-class ComparisonStatus(BaseModel):
-    """How a comparison stands: succeeded once all jobs are final and one training at least succeeded."""
-
-    id: str
-    name: str | None
-    tags: list[str]
-    workload: str
-    status: Status
-    progress: dict[str, Any]
-    created_at: Moment
-    links: dict[str, str]
-
-
-class ComparisonView(ComparisonStatus):
-    """A comparison with its table; rows are filled in as jobs end."""
-
-    metric: Metric | None
-    target: float | None
-    test: str
-    within_noise: list[str] = Field(description="the best, and what may be as good")
-    rows: list[RowView]
-    warnings: list[str]
-    config: dict[str, Any]
-
-
 @router.post(
     "",
     status_code=202,
@@ -194,7 +141,7 @@ def create_comparison(
         comparison, replayed = comparisons.create(session, new)
         if not replayed:
             _fan_out(session, state, body, comparison.id)
-        view = _view(session, comparison)
+        view = view_of(session, comparison)
     state.sweeper.ring()
     log.info("queued a comparison on %s", comparison.workload, extra={"comparison_id": comparison.id})
     accept(response, view.links["self"], replayed=replayed)
@@ -235,7 +182,7 @@ def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[
     with state.database.read() as session:
         found = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
         page, token = paging.page(found)
-        items = [ComparisonStatus(**_standing(one, comparisons.jobs_of(session, one.id))) for one in page]
+        items = [ComparisonStatus(**standing_of(one, comparisons.jobs_of(session, one.id))) for one in page]
     return Page(items=items, next_page_token=token)
 
 
@@ -243,7 +190,7 @@ def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[
 def get_comparison(state: Opened, job_id: JobId, response: Response) -> ComparisonView:
     """The table as far as it is known; `Retry-After` until every job is final."""
     with state.database.read() as session:
-        view = _view(session, comparisons.get(session, job_id))
+        view = view_of(session, comparisons.get(session, job_id))
     if view.status not in FINAL:
         response.headers["Retry-After"] = str(POLL_S)
     return view
@@ -254,7 +201,7 @@ def cancel_comparison(state: Opened, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
     with state.database.write() as session:
         comparisons.request_cancel(session, job_id)
-        return _view(session, comparisons.get(session, job_id))
+        return view_of(session, comparisons.get(session, job_id))
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 409))
@@ -271,110 +218,11 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
     """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
     with state.database.read() as session:
         comparison = comparisons.get(session, job_id)
-        runs, metric = _runs(session, comparison, comparisons.jobs_of(session, job_id))
+        runs, metric = runs_of(session, comparison, comparisons.jobs_of(session, job_id))
     target, _ = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
     return picture(
         lambda: comparison_figure(
             runs, metric=metric or "accuracy", target=target, title=comparison.workload
         ),
         format,
-    )
-
-
-def _view(session: Session, comparison: Comparison) -> ComparisonView:
-    of_it = comparisons.jobs_of(session, comparison.id)
-    runs, metric = _runs(session, comparison, of_it)
-    target, rows = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
-    entries = {entry["label"]: entry for entry in comparison.config["entries"]}
-    views = [_row(row, entries[row.label]["schedule"], _of_label(of_it, row.label)) for row in rows]
-    return ComparisonView(
-        **_standing(comparison, of_it),
-        metric=metric,
-        target=target,
-        test=TEST,
-        within_noise=[row.label for row in rows if row.within_noise],
-        rows=views,
-        warnings=_unequal(rows)
-        + [told for label in entries for told in _lost(label, _of_label(of_it, label))],
-        config=comparison.config,
-    )
-
-
-def _unequal(rows: Sequence[Row]) -> list[str]:
-    steps = {row.num_steps for row in rows if row.num_steps is not None}
-    return ["the budgets differ after rounding to whole cycles: see num_steps"] if len(steps) > 1 else []
-
-
-def _lost(label: str, of_label: Sequence[Job]) -> list[str]:
-    """How many runs of an entry have no part in its means, and why."""
-    diverged = sum(job.outcome == "diverged" for job in of_label)
-    failed = [job for job in of_label if job.status == Status.FAILED]
-    told = [f"{label}: {diverged} of {len(of_label)} runs diverged"] if diverged else []
-    if failed:
-        why = f"{failed[0].reason}: {failed[0].message}"
-        told.append(f"{label}: {len(failed)} of {len(of_label)} runs failed, {why}")
-    return told
-
-
-def _standing(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
-    path = f"/comparisons/{comparison.id}"
-    completed = sum(job.status in FINAL for job in of_it)
-    trainings = [job for job in of_it if job.kind == TRAINING_JOB]
-    telling = of_it if completed < len(of_it) else trainings  # a range test alone is no success
-    return {
-        **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload")},
-        "status": comparisons.status_of([job.status for job in telling]),
-        "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
-        "created_at": moment(comparison.created_at),
-        "links": {"self": path} | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
-    }
-
-
-def _of_label(of_it: Sequence[Job], label: str) -> list[Job]:
-    trained = [job for job in of_it if job.kind == TRAINING_JOB and job.config["label"] == label]
-    return sorted(trained, key=lambda job: int(job.config["seed"]))
-
-
-def _row(row: Row, schedule: dict[str, Any], of_label: Sequence[Job]) -> RowView:
-    statuses = [job.status for job in of_label]
-    resolved = next((job.result["schedule"] for job in of_label if job.result), schedule)
-    return RowView(
-        **asdict(row),
-        schedule=resolved,
-        optimizer=of_label[0].config["optimizer"]["name"] if of_label else "",
-        jobs=[job.id for job in of_label],
-        statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
-    )
-
-
-def _runs(
-    session: Session, comparison: Comparison, of_it: Sequence[Job]
-) -> tuple[dict[str, list[Run]], Metric | None]:
-    """The runs that succeeded, by label, and what they are measured by; None before the first one."""
-    ended = [job for job in of_it if job.kind == TRAINING_JOB and job.result]
-    looks = {job.id: curves.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
-    finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
-    metric: Metric | None = None
-    if finals:
-        metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
-    runs = {
-        entry["label"]: [_run(job, looks[job.id], metric) for job in _of_label(ended, entry["label"])]
-        for entry in comparison.config["entries"]
-    }
-    return runs, metric
-
-
-def _run(job: Job, looks: Any, metric: Metric | None) -> Run:
-    result = job.result or {}
-
-    def value(name: str) -> float | None:
-        end = result[name]
-        return None if end is None or metric is None or job.outcome == "diverged" else end[metric]
-
-    return Run(
-        seed=job.config["seed"],
-        num_steps=result["num_steps"],
-        final=value("final"),
-        best=value("best"),
-        looks=looks,
     )
