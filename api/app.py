@@ -14,6 +14,7 @@ from api import (
     analyses,
     checkpoints,
     comparisons,
+    confirmations,
     health,
     jobs,
     metrics,
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    of_jobs = (range_tests, results, analyses, training_jobs, checkpoints, comparisons, jobs)
+    of_jobs = (range_tests, results, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
     app.include_router(health.router)

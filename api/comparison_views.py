@@ -51,6 +51,7 @@ class ComparisonStatus(BaseModel):
     progress: dict[str, Any]
     created_at: Moment
     links: dict[str, str]
+    range_test_id: str | None = Field(description="of the range test whose bounds it puts to the test")
 
 
 class ComparisonView(ComparisonStatus):
@@ -108,7 +109,7 @@ def standing_of(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
     trainings = [job for job in of_it if job.kind == TRAINING_JOB]
     telling = of_it if completed < len(of_it) else trainings  # a range test alone is no success
     return {
-        **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload")},
+        **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
         "status": comparisons.status_of([job.status for job in telling]),
         "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
         "created_at": moment(comparison.created_at),

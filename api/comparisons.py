@@ -33,6 +33,7 @@ from clr.planning import MOST_SEEDS
 from clr.presets import PRESETS, Preset
 from store import comparisons
 from store.comparisons import NewComparison
+from store.models import Comparison
 from store.status import FINAL
 
 log = logging.getLogger(__name__)
@@ -128,24 +129,26 @@ def create_comparison(
     state: Opened, body: ComparisonRequest, response: Response, idempotency_key: IdempotencyKey = None
 ) -> ComparisonView:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
+    about = {"idempotency_key": idempotency_key, "request_hash": request_hash(body)}
     with state.database.write() as session:
-        workload = find_workload(session, str(body.workload))
-        new = NewComparison(
-            workload=workload.name,
-            config=_config(body),
-            name=body.name,
-            tags=body.tags,
-            idempotency_key=idempotency_key,
-            request_hash=request_hash(body),
-        )
-        comparison, replayed = comparisons.create(session, new)
-        if not replayed:
-            _fan_out(session, state, body, comparison.id)
+        comparison, replayed = queue_comparison(session, state, body, **about)
         view = view_of(session, comparison)
     state.sweeper.ring()
-    log.info("queued a comparison on %s", comparison.workload, extra={"comparison_id": comparison.id})
     accept(response, view.links["self"], replayed=replayed)
     return view
+
+
+def queue_comparison(
+    session: Session, state: State, body: ComparisonRequest, **about: Any
+) -> tuple[Comparison, bool]:
+    """Queue what is asked for; (the comparison, replayed). about: more fields of `NewComparison`."""
+    workload = find_workload(session, str(body.workload))
+    new = NewComparison(workload=workload.name, config=_config(body), name=body.name, tags=body.tags, **about)
+    comparison, replayed = comparisons.create(session, new)
+    if not replayed:
+        _fan_out(session, state, body, comparison.id)
+        log.info("queued a comparison on %s", workload.name, extra={"comparison_id": comparison.id})
+    return comparison, replayed
 
 
 def _config(body: ComparisonRequest) -> dict[str, Any]:

@@ -151,6 +151,7 @@ COMPARISON_STATUS: dict[str, Any] = {
     "created_at": "2026-11-25T12:00:00.000000Z",
     "links": {"self": COMPARISON_PATH}
     | {name: f"{COMPARISON_PATH}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
+    "range_test_id": None,
 }
 COMPARISON: dict[str, Any] = COMPARISON_STATUS | {
     "metric": "accuracy",
@@ -176,6 +177,17 @@ COMPARISON: dict[str, Any] = COMPARISON_STATUS | {
     ],
     "warnings": [],
     "config": {"preset": None, "entries": [], "seed": 0, "num_seeds": 3, "num_cycles": 4},
+}
+
+CONFIRMATION: dict[str, Any] = {
+    "comparison": COMPARISON_STATUS | {"range_test_id": JOB_ID},
+    "verdict": {
+        "outcome": "confirmed",
+        "base_lr": 0.025,
+        "max_lr": 0.1,
+        "margin": 0.001,
+        "message": "max_lr / 2 was better, but within the noise",
+    },
 }
 
 BOUNDS: dict[str, Any] = {
@@ -296,6 +308,8 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_comparisons": {"200": _page(COMPARISON_STATUS)},
     "get_comparison": {"200": COMPARISON},
     "cancel_comparison": {"200": COMPARISON | {"status": "cancelling"}},
+    "confirm": {"202": COMPARISON | {"status": "queued", "range_test_id": JOB_ID}},
+    "list_confirmations": {"200": {"items": [CONFIRMATION]}},
     "list_checkpoints": {"200": {"items": [CHECKPOINT]}},
     "list_all_jobs": {"200": _page(JOB_STATUS)},
     "get_job": {"200": JOB_STATUS},

@@ -25,6 +25,7 @@ class NewComparison:
     config: dict[str, Any]
     name: str | None = None
     tags: Sequence[str] = ()
+    range_test_id: str | None = None
     idempotency_key: str | None = None
     request_hash: str | None = None
 
@@ -42,6 +43,7 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
             tags=list(new.tags),
             workload=new.workload,
             config=new.config,
+            range_test_id=new.range_test_id,
             created_at=now(),
             idempotency_key=new.idempotency_key,
             request_hash=new.request_hash,
@@ -72,6 +74,12 @@ def find(session: Session, *, limit: int, after: tuple[float, str] | None = None
     if after is not None:
         query = query.where(tuple_(Comparison.created_at, Comparison.id) < after)
     return list(session.scalars(query))
+
+
+def of_range_test(session: Session, job_id: str) -> list[Comparison]:
+    """Those that put its bounds to the test, newest first."""
+    confirming = select(Comparison).where(Comparison.range_test_id == job_id)
+    return list(session.scalars(confirming.order_by(Comparison.created_at.desc(), Comparison.id.desc())))
 
 
 def jobs_of(session: Session, comparison_id: str) -> list[Job]:

@@ -130,6 +130,7 @@ class Comparison(Base):
     __table_args__ = (
         UniqueConstraint("idempotency_key"),
         Index("comparisons_by_age", "created_at", "id"),
+        Index("comparisons_of_range_test", "range_test_id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -137,6 +138,7 @@ class Comparison(Base):
     tags: Mapped[list[str]]
     workload: Mapped[str] = mapped_column(String(200))
     config: Mapped[dict[str, Any]]
+    range_test_id: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[float]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))

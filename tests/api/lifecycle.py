@@ -11,6 +11,7 @@ from store.database import Database
 BOUNDS = {
     "base_lr": 0.025,
     "max_lr": 0.1,
+    "constant_lr": 0.05,
     "base_lr_interval": [0.02, 0.03],
     "max_lr_interval": [0.08, 0.12],
     "rule_base": "quarter_of_max",

@@ -41,6 +41,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "GET /range-tests/{id}/bounds",
         "POST /range-tests/{id}/analyses",
         "GET /range-tests/{id}/analyses",
+        "POST /range-tests/{id}/confirmations",
+        "GET /range-tests/{id}/confirmations",
         "GET /range-tests/{id}/curve",
         "GET /range-tests/{id}/plot.{format}",
         "POST /training-jobs",

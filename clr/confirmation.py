@@ -1,0 +1,81 @@
+"""A recommendation put to the test: short trainings around it at an equal budget, and what they say of it.
+
+The paper's own advice (section 3.3 and its conclusions): look whether the bounds hold by training with them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from clr.comparison import TEST, Metric, Run, compare
+
+FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
+NUM_CYCLES = 2  # of each training
+OURS = "max_lr"
+
+
+def entries(bounds: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What to compare: cycles within half, the whole and double the bounds, the constant rate, one cycle."""
+    base_lr, max_lr, constant_lr = (bounds[name] for name in ("base_lr", "max_lr", "constant_lr"))
+    cycles = [
+        {
+            "label": label,
+            "schedule": {"policy": "triangular", "base_lr": factor * base_lr, "max_lr": factor * max_lr},
+        }
+        for label, factor in FACTORS.items()
+    ]
+    return [
+        *cycles,
+        {"label": "constant_lr", "schedule": {"policy": "fixed", "lr": constant_lr}},
+        {"label": "one_cycle", "schedule": {"policy": "one_cycle", "base_lr": base_lr, "max_lr": max_lr}},
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the trainings say. base_lr, max_lr: as recommended, or moved to where training was better.
+
+    outcome: `confirmed` when no cycle around ours was better beyond the noise. margin: by how much the best of the
+    three was better, in the metric; 0 when ours was the best, None when ours diverged.
+    """
+
+    outcome: Literal["confirmed", "adjusted"]
+    base_lr: float
+    max_lr: float
+    margin: float | None
+    message: str
+
+
+def verdict(
+    bounds: Mapping[str, Any], runs: Mapping[str, Sequence[Run]], *, metric: Metric
+) -> Verdict | None:
+    """Judge the recommendation by the runs of its comparison, of which only the three cycles can move it.
+
+    None before any of them came to its end.
+    """
+    _, rows = compare({label: runs[label] for label in FACTORS}, metric=metric)
+    by_label = {row.label: row for row in rows}
+    sound = [row for row in rows if row.final is not None and not row.diverged]
+    best = next((row for row in sound if row.p_value is None), None)
+    ours = by_label[OURS]
+    if best is None or best.final is None:
+        return None
+    if ours.diverged or ours.final is None:
+        return _told(bounds, best.label, None, f"training at max_lr diverged, at {best.label} it did not")
+    margin = abs(best.final.mean - ours.final.mean)
+    if best is ours:
+        return _told(bounds, OURS, 0.0, "nothing around it was better")
+    if ours.within_noise:
+        return _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")
+    return _told(bounds, best.label, margin, f"{best.label} was better beyond the noise")
+
+
+def _told(bounds: Mapping[str, Any], label: str, margin: float | None, message: str) -> Verdict:
+    factor = FACTORS[label]
+    return Verdict(
+        outcome="confirmed" if label == OURS else "adjusted",
+        base_lr=factor * bounds["base_lr"],
+        max_lr=factor * bounds["max_lr"],
+        margin=margin,
+        message=f"{message} ({TEST})",
+    )
