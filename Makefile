@@ -46,7 +46,10 @@ format: $(READY) ## rewrite the sources in house format
 bench: $(READY) ## print the benchmark tables
 	@for table in bounds engine queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
+evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (half an hour of one core)
+	@$(BIN)/python -m benchmarks.evidence
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test chaos soak check format bench help
+.PHONY: setup demo serve migrate test chaos soak check format bench evidence help
