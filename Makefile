@@ -46,7 +46,7 @@ format: $(READY) ## rewrite the sources in house format
 bench: $(READY) ## print the benchmark tables
 	@for table in bounds engine queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
-evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (half an hour of one core)
+evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most of an hour)
 	@$(BIN)/python -m benchmarks.evidence
 
 help: ## this list

@@ -41,7 +41,8 @@ def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Every table by its name."""
     made = {"machine": machine(rows), "bounds": bounds(rows), "grid": grids(rows)}
     made |= {f"budgets {workload}": budgets(rows, workload) for workload in STEP_SIZE_EPOCHS}
-    made |= {"fractions": fractions(rows), "control": control(rows), "adaptive": adaptive(rows)}
+    made |= {"fractions": fractions(rows), "baseline": against(rows, FIXED, (*CYCLICAL, "one_cycle"))}
+    made |= {"control": against(rows, CONTROL, CYCLICAL), "adaptive": adaptive(rows)}
     return made | {"windows": windows(rows)}
 
 
@@ -137,20 +138,25 @@ def _fractions(rows: Sequence[Row]) -> Iterator[list[str]]:
         yield [policy, *cells]
 
 
-def control(rows: Sequence[Row]) -> str:
-    """`triangular` and `triangular2` less `decay` at the same budget."""
-    head = ["workload", "budget", CONTROL, "triangular less decay", "p", "triangular2 less decay", "p"]
-    return _table(head, _control(rows))
+def against(rows: Sequence[Row], reference: str, policies: Sequence[str]) -> str:
+    """These policies less the reference at the same budget."""
+    head = [
+        "workload",
+        "budget",
+        reference,
+        *(cell for name in policies for cell in (f"{name} less it", "p")),
+    ]
+    return _table(head, _against(rows, reference, policies))
 
 
-def _control(rows: Sequence[Row]) -> Iterator[list[str]]:
+def _against(rows: Sequence[Row], reference: str, policies: Sequence[str]) -> Iterator[list[str]]:
     for workload in STEP_SIZE_EPOCHS:
         for eighths in EIGHTHS:
-            alone = _at(rows, workload, CONTROL, eighths)
+            alone = _at(rows, workload, reference, eighths)
             cells = []
-            for policy in ("triangular", "triangular2"):
+            for policy in policies:
                 compared = Welch.of(_at(rows, workload, policy, eighths), alone)
-                cells += [str(compared), f"{compared.p:.2f}"]
+                cells += [str(compared), _p(compared)]
             yield [workload, FRACTIONS[eighths], spread(alone), *cells]
 
 
@@ -175,7 +181,7 @@ def _adaptive(rows: Sequence[Row]) -> Iterator[list[str]]:
             cells = [spread(sample) for sample in (*samples, cycled)]
             for sample in (samples[0], best):
                 compared = Welch.of(cycled, sample)
-                cells += [str(compared), f"{compared.p:.2f}"]
+                cells += [str(compared), _p(compared)]
             partly = [accuracies(rows, workload, optimizer, "triangular", PARTLY)]
             partly.append(
                 accuracies(rows, workload, optimizer, FIXED, PARTLY, _chosen(rows, workload, optimizer))
@@ -196,7 +202,7 @@ def _windows(rows: Sequence[Row]) -> Iterator[list[str]]:
         for policy in WINDOWS:
             sample = _at(rows, workload, policy, FULL)
             compared = Welch.of(sample, triangle)
-            cells += [spread(sample), str(compared), f"{compared.p:.2f}"]
+            cells += [spread(sample), str(compared), _p(compared)]
         yield [workload, *cells]
 
 
@@ -219,13 +225,17 @@ def _at(rows: Sequence[Row], workload: str, policy: str, eighths: int) -> list[f
     return accuracies(rows, workload, SGD, policy, eighths, lr)
 
 
+def _p(compared: Welch) -> str:
+    return f"{compared.p:.3f}" if compared.p >= 0.001 else "< 0.001"
+
+
 def _first(eighths: Iterator[int]) -> str:
     return FRACTIONS.get(next(eighths, 0), "never")
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [head, ["---"] * len(head), *lines]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    body = [f"| {' | '.join(cells)} |" for cells in (head, *lines)]
+    return "\n".join([body[0], "|" + "---|" * len(head), *body[1:]])
 
 
 def inserted(page: str, made: dict[str, str]) -> str:
