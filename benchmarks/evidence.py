@@ -185,12 +185,12 @@ def main() -> None:
             raw.write(json.dumps(row) + "\n")
             raw.flush()
 
-        if {k: v for k, v in machine().items()} not in rows:
-            keep(machine())
         for workload, optimizer in studies():
             if asked.only and workload not in asked.only:
                 continue
             while todo := missing(wanted(workload, optimizer, rows), rows):
+                if (here := machine()) not in rows:
+                    keep(here)
                 bounds = bounds_of(rows, workload, optimizer)
                 for number, row in enumerate(measured(todo, bounds, asked.processes), 1):
                     keep(row)
