@@ -1,7 +1,7 @@
 """What holds for every route."""
 
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -125,7 +125,7 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_cure(broker_url: s
     ("path", "allowed"),
     [
         ("/range-tests", "GET, HEAD, POST"),
-        (f"/range-tests/{uuid4()}", "DELETE, GET, HEAD"),
+        (f"/range-tests/{UUID(int=7)}", "DELETE, GET, HEAD"),
         ("/jobs", "GET, HEAD"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -311,7 +311,7 @@ def test_two_jobs_without_a_key_are_two_jobs(api: TestClient) -> None:
     assert create(api)["id"] != create(api)["id"]
 
 
-@pytest.mark.parametrize("job_id", ["nonsense", str(uuid4()), "%00", "../etc"])
+@pytest.mark.parametrize("job_id", ["nonsense", str(UUID(int=7)), "%00", "../etc"])
 def test_an_id_of_no_job_is_not_found(api: TestClient, job_id: str) -> None:
     asked = [("GET", path) for path in ("", "/bounds", "/curve", "/plot.svg")]
     for method, path in [*asked, ("DELETE", ""), ("POST", "/cancel")]:

@@ -70,7 +70,11 @@ def test_a_traceback_is_in_its_line(log_lines: Lines) -> None:
     assert line["traceback"].endswith("ArithmeticError: the reason")
 
 
-@pytest.mark.parametrize("value", [float("nan"), Unprintable(), {(1, 2): 3}, "\ud800", b"\xff", {1}])
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), Unprintable(), {(1, 2): 3}, "\ud800", b"\xff", {1}],
+    ids=lambda value: type(value).__name__,
+)
 def test_a_value_that_json_does_not_have_breaks_no_line(log_lines: Lines, value: object) -> None:
     around: list[object] = [value]
     around.append(around)

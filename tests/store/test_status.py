@@ -35,7 +35,7 @@ def test_a_move_happens_exactly_when_the_table_allows_it(
             assert jobs.get(session, job_id).status == source
 
 
-@pytest.mark.parametrize("to", [to for to in FINAL if to in MOVES[Status.RUNNING]])
+@pytest.mark.parametrize("to", sorted(FINAL & MOVES[Status.RUNNING]))
 def test_a_final_move_ends_the_lease_and_notes_the_time(database: Database, to: Status) -> None:
     job_id = job_in(database, Status.RUNNING)
 
