@@ -11,6 +11,7 @@ from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, stan
 from api.errors import carrying, invalid, pointer_to, responses
 from api.examples import COMPARISON_REQUESTS
 from api.job_requests import (
+    LAST_SEED,
     IdempotencyKey,
     Seed,
     WorkloadRequest,
@@ -31,6 +32,7 @@ from clr.optimizers import OptimizerSpec
 from clr.partial_schedules import lacks_rates
 from clr.planning import MOST_SEEDS
 from clr.presets import PRESETS, Preset
+from clr.training_job import LENGTHS
 from store import comparisons
 from store.comparisons import NewComparison
 from store.models import Comparison
@@ -39,7 +41,6 @@ from store.status import FINAL
 log = logging.getLogger(__name__)
 
 MOST_ENTRIES = 30
-LENGTHS = ("step_size", "step_size_down", "t_0", "num_steps", "stages")  # of a schedule's own
 
 router = APIRouter(prefix="/comparisons", tags=["comparisons"])
 
@@ -72,6 +73,7 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
     )
     target: FiniteFloat | None = Field(
         default=None,
+        strict=True,
         description="steps are counted until it is reached: an accuracy in [0, 1], or a loss where there are no "
         "classes; default: the mean final value of the first entry",
     )
@@ -88,6 +90,8 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
     def _comparable(self) -> Self:
         if not self.entries and self.preset is None:
             raise invalid("/entries", f"must be given, or a preset: {', '.join(PRESETS)}")
+        if self.seed + self.num_seeds - 1 > LAST_SEED:
+            raise invalid("/seed", f"the last seed must be at most {LAST_SEED}")
         in_cycles = self.num_steps is None and self.num_epochs is None
         for index, entry in enumerate(self.entries):
             own = [name for name in LENGTHS if name in entry.schedule]

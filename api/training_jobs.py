@@ -20,6 +20,7 @@ from api.state import Opened, State
 from api.training_requests import BUDGETS, DAY_S, Budget, TrainingJobRequest, foreseen
 from api.workloads import find_workload
 from clr.partial_schedules import lacks_rates
+from clr.policies import parse_schedule
 from clr.training_plots import training_figure
 from store import checkpoints, curves, jobs
 from store.errors import NotFound
@@ -89,6 +90,10 @@ def create_training_job(
         job, replayed = queue_training(
             session, state, body, idempotency_key=idempotency_key, request_hash=request_hash(body)
         )
+    return _accepted(state, response, job, replayed=replayed)
+
+
+def _accepted(state: State, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
     state.sweeper.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
@@ -103,16 +108,21 @@ def queue_training(
 
     label: in its comparison. about: more fields of `NewJob`. Raises a 422 problem.
     """
+    made = jobs.made_before(session, KIND, about.get("idempotency_key"), about.get("request_hash"))
+    if made is not None:
+        return made, True
     source = _range_test(session, body.range_test_id)
     if source is not None:
         body = _as_in(body, source)
     workload = find_workload(session, str(body.workload))
     config = resolve(body, workload) | {"resume_from": None, "resume_at": 0, "label": label}
     _check_momentum(config)
-    config["warnings"] = _mismatches(config, source) + foreseen(config, max_steps=state.settings.max_steps)
+    config["warnings"] = _unlike_the_range_test(config, source) + foreseen(
+        config, max_steps=state.settings.max_steps
+    )
     new = NewJob(
         kind=KIND, workload=workload.name, config=config, name=body.name, tags=body.tags,
-        **{"after_job": body.range_test_id} | about,
+        **{"after_job": body.range_test_id if lacks_rates(body.schedule) else None} | about,
     )  # fmt: skip
     job, replayed = jobs.create(session, new)
     if not replayed and new.after_job is None and lacks_rates(body.schedule):
@@ -160,11 +170,16 @@ def _as_in(body: TrainingJobRequest, source: Job) -> TrainingJobRequest:
     )
 
 
-def _mismatches(config: dict[str, Any], source: Job | None) -> list[str]:
-    if source is None:
-        return []
-    others = [name for name in FROM_RANGE_TEST if config[name] != source.config[name]]
-    return [f"the bounds were found with another {name}: {source.config[name]}" for name in others]
+def _unlike_the_range_test(config: dict[str, Any], source: Job | None) -> list[str]:
+    if not lacks_rates(config["schedule"]):
+        return ["the bounds of range_test_id are not used: the schedule has its own rates"] if source else []
+    there = source.config if source else config
+    others = [name for name in FROM_RANGE_TEST if config[name] != there[name]]
+    told = [f"the bounds were found with another {name}: {there[name]}" for name in others]
+    for name, plain in (("accumulation_steps", 1), ("clip_grad_norm", None), ("precision", "float32")):
+        if config[name] != plain:
+            told.append(f"a range test has no {name}: the bounds are those without it")
+    return told
 
 
 def _check_momentum(config: dict[str, Any]) -> None:
@@ -198,25 +213,28 @@ def resume_training_job(
 
     The budget comes on top of what was trained. 409 where the job still runs, diverged or has no checkpoint.
     """
+    about = {"idempotency_key": idempotency_key, "request_hash": request_hash(body, job_id)}
     with state.database.write() as session:
-        before = jobs.get(session, job_id, kind=KIND)
-        config = _resumed(session, before, body)
-        config["warnings"] = foreseen(config, max_steps=state.settings.max_steps)
-        new = NewJob(
-            kind=KIND,
-            workload=before.workload,
-            config=config,
-            name=body.name or before.name,
-            tags=body.tags or before.tags,
-            idempotency_key=idempotency_key,
-            request_hash=request_hash(body, job_id),
-        )
-        job, replayed = jobs.create(session, new)
-    state.sweeper.ring()
-    log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
-    view = TrainingJobView.of(job)
-    accept(response, view.links["self"], replayed=replayed)
-    return view
+        made = jobs.made_before(session, KIND, **about)
+        job, replayed = (made, True) if made else _queue_resume(session, state, job_id, body, **about)
+    return _accepted(state, response, job, replayed=replayed)
+
+
+def _queue_resume(
+    session: Session, state: State, job_id: str, body: ResumeRequest, **about: Any
+) -> tuple[Job, bool]:
+    before = jobs.get(session, job_id, kind=KIND)
+    config = _resumed(session, before, body)
+    config["warnings"] = foreseen(config, max_steps=state.settings.max_steps)
+    new = NewJob(
+        kind=KIND,
+        workload=before.workload,
+        config=config,
+        name=body.name or before.name,
+        tags=body.tags or before.tags,
+        **about,
+    )
+    return jobs.create(session, new)
 
 
 def _resumed(session: Session, before: Job, body: ResumeRequest) -> dict[str, Any]:
@@ -229,8 +247,9 @@ def _resumed(session: Session, before: Job, body: ResumeRequest) -> dict[str, An
         raise Problem(409, "no_checkpoint", "the job left no checkpoint to go on from")
     [trained] = curves.load(session, before.id, series=())
     schedule = trained.plan["schedule"]
-    if schedule["policy"] == "one_cycle":
-        raise Problem(409, "schedule_ended", "one_cycle has no second cycle to go on with")
+    ends_at = parse_schedule(schedule).length(1) if schedule["policy"] in ("one_cycle", "staged") else None
+    if ends_at is not None and kept[0].step + 1 >= ends_at:
+        raise Problem(409, "schedule_ended", f"{schedule['policy']} has ended: nothing is left to go on with")
     return before.config | {
         "schedule": schedule,
         "resume_from": before.id,

@@ -51,7 +51,7 @@ class Budget(Body):
 
     num_cycles: StrictInt | None = Field(default=None, ge=1, le=1_000_000, description="default: 4")
     num_steps: StrictInt | None = Field(default=None, ge=1, le=10**12)
-    num_epochs: FiniteFloat | None = Field(default=None, gt=0, le=1e9)
+    num_epochs: FiniteFloat | None = Field(default=None, gt=0, le=1e9, strict=True)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -68,6 +68,7 @@ class TrainingOptions(Budget):
         default=None,
         gt=0,
         le=100_000,
+        strict=True,
         description="half a cycle in epochs, where the schedule has no step_size; default 2 (the paper: 2 to 10)",
     )
     round_to_cycles: StrictBool = Field(
@@ -85,7 +86,7 @@ class TrainingOptions(Budget):
     )
     accumulation_steps: StrictInt = Field(default=1, ge=1, le=4096, description="batches of one step")
     clip_grad_norm: FiniteFloat | None = Field(
-        default=None, gt=0, description="largest 2-norm of the gradient"
+        default=None, gt=0, strict=True, description="largest 2-norm of the gradient"
     )
     precision: Precision = Field(default="float32", description="bfloat16: under torch's autocast")
     timeout_s: Timeout = DAY_S
@@ -122,6 +123,8 @@ class TrainingJobRequest(TrainingOptions, WorkloadRequest):
             raise invalid("/workload", "must be given, or a range_test_id")
         if self.base_momentum > self.max_momentum:
             raise invalid("/max_momentum", f"must be at least base_momentum ({self.base_momentum:g})")
+        if self.num_cycles is not None and {"stages", "num_steps"} & set(self.schedule):
+            raise invalid("/num_cycles", f"{self.schedule['policy']} has an end of its own: leave it out")
         bounded = "max_lr" in by_policy()[self.schedule["policy"]].model_fields
         if self.cycle_momentum and not bounded:
             raise invalid("/cycle_momentum", f"{self.schedule['policy']} has no bounds to be opposite to")
@@ -147,14 +150,9 @@ def foreseen(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
             )
         except BudgetRefused as error:
             refusals.append(str(error))
-        except ValidationError as error:
-            raise invalid_at(error, dict(config["schedule"]), "schedule") from None
         else:
             told.append(list(plan.warnings))
-    if len(set(refusals)) == 1 and not told:
-        raise invalid(f"/{budget}", refusals[0])
     if not told:
-        raise invalid(
-            f"/{budget}", "ends inside a cycle: ask for whole cycles, or let round_to_cycles be true"
-        )
+        alike = len(set(refusals)) == 1
+        raise invalid(f"/{budget}", refusals[0] if alike else "it does not end with whole cycles")
     return told[0] if len(told) == 2 and told[0] == told[1] else []

@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, SupportsFloat
 
+from pydantic import ValidationError
+
 from clr.partial_schedules import complete
-from clr.policies import Schedule
+from clr.policies import Schedule, Staged
 from clr.range_test import HeldOut, Point
 
 Precision = Literal["float32", "bfloat16"]
 
 STEP_SIZE_EPOCHS = 2.0  # of half a cycle: the paper's 2 to 10 epochs (section 3.2)
 NUM_CYCLES = 4  # the paper: at least 3 cycles, 4 or more are better (section 3.2)
+LENGTHS = ("step_size", "step_size_down", "t_0", "t_mult", "num_steps", "stages")  # of a schedule's own
+MOST_GROWN = 64  # periods of a schedule whose periods grow: more are longer than any budget
 LOOKS = 100  # at the held-out set in one job, cycle ends not counted
 
 
@@ -63,10 +67,16 @@ class TrainingPlan:
         step, number = 0, 0
         while step < self.num_steps:
             cycle = self.schedule.cycle_at(step)
-            stop = cycle.stop if cycle is not None and step in cycle else step + 2 * self.step_size
+            stop = cycle.stop if cycle is not None and step in cycle else self._nominal_end(step)
             number += 1
             yield number, range(step, min(stop, self.num_steps))
             step = stop
+
+    def _nominal_end(self, step: int) -> int:
+        """Where a cycle of the step size would end, in a policy or a stage without cycles."""
+        stop = step + 2 * self.step_size
+        stages = self.schedule.stages if isinstance(self.schedule, Staged) else ()
+        return min([stop, *(stage.end for stage in stages if step < stage.end)])
 
     def ends_cycle(self, step: int) -> bool:
         """Whether a cycle ends with this step; a pass over all cycles."""
@@ -91,22 +101,17 @@ def plan_training(
     rates = {name: bounds[name] if bounds else None for name in ("base_lr", "max_lr")}
     probe = complete(config.schedule, **rates, step_size=step_size, num_steps=10**9)
     budget = _budget(config, probe, step_size, steps_per_epoch, resume_at)
-    schedule = complete(config.schedule, **rates, step_size=step_size, num_steps=budget)
-    num_steps, warnings = budget, []
-    if (whole := whole_cycles(schedule, budget)) != budget and not _whole_by_epochs(config):
+    if budget - resume_at > max_steps:
+        raise BudgetRefused(f"more than the {max_steps} steps that one job may take")
+    schedule = _fitting(config.schedule, rates, step_size, budget)
+    num_steps, warnings = whole_cycles(schedule, budget, after=resume_at), []
+    if num_steps != budget and not _whole_by_epochs(config):
         said = f"{budget} steps end inside a cycle of {schedule.policy}"
         if not config.round_to_cycles:
-            raise BudgetRefused(f"{said}; the nearest whole cycles end at {whole}")
-        warnings.append(f"{said}: rounded to whole cycles, {whole} steps")
-        num_steps = whole
-    elif whole != budget:
-        num_steps = whole
-    if num_steps - resume_at > max_steps:
-        raise BudgetRefused(
-            f"{num_steps - resume_at} steps are more than the {max_steps} that one job may take"
-        )
+            raise BudgetRefused(f"{said}; the nearest whole cycles end at {num_steps}")
+        warnings.append(f"{said}: rounded to whole cycles, {num_steps} steps")
     return TrainingPlan(
-        schedule=schedule,
+        schedule=_fitting(config.schedule, rates, step_size, num_steps),
         step_size=step_size,
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,
@@ -116,13 +121,30 @@ def plan_training(
     )
 
 
-def whole_cycles(schedule: Schedule, num_steps: int) -> int:
-    """The nearest number of steps (>= 1) that ends a cycle; num_steps where there are none."""
+def whole_cycles(schedule: Schedule, num_steps: int, *, after: int = 0) -> int:
+    """The nearest number of steps (> after) that ends a cycle; num_steps where there are none."""
     cycle = schedule.cycle_at(num_steps - 1)
-    if cycle is None or cycle.stop <= num_steps:
-        return num_steps if cycle is None else cycle.stop
+    if cycle is None or cycle.stop <= after:
+        return num_steps
     nearer_down = num_steps - cycle.start < cycle.stop - num_steps
-    return cycle.start if cycle.start > 0 and nearer_down else cycle.stop
+    return cycle.start if cycle.start > after and nearer_down else cycle.stop
+
+
+def _fitting(
+    partial: Mapping[str, Any], rates: Mapping[str, float | None], step_size: int, num_steps: int
+) -> Schedule:
+    """The whole schedule of a budget; what cannot be completed for it is the budget's fault."""
+    try:
+        return complete(
+            partial,
+            base_lr=rates["base_lr"],
+            max_lr=rates["max_lr"],
+            step_size=step_size,
+            num_steps=num_steps,
+        )
+    except ValidationError as error:
+        told = [f"{one['loc'][-1]} {one['msg'].removeprefix('Value error, ')}" for one in error.errors()]
+        raise BudgetRefused(f"for {num_steps} steps {'; '.join(told)}") from None
 
 
 def _step_size(config: TrainingConfig, steps_per_epoch: int, bounds: Mapping[str, Any] | None) -> int:
@@ -145,6 +167,8 @@ def _budget(
     cycles = config.num_cycles or NUM_CYCLES
     if "num_steps" in type(schedule).model_fields and "num_steps" not in config.schedule:
         return resume_at + 2 * step_size * cycles  # one_cycle: as long as so many cycles of the others
+    if getattr(schedule, "t_mult", 1) > 1:
+        cycles = min(cycles, MOST_GROWN)
     before = 0
     if resume_at and (last := schedule.phase(resume_at - 1)) is not None:
         before = last[0]
@@ -153,7 +177,7 @@ def _budget(
 
 def _whole_by_epochs(config: TrainingConfig) -> bool:
     """Whether the budget is whole cycles in epochs, which steps show only up to rounding."""
-    if config.num_epochs is None or "step_size" in config.schedule:
+    if config.num_epochs is None or any(name in config.schedule for name in LENGTHS):
         return False
     cycles = config.num_epochs / (2 * (config.step_size_epochs or STEP_SIZE_EPOCHS))
     return math.isclose(cycles, round(cycles)) and cycles > 0.5

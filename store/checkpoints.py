@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from store.database import now
 from store.models import Checkpoint, Job
 
+AT_ONCE = 500  # ids in one statement; databases have a limit
 FOLDER = "checkpoints"  # in a worker's data directory
 
 
@@ -56,4 +57,7 @@ def of_job(session: Session, job_id: str) -> list[Checkpoint]:
 
 def without_job(session: Session, job_ids: Sequence[str]) -> set[str]:
     """Those of the ids that no job has any more."""
-    return set(job_ids) - set(session.scalars(select(Job.id).where(Job.id.in_(job_ids))))
+    known: set[str] = set()
+    for first in range(0, len(job_ids), AT_ONCE):
+        known |= set(session.scalars(select(Job.id).where(Job.id.in_(job_ids[first : first + AT_ONCE]))))
+    return set(job_ids) - known

@@ -92,9 +92,9 @@ def status_of(statuses: Sequence[str]) -> Status:
     """How a comparison stands whose jobs stand so: it is running until all of them are final."""
     counts = Counter(statuses)
     if set(statuses) <= FINAL:
-        ends = (Status.CANCELLED, Status.SUCCEEDED, Status.FAILED)
+        ends = (Status.SUCCEEDED, Status.CANCELLED, Status.FAILED)
         return next((status for status in ends if counts[status]), Status.SUCCEEDED)
-    if counts[Status.CANCELLING] or counts[Status.CANCELLED]:
+    if set(statuses) - FINAL == {Status.CANCELLING}:
         return Status.CANCELLING
     return Status.QUEUED if set(statuses) == {Status.QUEUED} else Status.RUNNING
 
@@ -121,6 +121,7 @@ def remove(session: Session, comparison_id: str) -> list[str]:
     unfinished = sum(job.status not in FINAL for job in of_it)
     if unfinished:
         raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
+    jobs.refuse_needed(session, [job.id for job in of_it])
     session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
     session.execute(delete(Comparison).where(Comparison.id == comparison_id))
     return [job.id for job in of_it]

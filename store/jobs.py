@@ -61,11 +61,20 @@ def create(session: Session, new: NewJob) -> tuple[Job, bool]:
     ).scalar_one_or_none()
     if job is not None:
         return job, False
-    same_key = and_(Job.kind == new.kind, Job.idempotency_key == new.idempotency_key)
-    job = session.execute(select(Job).where(same_key)).scalar_one()
-    if job.request_hash != new.request_hash:
+    made = made_before(session, new.kind, new.idempotency_key, new.request_hash)
+    assert made is not None
+    return made, True
+
+
+def made_before(
+    session: Session, kind: str, idempotency_key: str | None, request_hash: str | None
+) -> Job | None:
+    """The job that this Idempotency-Key made; None of a new one. Raises `KeyReused` when the body was another."""
+    same_key = and_(Job.kind == kind, Job.idempotency_key == idempotency_key)
+    job = session.scalar(select(Job).where(same_key)) if idempotency_key is not None else None
+    if job is not None and job.request_hash != request_hash:
         raise KeyReused
-    return job, True
+    return job
 
 
 def get(session: Session, job_id: str, *, kind: str | None = None) -> Job:
@@ -122,6 +131,14 @@ def followers(session: Session, job_id: str) -> int:
     return session.scalar(waiting) or 0
 
 
+def refuse_needed(session: Session, job_ids: Sequence[str]) -> None:
+    """Raise `Conflict` where a job that is not final needs what one of these found, or its checkpoints."""
+    needs = or_(Job.after_job.in_(job_ids), Job.config["resume_from"].as_string().in_(job_ids))
+    open_job = session.scalar(select(Job.id).where(Job.status.not_in(FINAL), needs).limit(1))
+    if open_job is not None:
+        raise Conflict(f"the job {open_job} needs it and is not final: wait, or cancel that first")
+
+
 def _ready_at() -> ColumnElement[float]:
     """Since when nothing but a worker is missing: it was created, or what it waits for ended."""
     before = aliased(Job)
@@ -158,10 +175,12 @@ def request_cancel(session: Session, job_id: str) -> Job:
 def remove(session: Session, job_id: str) -> None:
     """Delete a job with everything measured.
 
-    Raises `NotFound`, and `Conflict` while it may still run or a queued job waits for what it found.
+    Raises `NotFound`, and `Conflict` while it may still run, another needs it, or it is part of a comparison.
     """
-    if followers(session, job_id):
-        raise Conflict("a queued job waits for what this one found: cancel that first")
+    refuse_needed(session, [job_id])
+    job = session.get(Job, job_id)
+    if job is not None and job.comparison_id is not None:
+        raise Conflict(f"it is part of the comparison {job.comparison_id}: delete that")
     removed = session.execute(
         delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.id)
     ).scalar_one_or_none()

@@ -77,9 +77,7 @@ def run_training_job(
     with seeded(seed):
         if state is not None:
             trainer.load_state_dict(state)
-        read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
-        step = _step(trainer, plan, config)
-        for row in run_training(plan, step, trainer.evaluate, first_step=next_step, read_every=read_every):
+        for row in () if ends.stale else _rows(plan, trainer, config, next_step):
             if isinstance(row, Point | HeldOut):
                 recorder.add(row)
                 finite = math.isfinite(row.loss)
@@ -112,11 +110,18 @@ def _stored_ends(plan: TrainingPlan, stored: list[StoredSweep], *, before: int) 
             yield CycleEnd(number, looks[cycle[-1]])
 
 
-def _step(trainer: Trainer, plan: TrainingPlan, config: dict[str, Any]) -> Callable[[float], Tensor]:
-    if not config["cycle_momentum"]:
-        return trainer.step
-    momentum = (config["base_momentum"], config["max_momentum"])
-    return lambda lr: trainer.step(lr, opposite(lr, plan.schedule, momentum))
+def _rows(
+    plan: TrainingPlan, trainer: Trainer, config: dict[str, Any], first_step: int
+) -> Iterator[Point | HeldOut | CycleEnd]:
+    step: Callable[[float], Tensor] = trainer.step
+    if config["cycle_momentum"]:
+        momentum = (config["base_momentum"], config["max_momentum"])
+
+        def step(lr: float) -> Tensor:
+            return trainer.step(lr, opposite(lr, plan.schedule, momentum))
+
+    read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
+    return run_training(plan, step, trainer.evaluate, first_step=first_step, read_every=read_every)
 
 
 class _Saver:

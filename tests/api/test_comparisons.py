@@ -149,6 +149,28 @@ def test_cancelling_it_cancels_all_its_jobs(api: TestClient) -> None:
     assert api.post(f"{path}/cancel").status_code == 409
 
 
+def test_one_cancelled_job_does_not_cancel_the_others(api: TestClient, database: Database) -> None:
+    body = create(api, entries=[FIXED], num_seeds=2)
+    job_id = body["rows"][0]["jobs"][0]
+
+    api.post(f"/training-jobs/{job_id}/cancel")
+    before = api.get(body["links"]["self"]).json()["status"]
+    play(database, fixed=0.9)
+
+    assert before == "running"
+    assert api.get(body["links"]["self"]).json()["status"] == "succeeded"
+
+
+def test_a_job_of_it_is_not_deleted_alone(api: TestClient) -> None:
+    body = create(api, entries=[FIXED], num_seeds=1)
+    api.post(f"{body['links']['self']}/cancel")
+
+    answer = api.delete(f"/training-jobs/{body['rows'][0]['jobs'][0]}")
+
+    assert answer.status_code == 409
+    assert body["id"] in answer.json()["detail"]
+
+
 def test_a_finished_one_is_deleted_with_its_jobs(api: TestClient) -> None:
     path = create(api, entries=[CLR])["links"]["self"]
     early = api.delete(path)
@@ -225,6 +247,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"entries": [FIXED | {"optimizer": {"name": "Adan"}}]}, "/entries/0/optimizer/name", "AdamW"),
     ({"entries": [FIXED | {"scheduler": 1}]}, "/entries/0/scheduler", "schedule"),
+    ({"entries": [{"schedule": {"policy": "sgdr", "t_mult": 3}}]}, "/entries/0/schedule/t_mult", "num_steps"),
+    ({"preset": "paper", "seed": 2_000_000_000}, "/seed", "last seed"),
     ({"preset": "paper", "num_seeds": 0}, "/num_seeds", "greater than or equal to 1"),
     ({"preset": "paper", "num_steps": 10_000_000}, "/num_steps", "more than"),
     ({"workload": "mnist", "preset": "paper"}, "/workload", "known"),

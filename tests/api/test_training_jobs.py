@@ -166,6 +166,20 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"precision": "float16"}, "/precision", "bfloat16"),
     ({"workload": "mnist"}, "/workload", "known: digits"),
     ({"range_test_id": "nothing"}, "/range_test_id", "no such range test"),
+    ({"num_cycles": 1, "schedule": {"policy": "staged", "stages": [STAGE]}}, "/num_cycles", "end of its own"),
+    (
+        {"num_cycles": 9, "schedule": {"policy": "one_cycle", "num_steps": 60}},
+        "/num_cycles",
+        "end of its own",
+    ),
+    ({"num_steps": 10**12}, "/num_steps", "more than the 10000"),
+    (
+        {"num_cycles": 10**6, "schedule": {"policy": "sgdr", "t_mult": 2}},
+        "/num_cycles",
+        "more than the 10000",
+    ),
+    ({"num_epochs": True}, "/num_epochs", "valid number"),
+    ({"clip_grad_norm": "1"}, "/clip_grad_norm", "valid number"),
     ({"num_cycle": 3}, "/num_cycle", "did you mean num_cycles"),
 ]
 
@@ -186,6 +200,49 @@ def test_a_workload_or_a_range_test_must_be_named(api: TestClient) -> None:
     answer = api.post("/training-jobs", json={})
 
     assert answer.json()["errors"][0]["pointer"] == "/workload"
+
+
+def test_a_schedule_that_may_fit_a_longer_epoch_is_accepted(api: TestClient) -> None:
+    schedule = {"policy": "one_cycle", "base_lr": 0.02, "max_lr": 0.1, "step_size": 100}
+
+    create(api, schedule=schedule, num_epochs=1)
+
+
+def test_what_a_range_test_cannot_know_is_warned_of(api: TestClient) -> None:
+    body = create(api, accumulation_steps=8)
+
+    assert body["warnings"] == ["a range test has no accumulation_steps: the bounds are those without it"]
+
+
+def test_a_range_test_beside_rates_is_not_waited_for(api: TestClient) -> None:
+    source = lifecycle.create(api)
+
+    body = create(api, range_test_id=source["id"], schedule=RATES)
+
+    assert body["after_job"] is None
+    assert body["warnings"] == ["the bounds of range_test_id are not used: the schedule has its own rates"]
+
+
+def test_a_replay_answers_the_first_job_whatever_became_of_its_range_test(
+    api: TestClient, database: Database
+) -> None:
+    source = lifecycle.create(api)
+    body = {"range_test_id": source["id"]}
+    first = api.post("/training-jobs", json=body, headers={"Idempotency-Key": "k"})
+    finish(database, claim(database), "inconclusive", INCONCLUSIVE)
+
+    again = api.post("/training-jobs", json=body, headers={"Idempotency-Key": "k"})
+
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+
+
+def test_a_job_that_another_goes_on_from_is_not_deleted(api: TestClient, database: Database) -> None:
+    job_id = trained(api, database)
+    api.post(f"/training-jobs/{job_id}/resume", json={})
+
+    answer = api.delete(f"/training-jobs/{job_id}")
+
+    assert answer.status_code == 409
 
 
 def test_rounding_that_is_known_at_once_is_said_at_once(api: TestClient) -> None:
@@ -255,14 +312,19 @@ def test_a_range_test_of_ones_own_is_left_alone(api: TestClient) -> None:
     assert api.get(f"/range-tests/{source['id']}").json()["status"] == "queued"
 
 
-def test_a_range_test_that_is_waited_for_is_not_deleted(api: TestClient, database: Database) -> None:
+@pytest.mark.parametrize("running", [False, True])
+def test_a_range_test_that_a_training_needs_is_not_deleted(
+    api: TestClient, database: Database, running: bool
+) -> None:
     body = create(api)
     finish(database, claim(database), "bounds_found", BOUNDS)
+    if running:
+        claim(database)
 
     answer = api.delete(body["links"]["range_test"])
 
     assert answer.status_code == 409
-    assert "waits" in answer.json()["detail"]
+    assert body["id"] in answer.json()["detail"]
 
 
 def test_checkpoints_are_listed(api: TestClient, database: Database) -> None:

@@ -57,7 +57,7 @@ def test_children_read_what_the_parent_decided(tmp_path: Path) -> None:
 
     assert env["CLR_PORT"] == "1234"
     assert env["CLR_DATA_DIR"] == str(tmp_path)
-    assert env["CLR_API_KEYS"] == '["secret"]'
+    assert env["CLR_API_KEYS"] == '["a secret"]'
 
 
 def test_a_data_directory_that_cannot_be_written_is_a_clear_refusal(tmp_path: Path) -> None:

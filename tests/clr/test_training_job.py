@@ -73,7 +73,7 @@ def test_whole_cycles_in_epochs_are_no_rounding_though_their_steps_are() -> None
 
 
 def test_more_steps_than_a_job_may_take_are_refused() -> None:
-    with pytest.raises(BudgetRefused, match="160 steps are more than the 100"):
+    with pytest.raises(BudgetRefused, match="more than the 100 steps"):
         plan_training(TrainingConfig(schedule=TRIANGULAR), steps_per_epoch=10, max_steps=100)
 
 
@@ -131,6 +131,51 @@ def test_whole_cycles_may_grow(steps: int, whole: int) -> None:
     schedule = parse_schedule({"policy": "sgdr", "base_lr": 0.0, "max_lr": 0.1, "t_0": 10, "t_mult": 2})
 
     assert whole_cycles(schedule, steps) == whole
+
+
+def test_a_stage_without_cycles_ends_where_it_ends() -> None:
+    stages = [
+        {"start": 0, "end": 50, "schedule": {"policy": "fixed", "lr": 0.1}},
+        {"start": 50, "end": 130, "schedule": TRIANGULAR | {"step_size": 20}},
+    ]
+
+    planned = plan({"policy": "staged", "stages": stages})
+
+    assert [cycle.stop for _, cycle in planned.cycles()] == [40, 50, 90, 130]
+
+
+@pytest.mark.parametrize("own", [{"t_mult": 2}, {"t_0": 15}])
+def test_epochs_are_no_whole_cycles_of_a_schedule_with_lengths_of_its_own(own: dict[str, int]) -> None:
+    schedule = {"policy": "sgdr", "base_lr": 0.0, "max_lr": 0.1} | own
+
+    with pytest.raises(BudgetRefused):
+        plan(schedule, num_epochs=8, round_to_cycles=False)
+
+
+def test_periods_that_grow_without_end_are_refused_not_counted() -> None:
+    schedule = {"policy": "sgdr", "base_lr": 0.0, "max_lr": 0.1, "t_0": 10, "t_mult": 2}
+
+    with pytest.raises(BudgetRefused, match="more than the"):
+        plan(schedule, num_cycles=1_000_000)
+
+
+def test_what_a_schedule_takes_from_the_budget_it_takes_from_the_rounded_one() -> None:
+    schedule: Any = plan({"policy": "exp_range"}, bounds=BOUNDS, num_steps=100).schedule
+
+    assert schedule.gamma**120 == pytest.approx(0.99994**42_000)
+
+
+def test_a_schedule_that_does_not_fit_the_budget_is_refused_plainly() -> None:
+    schedule = {"policy": "one_cycle", "base_lr": 0.01, "max_lr": 0.1, "step_size": 40}
+
+    with pytest.raises(BudgetRefused, match="for 43 steps step_size must be at most 20"):
+        plan(schedule, num_steps=43)
+
+
+def test_something_is_always_left_to_train_after_what_was() -> None:
+    planned = plan(TRIANGULAR | {"step_size": 20}, num_steps=7, resume_at=80)
+
+    assert planned.num_steps == 120
 
 
 def test_more_cycles_come_on_top_of_those_before() -> None:

@@ -216,6 +216,32 @@ def test_a_checkpoint_inside_a_cycle_is_as_good(
     assert_same_training(database, here, job, whole)
 
 
+def test_a_job_that_stopped_early_stays_stopped(database: Database, here: Settings) -> None:
+    stale = {
+        "params": {"fault": "none"},
+        "schedule": SCHEDULE | {"base_lr": 0.0, "max_lr": 1e-30},
+        "num_cycles": 9,
+        "patience": 2,
+    }
+    whole = train(database, here, **stale)
+    job_id = queue(database, **stale)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Recorder, "finish", _die)
+        with pytest.raises(Killed):
+            answer(database, here)
+    with database.write() as session:
+        jobs.fail(session, job_id, 1, Reason.WORKER_LOST, "killed", max_attempts=3)
+
+    job = again(database, here, job_id)
+
+    assert job.result == whole.result
+    assert_same_training(database, here, job, whole)
+
+
+def _die(_: Recorder) -> None:
+    raise Killed
+
+
 def _remove(file: Path) -> None:
     file.unlink()
 
