@@ -71,6 +71,12 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Of the weights and the order of batches. Default 0.")
     ] = None,
+    round_to_cycles: Annotated[
+        bool, typer.Option(help="What to do with a budget that ends inside a cycle: round it, or refuse it.")
+    ] = True,
+    eval_every: Annotated[
+        int | None, typer.Option(help="Steps between looks at the held-out set. Default: about 100 looks.")
+    ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many cycle ends in a row that are not the best.")
     ] = None,
@@ -116,6 +122,8 @@ def train(
         "optimizer": optimizer_of(optimizer, optimizer_param),
         "batch_size": batch_size,
         "seed": seed,
+        "round_to_cycles": None if round_to_cycles else False,
+        "eval_every": eval_every,
         "patience": patience,
         "cycle_momentum": cycle_momentum or None,
         "accumulation_steps": accumulation_steps,
