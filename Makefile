@@ -46,7 +46,10 @@ format: $(READY) ## rewrite the sources in house format
 bench: $(READY) ## print the benchmark tables
 	@for table in bounds engine recording queueing; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
+quality: $(READY) ## how good the recommended bounds are (long; goes on where it stopped)
+	@$(BIN)/python -m benchmarks.quality
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test chaos soak check format bench help
+.PHONY: setup demo serve migrate test chaos soak check format bench quality help
