@@ -39,18 +39,16 @@ class Sweeps:
 
     def measure(self, plan: SweepPlan) -> Sweep:
         """The sweep of this plan."""
-        if _key(asdict(plan)) not in self._known:
+        planned = asdict(plan)
+        key = _key(planned)
+        if key not in self._known:
             started = time.process_time()
             sweep = measured(self._task, plan)
-            row = {
-                "task": self._task.name,
-                "plan": asdict(plan),
-                "seconds": round(time.process_time() - started, 3),
-                "series": _columns(sweep),
-            }
+            seconds = round(time.process_time() - started, 3)
+            row = {"task": self._task.name, "plan": planned, "seconds": seconds, "series": _columns(sweep)}
             self._kept.add(row)
-            self._known[_key(row["plan"])] = row
-        return Sweep.from_columns(asdict(plan), self._known[_key(asdict(plan))]["series"])
+            self._known[key] = row
+        return Sweep.from_columns(planned, self._known[key]["series"])
 
     def seconds(self, sweep: Sweep) -> float:
         """How long it took to measure."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmarks.quality.workloads import OWN
 from clr.optimizers import parse_optimizer
 from clr.training import Trainer
-from clr.workload import DatasetMissing, Problem
+from clr.workload import DatasetMissing, Problem, Workload
 from worker.catalogue import load_workloads
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
@@ -85,7 +85,7 @@ def _loss_of_mean(problem: Problem) -> float:
 
 
 @cache
-def _workloads() -> dict[str, Any]:
+def _workloads() -> dict[str, Workload]:
     return load_workloads() | {workload.name: workload for workload in OWN}
 
 
