@@ -49,7 +49,10 @@ bench: $(READY) ## print the benchmark tables
 evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most of an hour)
 	@$(BIN)/python -m benchmarks.evidence
 
+quality: $(READY) ## how good the recommended bounds are (long; goes on where it stopped)
+	@$(BIN)/python -m benchmarks.quality
+
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test chaos soak check format bench evidence help
+.PHONY: setup demo serve migrate test chaos soak check format bench evidence quality help

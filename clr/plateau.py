@@ -22,6 +22,7 @@ WINDOW = 0.05  # of the sweep, over which the score is averaged
 TOLERANCE = 0.02  # of the whole rise, by which the plateau may lie below the peak
 NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jitter between neighbours
 MIN_ACCURACY_RISE = 0.03
+SAMPLING_ERRORS = 5.0  # a rise of less may be luck: on random labels the accuracy wanders by up to 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,17 @@ class Score:
         before = self.raw[: max(int(self.smooth.argmax()) + 1, len(self.raw) // 2)]
         return float(1.4826 * np.median(np.abs(np.diff(before))) / math.sqrt(2))
 
+    @property
+    def sampling_error(self) -> float:
+        """The standard error of the highest accuracy, as the held-out set is finite; it does not show as jitter.
+
+        How many examples it has is read off the smallest step between values.
+        """
+        apart = np.diff(np.unique(self.raw))
+        apart = apart[apart > 1e-6]  # less is float32's rounding
+        peak = float(self.smooth.max())
+        return math.sqrt(max(0.0, peak * (1 - peak)) * float(apart.min())) if apart.size else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Plateau:
@@ -50,7 +62,7 @@ class Plateau:
 
     floor, peak: lowest and highest smoothed score. rise_lr: where it first leaves the floor for good.
     lower_lr, upper_lr: the stretch around the peak. reaches_end: the score had not fallen when the sweep ended.
-    learns: the rise stands out from the jitter.
+    learns: the rise stands out from the jitter and from the luck of a finite held-out set.
     """
 
     metric: Metric
@@ -109,7 +121,6 @@ def plateau(sweep: Sweep) -> Plateau | None:
     first, last = _stretch(good, best)
     risen = values[: best + 1] > floor + 0.1 * (peak - floor)
     still_low = np.flatnonzero(~risen)
-    threshold = max(NOISE_FACTOR * measured.jitter, MIN_ACCURACY_RISE * (measured.metric == "accuracy"))
     broke_off = measured.broken or sweep.points[-1].step < sweep.plan.num_steps - 1
     at_end = last == len(values) - 1
     if at_end and broke_off:  # the rates just before a break brought it about
@@ -124,7 +135,7 @@ def plateau(sweep: Sweep) -> Plateau | None:
         lower_lr=float(measured.lr[first]),
         upper_lr=float(measured.lr[last]),
         reaches_end=at_end and not broke_off,
-        learns=peak - _untrained(sweep, measured, best) > threshold,
+        learns=peak - _untrained(sweep, measured, best) > _luck(measured),
     )
 
 
@@ -147,6 +158,14 @@ def depth(sweep: Sweep) -> float:
 
 def _window(num_values: int) -> int:
     return max(3, round(WINDOW * num_values)) | 1
+
+
+def _luck(measured: Score) -> float:
+    """The rise that a curve without learning may show."""
+    jitter = NOISE_FACTOR * measured.jitter
+    if measured.metric != "accuracy":
+        return jitter
+    return max(jitter, MIN_ACCURACY_RISE, SAMPLING_ERRORS * measured.sampling_error)
 
 
 def _untrained(sweep: Sweep, measured: Score, best: int) -> float:

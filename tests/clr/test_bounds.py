@@ -158,6 +158,16 @@ def test_pure_noise_is_inconclusive(metric: str, first_seed: int) -> None:
     assert doubt_of(sweeps).why == "no_learning"
 
 
+def test_an_accuracy_that_wanders_as_on_random_labels_is_inconclusive() -> None:
+    def luck(lr: float) -> float:
+        """Of 400 held-out examples in ten classes: it drifts by four standard errors, without jitter."""
+        return round(400 * (0.1 - 0.03 * math.cos(6 * lr))) / 400
+
+    sweeps = [measured(plan(seed=seed), lambda lr: 2.3 - 0.05 * math.sin(3 * lr), luck) for seed in range(3)]
+
+    assert doubt_of(sweeps).why == "no_learning"
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.3])
 @pytest.mark.parametrize("metric", ["accuracy", "held_out_loss", "loss"])
 def test_a_loss_that_only_rises_is_inconclusive(metric: str, noise: float) -> None:

@@ -1,0 +1,73 @@
+"""`python -m benchmarks.quality [--only TASK ...] [--measure | --print]`: train the oracle, measure, print the tables.
+
+What was measured before is not measured again; two processes with different tasks share the work.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from benchmarks.quality.measuring import Sweeps
+from benchmarks.quality.methods import OURS, REPEATS, answers
+from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
+from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
+from benchmarks.quality.tasks import TASKS, Task
+from benchmarks.quality.verdicts import verdicts
+
+
+def measure(task: Task) -> None:
+    """Everything that the tables need of a task."""
+    started = time.perf_counter()
+    train_oracle(task)
+    sweeps = Sweeps(task)
+    for seed in REPEATS:
+        for effort in OURS:
+            sweeps.range_test(seed, effort)
+    print(f"{task.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+
+
+def tables(tasks: Sequence[Task]) -> None:
+    """Print them for the tasks whose oracle is there."""
+    oracles = {task.name: oracle for task in tasks if (oracle := load_oracle(task)) is not None}
+    found = {task.name: answers(task, Sweeps(task)) for task in tasks if task.name in oracles}
+    print(
+        f"{len(found)} tasks, {len(REPEATS)} repeats; regret in points against the best of {GRID} rates, "
+        f"up to {len(SEEDS)} seeds each; none: no answer\n"
+    )
+    _print(methods_table(found, oracles))
+    for effort in OURS:
+        print(f"Ours, {effort}\n")
+        _print(tasks_table(found, oracles, f"ours, {effort}"))
+    _print(verdicts_table({effort: verdicts(effort) for effort in OURS}))
+
+
+def _print(lines: Iterable[str]) -> None:
+    print("\n".join(lines), end="\n\n", flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.quality", description="how good the recommended max_lr is"
+    )
+    parser.add_argument("--only", nargs="+", metavar="TASK", help="these tasks, as the tables call them")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--measure", action="store_true", help="measure, but print no tables")
+    either.add_argument("--print", action="store_true", help="the tables of the tasks with a finished oracle")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    given = arguments()
+    wanted = [task for task in TASKS if not given.only or task.name in given.only]
+    for task in [] if given.print else wanted:
+        if task.is_here:
+            measure(task)
+        else:
+            print(f"{task.name}: left out, its data is not on this machine", file=sys.stderr)
+    if not given.measure:
+        tables(wanted)

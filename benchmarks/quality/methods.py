@@ -1,0 +1,61 @@
+"""Who answers: our range test, other packages' rules on our exponential sweeps, constants, and the floor to beat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.quality.measuring import Sweeps
+from benchmarks.quality.tasks import FOLKLORE, Task
+from clr.bounds import Bounds, find_bounds
+from clr.candidates import RULES, candidates
+from clr.range_test import Effort, Sweep
+
+REPEATS = (0, 10, 20, 30, 40)  # first seeds
+OURS: tuple[Effort, ...] = ("standard", "quick")
+FLOOR_FACTOR = 2.5  # fastai's `minimum` is a tenth of the rate of the lowest loss: a quarter of it
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """max_lr, or None and why; what it cost in updates and in seconds of CPU, held-out looks among them."""
+
+    lr: float | None
+    why: str | None = None
+    steps: int = 0
+    seconds: float = 0.0
+
+
+def answers(task: Task, sweeps: Sweeps) -> dict[str, list[Answer]]:
+    """What every method says of a task, once for each of `REPEATS`."""
+    found: dict[str, list[Answer]] = {}
+    for effort in OURS:
+        found[f"ours, {effort}"] = [ours(task, sweeps, seed, effort) for seed in REPEATS]
+    found["folklore"] = [Answer(FOLKLORE[task.optimizer]) for _ in REPEATS]
+    short = [sweeps.range_test(seed, "quick")[0] for seed in REPEATS]
+    scouts = [sweeps.range_test(seed, "standard")[0] for seed in REPEATS]
+    found["floor"] = [_read(sweeps, sweep, "minimum", FLOOR_FACTOR) for sweep in short]
+    for rule in RULES:
+        found[rule] = [_read(sweeps, sweep, rule) for sweep in short]
+        found[f"{rule}, scout"] = [_read(sweeps, sweep, rule) for sweep in scouts]
+    return found
+
+
+def ours(task: Task, sweeps: Sweeps, seed: int, effort: Effort) -> Answer:
+    """Our own range test."""
+    measured = sweeps.range_test(seed, effort)
+    bounds = find_bounds(measured, optimizer=task.optimizer)
+    return Answer(
+        bounds.max_lr if isinstance(bounds, Bounds) else None,
+        None if isinstance(bounds, Bounds) else bounds.why,
+        _steps(measured),
+        sum(map(sweeps.seconds, measured)),
+    )
+
+
+def _read(sweeps: Sweeps, sweep: Sweep, rule: str, factor: float = 1.0) -> Answer:
+    lr = next(one.lr for one in candidates([sweep]) if one.name == rule)
+    why = "no answer" if lr is None else None
+    return Answer(lr and factor * lr, why, _steps([sweep]), sweeps.seconds(sweep))
+
+
+def _steps(sweeps: Sequence[Sweep]) -> int:
+    return sum(len(sweep.points) for sweep in sweeps)

@@ -1,0 +1,114 @@
+"""The tasks: a workload with an optimizer, small enough for a core. None of them was chosen by its result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from torch import Tensor, nn
+
+from benchmarks.quality.workloads import OWN
+from clr.optimizers import parse_optimizer
+from clr.training import Trainer
+from clr.workload import DatasetMissing, Problem, Workload
+from worker.catalogue import load_workloads
+
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"name": "SGD"},
+    "momentum": {"name": "SGD", "momentum": 0.9},
+    "adam": {"name": "Adam"},
+    "adamw": {"name": "AdamW", "weight_decay": 0.01},
+}
+FOLKLORE = {"sgd": 0.1, "momentum": 0.01, "adam": 1e-3, "adamw": 1e-3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is trained, and with which of `OPTIMIZERS`. batch_size None: the workload's."""
+
+    workload: str
+    optimizer: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    batch_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As tables and files call it."""
+        return f"{self.workload} {self.optimizer}"
+
+    def problem(self, seed: int) -> Problem:
+        """Ready to train from this seed."""
+        workload = _workloads()[self.workload]
+        params, size = workload.Params(**self.params), self.batch_size or workload.default_batch_size
+        return workload.build(params, seed=seed, batch_size=size, device="cpu")
+
+    def trainer(self, problem: Problem) -> Trainer:
+        """Of this problem, with the task's optimizer."""
+        return Trainer(problem, parse_optimizer(OPTIMIZERS[self.optimizer]), device="cpu")
+
+    def steps_per_epoch(self, problem: Problem) -> int:
+        """The last partial batch is dropped."""
+        return max(
+            1, problem.train_size // (self.batch_size or _workloads()[self.workload].default_batch_size)
+        )
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its data is on this machine."""
+        try:
+            self.problem(0)
+        except DatasetMissing:
+            return False
+        return True
+
+
+def points(problem: Problem, loss: float, accuracy: float | None) -> float:
+    """A held-out result in points: accuracy, or 100 x (1 - loss / loss of predicting the mean), not below 0."""
+    if accuracy is not None:
+        return 100 * accuracy
+    return max(0.0, 100 * (1 - loss / _loss_of_mean(problem)))
+
+
+def chance(problem: Problem) -> float:
+    """The points of one who knows the commonest class, or the mean, and nothing else."""
+    if not problem.classifies:
+        return 0.0
+    targets = problem.held_out[1].flatten()
+    return 100 * float(targets.bincount().max()) / len(targets)
+
+
+def _loss_of_mean(problem: Problem) -> float:
+    targets: Tensor = problem.held_out[1]
+    return float(
+        nn.functional.mse_loss(targets.new_zeros(targets.shape), targets)
+    )  # centred on the training's
+
+
+@cache
+def _workloads() -> dict[str, Workload]:
+    return load_workloads() | {workload.name: workload for workload in OWN}
+
+
+SMALL_FLIGHTS: dict[str, Any] = {"params": {"hidden": 64}, "batch_size": 128}
+SMALL_RESNET: dict[str, Any] = {"params": {"width": 4}, "batch_size": 32}
+
+TASKS = (
+    Task(workload="digits-logistic", optimizer="sgd"),
+    Task(workload="digits-halves", optimizer="momentum"),
+    Task(workload="digits-mlp", optimizer="sgd"),
+    Task(workload="digits-mlp", optimizer="momentum"),
+    Task(workload="digits-mlp", optimizer="adam"),
+    Task(workload="digits-mlp", optimizer="adamw"),
+    Task(workload="digits-plain-cnn", optimizer="momentum"),
+    Task(workload="digits-cnn", optimizer="momentum"),
+    Task(workload="digits-cnn", optimizer="adamw"),
+    Task(workload="mnist5k-bn-mlp", optimizer="momentum"),
+    Task(workload="mnist5k-cnn", optimizer="momentum", params={"width": 8}),
+    Task(workload="mnist5k-cnn", optimizer="adam", params={"width": 8}),
+    Task(workload="flights-mlp", optimizer="momentum", **SMALL_FLIGHTS),
+    Task(workload="flights-mlp", optimizer="adam", **SMALL_FLIGHTS),
+    Task(workload="spoken-digits-cnn", optimizer="momentum", params={"width": 16}),
+    Task(workload="kjv-transformer", optimizer="adamw", params={"width": 32, "depth": 1}),
+    Task(workload="fashion-mnist-resnet", optimizer="momentum", **SMALL_RESNET),
+    Task(workload="fashion-mnist-resnet", optimizer="adamw", **SMALL_RESNET),
+)
