@@ -16,6 +16,7 @@ from clr.doubts import doubt, resolved_from
 from clr.planning import chosen_range
 from clr.plateau import Plateau, at_end, plateau, score
 from clr.range_test import Sweep, SweepPlan
+from clr.ranges import COUNTS, Range, pooled, train_as_well
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
 QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
@@ -107,45 +108,40 @@ def _bounds(
 ) -> Bounds:
     plan = chosen[0].plan
     metric = next(iter(found.values())).metric.replace("_", " ")
-    if tests:
-        edges = [at.upper_lr for at in found.values()]
-        if at_end(list(found.values())):
-            rule_max = "highest_range_that_trains_as_well"
-            reason_max = (
-                f"{metric} held up to {plan.end_lr:.3g}, the end of this range, and a range reaching higher "
-                "trained worse"
-            )
-        else:
-            rule_max = "plateau_ends"
-            reason_max = (
-                f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls"
-            )
-    else:
+    ranges = train_as_well(tests) if tests else []
+    if not tests:
         edges = [QUICK_FACTOR * _lowest(sweep) for sweep in chosen]
-        rule_max = "quarter_of_lowest_loss"
+        max_lr, rule_max = _pool(edges), "quarter_of_lowest_loss"
         reason_max = f"a quarter of {edges[0] / QUICK_FACTOR:.3g}, where one short sweep had its lowest loss"
-    max_lr = _pool(edges)
+    else:
+        max_lr = _rounded(pooled(ranges))
+        edges = [edge for one in ranges if one.weight >= COUNTS for edge in one.edges] or [max_lr]
+        rule_max, reason_max = _why(chosen, found, ranges, metric)
+    max_lr_interval = (min(max_lr, _rounded(min(edges))), max(max_lr, _rounded(max(edges))))
     rises = [at.rise_lr for at in found.values()]
     unresolved = _unresolved(plan, median(rises), max_lr)
     if unresolved is None:
-        base_edges, rule_base = rises, "rise_begins"
-        reason_base = f"{metric} first rises for good here"
+        base_lr, base_lr_interval = _pool(rises), (_rounded(min(rises)), _rounded(max(rises)))
+        rule_base, reason_base = "rise_begins", f"{metric} first rises for good here"
     else:
-        base_edges, rule_base = [edge / UNRESOLVED_DIVISOR for edge in edges], "quarter_of_max"
+        base_lr = _rounded(max_lr / UNRESOLVED_DIVISOR)
+        low, high = max_lr_interval
+        base_lr_interval = (_rounded(low / UNRESOLVED_DIVISOR), _rounded(high / UNRESOLVED_DIVISOR))
+        rule_base = "quarter_of_max"
         reason_base = f"max_lr / 4, the paper's rule of thumb (a third or a fourth): {unresolved}"
-    base_lr = _pool(base_edges)
     return Bounds(
         base_lr=base_lr,
         max_lr=max_lr,
         constant_lr=_rounded(math.sqrt(base_lr * max_lr)),
-        base_lr_interval=(_rounded(min(base_edges)), _rounded(max(base_edges))),
-        max_lr_interval=(_rounded(min(edges)), _rounded(max(edges))),
+        base_lr_interval=base_lr_interval,
+        max_lr_interval=max_lr_interval,
         rule_base=rule_base,
         rule_max=rule_max,
         reason_base=reason_base,
         reason_max=reason_max,
         evidence={
             "range": {"shape": plan.shape, "start_lr": plan.start_lr, "end_lr": plan.end_lr},
+            "ranges": [asdict(one) for one in ranges],
             "seeds": [{"seed": seed, **asdict(at)} for seed, at in found.items()],
             "other_ranges": [
                 {"end_lr": sweep.plan.end_lr, "seed": sweep.plan.seed, "peak": at.peak}
@@ -157,6 +153,26 @@ def _bounds(
         steps_per_epoch=steps_per_epoch,
         warnings=warnings + _untested(base_lr, plan),
         candidates=others,
+    )
+
+
+def _why(
+    chosen: Sequence[Sweep], found: dict[int, Plateau], ranges: Sequence[Range], metric: str
+) -> tuple[str, str]:
+    """The rule that gave max_lr, and its reason."""
+    if sum(one.weight >= COUNTS for one in ranges) > 1:
+        ends = " and ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
+        return "ranges_pooled", (
+            f"the ranges up to {ends} train about as well: the ends of their plateaus, weighted by how well"
+        )
+    if at_end(list(found.values())):
+        return "highest_range_that_trains_as_well", (
+            f"{metric} held up to {chosen[0].plan.end_lr:.3g}, the end of this range, and a range reaching higher "
+            "trained worse"
+        )
+    return (
+        "plateau_ends",
+        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls",
     )
 
 

@@ -19,6 +19,7 @@ from clr.range_test import Sweep
 COLORS = ("#1f6fb4", "#d95f0e", "#3a923a", "#8d5fb8", "#8c564b")
 BASE_COLOR, MAX_COLOR = "#2b8a6e", "#b4233c"
 STYLE: Any = {"svg.hashsalt": "clr-tuner", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False}
+MARGIN = 1.05  # to the right of max_lr, which may lie beyond the range that is drawn
 HEADROOM = 1.15  # of an axis above its data, for the names of the bounds
 
 
@@ -106,6 +107,7 @@ def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 
 
 def _mark(axes: Axes, result: Mapping[str, Any]) -> None:
+    axes.set_xlim(right=max(axes.get_xlim()[1], MARGIN * result["max_lr"]))
     for name, color, side in (("base_lr", BASE_COLOR, "right"), ("max_lr", MAX_COLOR, "left")):
         low, high = result[f"{name}_interval"]
         across = axes.transAxes.inverted().transform(axes.transData.transform((result[name], 0)))[0]
