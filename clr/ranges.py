@@ -12,7 +12,7 @@ from statistics import median
 from clr.plateau import TOLERANCE, depth, plateau
 from clr.range_test import Sweep
 
-COUNTS = math.exp(-1)  # weight from which on a range belongs to the answer
+COUNTS = math.exp(-0.5)  # weight from which on a range trains as well: half a tolerance, 1 % less deep
 
 
 @dataclass(frozen=True, slots=True)
