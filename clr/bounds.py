@@ -161,7 +161,7 @@ def _why(
 ) -> tuple[str, str]:
     """The rule that gave max_lr, and its reason."""
     if sum(one.weight >= COUNTS for one in ranges) > 1:
-        ends = " and ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
+        ends = ", ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
         return "ranges_pooled", (
             f"the ranges up to {ends} train about as well: the ends of their plateaus, weighted by how well"
         )

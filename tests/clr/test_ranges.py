@@ -44,7 +44,7 @@ def test_the_answer_names_the_ranges_that_it_pooled_and_spans_them() -> None:
 
     assert isinstance(found, Bounds)
     assert found.rule_max == "ranges_pooled"
-    assert "0.316 and 1" in found.reason_max
+    assert "0.316, 1" in found.reason_max
     low, high = found.max_lr_interval
     assert low < found.max_lr < high
     assert [one["end_lr"] for one in found.evidence["ranges"]] == [0.316, 1.0, 3.16]
