@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests import services
 TEMPLATE = "clr_template"
 # Small steps gain nothing from more threads, and threads that spin starve the other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A run in a shell's background ignores Ctrl-C, and so would the programs whose Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
