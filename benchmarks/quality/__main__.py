@@ -14,7 +14,7 @@ from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.methods import OURS, REPEATS, answers
 from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
 from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
-from benchmarks.quality.tasks import TASKS, Task
+from benchmarks.quality.tasks import TASKS, UNSEEN_TASKS, Task
 from benchmarks.quality.verdicts import verdicts
 
 
@@ -63,11 +63,18 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     given = arguments()
-    wanted = [task for task in TASKS if not given.only or task.name in given.only]
-    for task in [] if given.print else wanted:
+    seen, unseen = (
+        [task for task in tasks if not given.only or task.name in given.only]
+        for tasks in (TASKS, UNSEEN_TASKS)
+    )
+    for task in [] if given.print else seen + unseen:
         if task.is_here:
             measure(task)
         else:
             print(f"{task.name}: left out, its data is not on this machine", file=sys.stderr)
-    if not given.measure:
-        tables(wanted)
+    for title, tasks in (
+        {} if given.measure else {"The tasks": seen, "Tasks that no constant was chosen on": unseen}.items()
+    ):
+        if tasks:
+            print(f"## {title}\n")
+            tables(tasks)

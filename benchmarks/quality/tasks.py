@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from benchmarks.quality.unseen import UNSEEN
 from benchmarks.quality.workloads import OWN
 from clr.optimizers import parse_optimizer
 from clr.training import Trainer
@@ -86,7 +87,7 @@ def _loss_of_mean(problem: Problem) -> float:
 
 @cache
 def _workloads() -> dict[str, Workload]:
-    return load_workloads() | {workload.name: workload for workload in OWN}
+    return load_workloads() | {workload.name: workload for workload in OWN} | UNSEEN
 
 
 SMALL_FLIGHTS: dict[str, Any] = {"params": {"hidden": 64}, "batch_size": 128}
@@ -111,4 +112,19 @@ TASKS = (
     Task(workload="kjv-transformer", optimizer="adamw", params={"width": 32, "depth": 1}),
     Task(workload="fashion-mnist-resnet", optimizer="momentum", **SMALL_RESNET),
     Task(workload="fashion-mnist-resnet", optimizer="adamw", **SMALL_RESNET),
+)
+
+UNSEEN_TASKS = (  # no constant was chosen on them
+    Task(workload="digits-gru", optimizer="adam"),
+    Task(workload="digits-deep-mlp", optimizer="momentum"),
+    Task(workload="digits-patches", optimizer="adamw"),
+    Task(workload="digits-group-norm-cnn", optimizer="sgd"),
+    Task(workload="breast-cancer-mlp", optimizer="sgd"),
+    Task(workload="diabetes-mlp", optimizer="adam"),
+    Task(workload="mnist5k-mlp", optimizer="sgd", batch_size=128),
+    Task(workload="spoken-digits-gru", optimizer="adam"),
+    Task(workload="kjv-gru", optimizer="adamw", batch_size=8),
+    Task(workload="mnist5k-cnn", optimizer="sgd", params={"width": 8}),
+    Task(workload="flights-mlp", optimizer="adamw", params={"hidden": 64}, batch_size=32),
+    Task(workload="spoken-digits-cnn", optimizer="adamw", params={"width": 16}),
 )
