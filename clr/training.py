@@ -34,21 +34,21 @@ class StagedBatches:
     """
 
     def __init__(self, inputs: Tensor, targets: Tensor, *, batch_size: int, seed: int) -> None:
-        self._inputs, self._targets = inputs, targets
-        self._batch_size = min(batch_size, len(inputs))
+        self.inputs, self.targets = inputs, targets
+        self.batch_size = min(batch_size, len(inputs))
         self.generator = torch.Generator().manual_seed(seed)
         self._epoch, self._drawn, self._skipped = self.generator.get_state(), 0, 0
 
     def __iter__(self) -> Iterator[Batch]:
-        num_examples = len(self._inputs)
+        num_examples = len(self.inputs)
         while True:
             self._epoch = self.generator.get_state()
-            order = torch.randperm(num_examples, generator=self.generator).to(self._inputs.device)
-            whole = [indices for indices in order.split(self._batch_size) if len(indices) == self._batch_size]
+            order = torch.randperm(num_examples, generator=self.generator).to(self.inputs.device)
+            whole = [indices for indices in order.split(self.batch_size) if len(indices) == self.batch_size]
             self._drawn, self._skipped = self._skipped, 0
             for indices in whole[self._drawn :]:
                 self._drawn += 1
-                yield self._inputs[indices], self._targets[indices]
+                yield self.inputs[indices], self.targets[indices]
 
     def state_dict(self) -> dict[str, Any]:
         """Where the last iterator stands: the generator as its epoch began, and the batches drawn since."""
