@@ -48,7 +48,7 @@ class StagedBatches:
             self._drawn, self._skipped = self._skipped, 0
             for indices in whole[self._drawn :]:
                 self._drawn += 1
-                yield self.inputs[indices], self.targets[indices]
+                yield self.inputs.index_select(0, indices), self.targets.index_select(0, indices)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the last iterator stands: the generator as its epoch began, and the batches drawn since."""
@@ -85,6 +85,7 @@ class Trainer:
         self._batches = iter(self._staged or _moved(endless(problem.batches), device))
         self._held_out = problem.held_out
         self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
+        self._parameters = [one for group in self._optimizer.param_groups for one in group["params"]]
         self._accumulation_steps = accumulation_steps
         self._clip_grad_norm = clip_grad_norm
         self._precision = precision
@@ -99,7 +100,8 @@ class Trainer:
             group["lr"] = lr * group.get("lr_scale", 1.0)
             if momentum is not None:
                 set_momentum(group, momentum)
-        self._optimizer.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None  # as `zero_grad`, whose marks for the profiler cost 8 µs a step
         loss = self._backward()
         for _ in range(self._accumulation_steps - 1):
             loss = loss + self._backward()
