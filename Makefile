@@ -59,7 +59,7 @@ evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most
 speed: $(BENCH_READY) ## ms a step of a sweep: ours, by hand and other packages' (minutes)
 	@$(BIN)/python -m benchmarks.speed
 
-quality: $(READY) ## how good the recommended bounds are (long; goes on where it stopped)
+quality: $(BENCH_READY) ## how good the recommended bounds are (long; goes on where it stopped)
 	@$(BIN)/python -m benchmarks.quality
 
 help: ## this list
