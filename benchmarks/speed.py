@@ -26,7 +26,7 @@ MIN_STEPS = 100
 TASKS = (
     Task(workload="digits-mlp", optimizer="momentum"),
     Task(workload="digits-cnn", optimizer="momentum"),
-    Task(workload="mnist5k-cnn", optimizer="momentum", params={"width": 40}),
+    Task(workload="mnist5k-cnn", optimizer="momentum", params={"width": 32}),
 )
 BY_HAND, OURS, LOOKING = "by hand", "ours", "ours, with looks"
 
