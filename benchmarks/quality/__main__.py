@@ -13,6 +13,7 @@ import torch
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.methods import OURS, REPEATS, answers
 from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
+from benchmarks.quality.packages import package_answers
 from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
 from benchmarks.quality.tasks import TASKS, UNSEEN_TASKS, Task
 from benchmarks.quality.verdicts import verdicts
@@ -26,13 +27,18 @@ def measure(task: Task) -> None:
     for seed in REPEATS:
         for effort in OURS:
             sweeps.range_test(seed, effort)
+    package_answers(task)
     print(f"{task.name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
 
 
 def tables(tasks: Sequence[Task]) -> None:
     """Print them for the tasks whose oracle is there."""
     oracles = {task.name: oracle for task in tasks if (oracle := load_oracle(task)) is not None}
-    found = {task.name: answers(task, Sweeps(task)) for task in tasks if task.name in oracles}
+    found = {
+        task.name: answers(task, Sweeps(task)) | package_answers(task)
+        for task in tasks
+        if task.name in oracles
+    }
     print(
         f"{len(found)} tasks, {len(REPEATS)} repeats; regret in points against the best of {GRID} rates, "
         f"up to {len(SEEDS)} seeds each; none: no answer\n"
