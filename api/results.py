@@ -53,7 +53,9 @@ class TriedView(BaseModel):
     label: str
     schedule: dict[str, Any]
     seeds: list[int]
-    finals: list[float | None] = Field(description="after the last step; null where the run diverged")
+    finals: list[float | None] = Field(
+        description="after the last step; null where the run diverged or learned next to nothing"
+    )
     mean: float | None
     dropped_after: int | None
 

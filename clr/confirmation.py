@@ -74,7 +74,7 @@ def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metr
     if ours.diverged or ours.final is None:
         return _told(bounds, best.label, None, f"training at max_lr diverged, at {best.label} it did not")
     margin = abs(best.final.mean - ours.final.mean)
-    if best is ours:
+    if margin == 0:  # ours, or one that ends just where ours does
         return _told(bounds, OURS, 0.0, "nothing around it was better")
     if ours.within_noise:
         return _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")

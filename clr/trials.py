@@ -8,7 +8,7 @@ pushes the other out of the comparison.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from statistics import mean
+from statistics import mean, median
 from typing import Any, Literal, Self
 
 from clr.comparison import Metric, Run
@@ -22,6 +22,8 @@ STEP_SIZE = 80  # with two cycles nearly as long as a sweep of the test, however
 NUM_STEPS = 2 * STEP_SIZE * NUM_CYCLES  # of every run
 NUM_SEEDS = 4  # of those that stay to the end: three tell too little apart
 PAIRS = (("max_lr / 2", "max_lr x 2"), ("constant_lr", "one_cycle"))
+LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
+EDGE = "the bounds moved to the edge of what was tried: a confirmation of them tells whether further is better still"
 MOST_STEPS = NUM_STEPS * (1 + 2 * len(PAIRS) + (NUM_SEEDS - 1) * (1 + len(PAIRS)))
 
 
@@ -89,7 +91,9 @@ def next_trial(
     contenders = entries(bounds)
     trained = {(trial.plan.label, trial.plan.seed) for trial in finished}
     for number in range(NUM_SEEDS):
-        labels = _left(finished, [entry["label"] for entry in contenders], rounds=number)
+        labels = _left(
+            _runs(bounds, finished), [entry["label"] for entry in contenders], bounds, rounds=number
+        )
         for index, entry in enumerate(contenders):
             label = entry["label"]
             if label in labels and (label, seed + number) not in trained:
@@ -111,8 +115,7 @@ def confirmed(result: Mapping[str, Any], trials: Sequence[Trial]) -> dict[str, A
 
     result: `to_dict()` of `Bounds`; of moved ones the evidence keeps what the range test alone had said.
     """
-    metric = _metric(trials)
-    runs = _runs(trials, metric)
+    metric, runs = _metric(result), _runs(result, trials)
     rounds = max(map(len, runs.values()))
     compared = {
         label: of_label for label, of_label in runs.items() if label == OURS or len(of_label) == rounds
@@ -144,14 +147,16 @@ def _moved(result: Mapping[str, Any], judged: Verdict) -> dict[str, Any]:
         fields[f"rule_{name[:-3]}"] = "moved_by_training"
         fields[f"reason_{name[:-3]}"] = f"the range test said {result[name]:.4g}, but {judged.message}"
     said = {name: result[name] for name in (*names, *fields)}
-    return fields | {"evidence": {**result["evidence"], "range_test": said}}
+    evidence = {**result["evidence"], "range_test": said}
+    return fields | {"evidence": evidence, "warnings": [*result["warnings"], EDGE]}
 
 
-def _left(trials: Sequence[Trial], labels: list[str], *, rounds: int) -> list[str]:
+def _left(
+    runs: Mapping[str, Sequence[Run]], labels: list[str], bounds: Mapping[str, Any], *, rounds: int
+) -> list[str]:
     """Who trains with one more seed after so many: ours, and of each pair the better one, from the second round on
     only where it is ahead of ours. None where only ours is left."""
-    metric = _metric(trials)
-    runs = _runs(trials, metric)
+    metric = _metric(bounds)
     for seeds in range(1, rounds + 1):
         scores = {
             label: score
@@ -177,29 +182,24 @@ def _score(runs: Sequence[Run], metric: Metric) -> float | None:
     return mean(finals) if metric == "accuracy" else -mean(finals)
 
 
-def _metric(trials: Sequence[Trial]) -> Metric:
-    """What runs are compared by: held-out accuracy, or the loss where there are no classes."""
-    return (
-        "accuracy"
-        if any(look.accuracy is not None for trial in trials for look in trial.held_out)
-        else "loss"
-    )
+def _metric(bounds: Mapping[str, Any]) -> Metric:
+    """What runs are compared by, as the sweeps were: held-out accuracy, or the loss where there are no classes."""
+    return "accuracy" if bounds["evidence"]["seeds"][0]["metric"] == "accuracy" else "loss"
 
 
-def _runs(trials: Sequence[Trial], metric: Metric) -> dict[str, list[Run]]:
+def _runs(bounds: Mapping[str, Any], trials: Sequence[Trial]) -> dict[str, list[Run]]:
     """The runs of each label, in the order of their seeds."""
+    metric, seeds = _metric(bounds), bounds["evidence"]["seeds"]
+    floor, peak = (median(seed[name] for seed in seeds) for name in ("floor", "peak"))
+    least = floor + (1 - LOST) * (peak - floor)
     runs: dict[str, list[Run]] = {}
     for trial in trials:
-        looks = [asdict(look) for look in trial.held_out]
-        finals = [asdict(trial.final)[metric]] if trial.final else [None]
+        final = None if trial.final is None else asdict(trial.final)[metric]
+        if final is not None and (final if metric == "accuracy" else -final) < least:
+            final = None
+        looks = {name: [asdict(look)[name] for look in trial.held_out] for name in ("step", metric)}
         runs.setdefault(trial.plan.label, []).append(
-            Run(
-                seed=trial.plan.seed,
-                num_steps=len(trial.points),
-                final=finals[0],
-                best=finals[0],
-                looks={name: [look[name] for look in looks] for name in ("step", metric)},
-            )
+            Run(seed=trial.plan.seed, num_steps=len(trial.points), final=final, best=final, looks=looks)
         )
     return runs
 

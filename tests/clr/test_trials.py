@@ -9,13 +9,19 @@ import pytest
 
 from clr.bounds import Bounds, find_bounds
 from clr.range_test import HeldOut, Point
-from clr.trials import MOST_STEPS, NUM_STEPS, Trial, TrialPlan, confirmed, next_trial
-from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
+from clr.trials import EDGE, MOST_STEPS, NUM_STEPS, Trial, TrialPlan, confirmed, next_trial
+from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
 
 ACCURACY = accuracy_with_edges(0.05, 0.5)
-FOUND = find_bounds([measured(plan(seed=seed), loss_of(ACCURACY), ACCURACY) for seed in range(3)])
-assert isinstance(FOUND, Bounds)
-BOUNDS = FOUND.to_dict()
+
+
+def bounds_of(accuracy: Curve | None) -> dict[str, Any]:
+    found = find_bounds([measured(plan(seed=seed), loss_of(ACCURACY), accuracy) for seed in range(3)])
+    assert isinstance(found, Bounds)
+    return found.to_dict()
+
+
+BOUNDS, BOUNDS_OF_LOSS = bounds_of(ACCURACY), bounds_of(None)
 LABELS = ["max_lr / 2", "max_lr", "max_lr x 2", "constant_lr", "one_cycle"]
 NOISE = (0.001, 0.0, -0.001, 0.002)  # by seed
 EVEN = dict.fromkeys(LABELS, 0.8) | {"max_lr": 0.9}
@@ -32,16 +38,18 @@ def train(following: TrialPlan, value: float | None, *, classes: bool = True) ->
 
 def play(values: Mapping[str, float | None], *, classes: bool = True) -> list[Trial]:
     """A whole confirmation in which a contender ends at the same value with every seed, but for the noise."""
+    bounds = BOUNDS if classes else BOUNDS_OF_LOSS
     finished: list[Trial] = []
-    while (following := next_trial(BOUNDS, finished, seed=3, sweep=2)) is not None:
+    while (following := next_trial(bounds, finished, seed=3, sweep=2)) is not None:
         finished.append(train(following, values[following.label], classes=classes))
         assert len(finished) <= MOST_STEPS // NUM_STEPS
     return finished
 
 
 def says(values: Mapping[str, float | None], *, classes: bool = True) -> dict[str, Any]:
-    result = confirmed(BOUNDS, play(values, classes=classes))
-    assert result.keys() == BOUNDS.keys() | {"confirmation"}
+    bounds = BOUNDS if classes else BOUNDS_OF_LOSS
+    result = confirmed(bounds, play(values, classes=classes))
+    assert result.keys() == bounds.keys() | {"confirmation"}
     return result
 
 
@@ -114,6 +122,7 @@ def test_bounds_move_to_what_was_better_beyond_the_noise(label: str, factor: flo
     low, high = result["max_lr_interval"]
     assert low <= result["max_lr"] <= high
     assert low <= BOUNDS["max_lr"] <= high
+    assert result["warnings"] == [*BOUNDS["warnings"], EDGE]
     assert result["rule_max"] == result["rule_base"] == "moved_by_training"
     assert f"{label} was better beyond the noise" in result["reason_max"]
 
@@ -134,6 +143,20 @@ def test_where_every_run_diverges_the_bounds_stay_and_are_warned_of() -> None:
     assert "diverged" in result["warnings"][-1]
 
 
+def test_bounds_at_which_nothing_is_learned_any_more_are_not_confirmed() -> None:
+    result = says(dict.fromkeys(LABELS, 0.1))
+
+    assert result["confirmation"]["outcome"] == "not_possible"
+    assert {final for one in result["confirmation"]["tried"] for final in one["finals"]} == {None}
+
+
+def test_who_ends_just_where_ours_does_was_not_better() -> None:
+    confirmation = says(EVEN | {"max_lr / 2": 0.9})["confirmation"]
+
+    assert (confirmation["outcome"], confirmation["margin"]) == ("confirmed", 0.0)
+    assert "nothing around it was better" in confirmation["message"]
+
+
 def test_another_policy_is_recommended_and_moves_nothing() -> None:
     result = says(EVEN | {"one_cycle": 0.95})
 
@@ -144,7 +167,7 @@ def test_another_policy_is_recommended_and_moves_nothing() -> None:
 def test_without_classes_the_lower_loss_is_better() -> None:
     result = says(dict.fromkeys(LABELS, 0.5) | {"max_lr": 0.3, "max_lr / 2": 0.1}, classes=False)
 
-    assert (result["confirmation"]["outcome"], result["max_lr"]) == ("adjusted", BOUNDS["max_lr"] / 2)
+    assert (result["confirmation"]["outcome"], result["max_lr"]) == ("adjusted", BOUNDS_OF_LOSS["max_lr"] / 2)
     assert result["confirmation"]["metric"] == "loss"
 
 
