@@ -13,7 +13,7 @@ from api.range_tests import KIND
 from api.state import Opened
 from clr.bounds import Bounds, find_bounds
 from clr.candidates import RULES, VERSION, candidates
-from clr.range_test import Sweep
+from clr.range_test import Sweep, is_sweep
 from store import analyses
 from store.models import Analysis, Job
 from store.status import FINAL
@@ -59,7 +59,11 @@ def analyse(state: Opened, job_id: JobId, body: AnalysisRequest) -> AnalysisView
     job, stored = measured(state, job_id, kind=KIND)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
-    sweeps = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in stored if sweep.finished]
+    sweeps = [
+        Sweep.from_columns(sweep.plan, sweep.series)
+        for sweep in stored
+        if sweep.finished and is_sweep(sweep.plan)
+    ]
     if not sweeps:
         raise Problem(409, "no_points", "no sweep was measured to its end")
     analyzer, outcome, result = _ours(job, sweeps) if body.rule == OURS else _other(body.rule, sweeps)

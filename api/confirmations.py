@@ -1,5 +1,7 @@
 """Recommended bounds put to the test: short trainings around them, and what those say."""
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, StrictInt
 
@@ -14,6 +16,7 @@ from api.state import Opened
 from api.training_requests import BUDGETS, Budget
 from clr.confirmation import NUM_CYCLES, Verdict, entries, verdict
 from clr.planning import MOST_SEEDS
+from clr.trials import NUM_SEEDS
 from store import comparisons
 
 SHARED = ("params", "optimizer", "batch_size")
@@ -61,7 +64,7 @@ def confirm(
     asked = ComparisonRequest(
         workload=job.workload,
         entries=[Entry(**entry) for entry in entries(job.result)],
-        seed=job.config["seed"] + job.config["num_seeds"],
+        seed=_unused_seed(job.config),
         name=job.name,
         tags=job.tags,
         **{name: job.config[name] for name in SHARED},
@@ -74,6 +77,11 @@ def confirm(
     state.sweeper.ring()
     accept(response, view.links["self"], replayed=replayed)
     return view
+
+
+def _unused_seed(config: dict[str, Any]) -> int:
+    trained = NUM_SEEDS if config["effort"] == "thorough" else 0
+    return int(config["seed"] + config["num_seeds"] + trained)
 
 
 @router.get("", responses=responses(404))

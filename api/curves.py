@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from store.curves import StoredSweep
 
@@ -33,8 +33,11 @@ class RunSeries(BaseModel):
 
     seed: int
     sweep: int
-    phase: str
+    phase: str = Field(
+        description="scout, test, or confirm: a training that puts the bounds to the test; or training"
+    )
     shape: str
+    label: str | None = Field(default=None, description="of the contender, in the phase confirm")
     finished: bool
     step: list[int]
     lr: list[float]
@@ -58,6 +61,7 @@ def curve(sweeps: Iterable[StoredSweep], *, complete: bool, max_points: int | No
             sweep=sweep.sweep,
             phase=sweep.plan["phase"],
             shape=sweep.plan["shape"],
+            label=sweep.plan.get("label"),
             finished=sweep.finished,
             **_series(sweep.series["train"], max_points, may_be_null=("loss",)),
             held_out=HeldOutSeries(

@@ -15,6 +15,7 @@ RANGE_TEST_REQUESTS: list[Any] = [
         "name": "nightly",
         "tags": ["ci"],
     },
+    {"workload": "digits-mlp", "effort": "thorough"},
 ]
 
 TRAINING_JOB_REQUESTS: list[Any] = [
@@ -190,6 +191,14 @@ CONFIRMATION: dict[str, Any] = {
     },
 }
 
+TRIED: dict[str, Any] = {
+    "label": "max_lr",
+    "schedule": TRAINING_SCHEDULE | {"step_size": 80},
+    "seeds": [3, 4],
+    "finals": [0.975, 0.98],
+    "mean": 0.9775,
+    "dropped_after": None,
+}
 BOUNDS: dict[str, Any] = {
     "base_lr": 0.025,
     "max_lr": 0.1,
@@ -212,7 +221,15 @@ BOUNDS: dict[str, Any] = {
         "batch_size": 64,
         "data": "sha256:5f1d0c",
     },
-    "cost": {"steps": 1950, "seconds": 8.4},
+    "cost": {"steps": 4510, "seconds": 15.2},
+    "confirmation": {
+        "outcome": "confirmed",
+        "metric": "accuracy",
+        "margin": 0.0,
+        "message": "nothing around it was better",
+        "tried": [TRIED],
+        "steps": 2560,
+    },
     "for_budget": None,
     "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
 }

@@ -59,7 +59,11 @@ class RangeTestRequest(WorkloadRequest):
     num_steps: StrictInt | None = Field(
         default=None, ge=FEWEST_STEPS, description="of each test sweep; default: chosen"
     )
-    effort: Effort = Field(default="standard", description="quick: one exponential sweep of one seed")
+    effort: Effort = Field(
+        default="standard",
+        description="quick: one exponential sweep of one seed; thorough: then also short trainings around the bounds, "
+        "which confirm or move them",
+    )
     timeout_s: Timeout = 3600.0
 
     @model_validator(mode="after")

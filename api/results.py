@@ -1,7 +1,7 @@
 """What a range test found: its bounds, its picture."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -13,9 +13,10 @@ from api.pictures import PICTURES, Format, picture, thinned
 from api.range_tests import KIND
 from api.snippets import torch_snippet
 from api.state import Opened
+from clr.comparison import Metric
 from clr.cycles import cycles_for
 from clr.plots import figure
-from clr.range_test import Sweep
+from clr.range_test import Sweep, is_sweep
 from store.status import FINAL, Status
 
 DEPENDS_ON = ("params", "optimizer", "batch_size")
@@ -46,6 +47,34 @@ class CandidateView(BaseModel):
     note: str
 
 
+class TriedView(BaseModel):
+    """One contender of a confirmation; `dropped_after`: so many seeds, null where it stayed to the end."""
+
+    label: str
+    schedule: dict[str, Any]
+    seeds: list[int]
+    finals: list[float | None] = Field(
+        description="after the last step; null where the run diverged or learned next to nothing"
+    )
+    mean: float | None
+    dropped_after: int | None
+
+
+class ConfirmationView(BaseModel):
+    """The last word of effort thorough: what was trained around the bounds, and what it says of them.
+
+    `margin`: by how much the best cycle was better than the bounds of the range test, in the metric; 0 when they were
+    the best, null when they diverged.
+    """
+
+    outcome: Literal["confirmed", "adjusted", "not_possible"]
+    metric: Metric = Field(description="held out; loss where there are no classes")
+    margin: float | None
+    message: str
+    tried: list[TriedView]
+    steps: int
+
+
 class BoundsView(BaseModel):
     """The recommended bounds, each with its interval over the seeds, its rule and its reason."""
 
@@ -68,6 +97,7 @@ class BoundsView(BaseModel):
     analyzer: str | None = Field(default=None, description="rule@version that found them")
     depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
     cost: Cost
+    confirmation: ConfirmationView | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
     snippet: str = Field(description="torch code to paste")
 
@@ -138,6 +168,8 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
     409 `no_points` until the first point is stored.
     """
     job, stored = measured(state, job_id, kind=KIND)
-    sweeps = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored)]
+    sweeps = [
+        Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
+    ]
     title = f"{job.workload}, {job.config['optimizer']['name']}"
     return picture(lambda: figure(sweeps, job.result, title=title, otherwise=job.status), format)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from client.analysis import Analysis
+from client.comparison import Comparison
+from client.confirmation import Confirmation
 from client.errors import Inconclusive, JobFailed, NotReady, Refused
 from client.job import Job
 
@@ -12,7 +15,8 @@ class Bounds:
     """The learning rates between which the cycle runs, and why.
 
     base_lr, max_lr: recommended; the intervals are (lowest, highest) over the seeds.
-    step_size: steps in half a cycle. snippet: torch code to paste. data: everything the service said.
+    step_size: steps in half a cycle. snippet: torch code to paste. confirmation: what training said of them, with
+    effort thorough. data: everything the service said.
     """
 
     base_lr: float
@@ -25,6 +29,7 @@ class Bounds:
     warnings: tuple[str, ...]
     candidates: tuple[dict[str, Any], ...]
     snippet: str
+    confirmation: dict[str, Any] | None
     data: dict[str, Any]
 
     @classmethod
@@ -43,6 +48,7 @@ class Bounds:
             warnings=tuple(data.get("warnings", ())),
             candidates=tuple(data.get("candidates", ())),
             snippet=data.get("snippet", ""),
+            confirmation=data.get("confirmation"),
             data=data,
         )
 
@@ -66,3 +72,36 @@ class RangeTest(Job):
         if answer.status_code == 202:
             raise NotReady(f"job {self.id} is {self.status}: no bounds yet")
         return Bounds.from_dict(answer.json())
+
+    def confirm(
+        self,
+        num_seeds: int | None = None,
+        num_cycles: int | None = None,
+        num_steps: int | None = None,
+        num_epochs: float | None = None,
+    ) -> Comparison:
+        """Queue trainings around the bounds, with seeds that it did not use; what is None is left to the service.
+
+        Once they are done `confirmations` has the verdict. Raises `Refused` (409) where there are no bounds.
+        """
+        budget = {"num_cycles": num_cycles, "num_steps": num_steps, "num_epochs": num_epochs}
+        asked = {"num_seeds": num_seeds, **budget}
+        return Comparison(self._connection, self._connection.create(self._path("/confirmations"), asked))
+
+    def confirmations(self) -> list[Confirmation]:
+        """Those that were asked for, newest first, each with its verdict as far as it is."""
+        items = self._connection.get(self._path("/confirmations"))["items"]
+        return [Confirmation.from_dict(self._connection, item) for item in items]
+
+    def analyse(self, rule: str = "bounds") -> Analysis:
+        """Read the stored curve again: by our rule as it is now, or by another finder's, as valley or steep.
+
+        Raises `Refused`: 409 before the job is final, 422 for an unknown rule with the names of all.
+        """
+        answer = self._connection.request("POST", self._path("/analyses"), body={"rule": rule})
+        return Analysis.from_dict(answer.json())
+
+    def analyses(self) -> list[Analysis]:
+        """What was asked so far, newest first."""
+        items = self._connection.get(self._path("/analyses"))["items"]
+        return [Analysis.from_dict(item) for item in items]

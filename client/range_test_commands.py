@@ -1,18 +1,21 @@
 """The commands of those who look for bounds: run a range test, print what it found."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from client.client import DEFAULT_URL
 from client.errors import Inconclusive
-from client.job_commands import INCONCLUSIVE, connect, follow, of_kind, write_plot
+from client.job_commands import DIVERGED, INCONCLUSIVE, connect, follow, of_kind, write_plot
 from client.options import (
     ApiKey,
     AsJson,
     BatchSize,
     JobId,
     Name,
+    NumEpochs,
+    NumSteps,
     Optimizer,
     OptimizerParam,
     Param,
@@ -25,7 +28,13 @@ from client.options import (
     plot_format,
 )
 from client.range_test import RangeTest
-from client.report import describe_bounds, print_json
+from client.report import (
+    describe_analysis,
+    describe_bounds,
+    describe_comparison,
+    describe_verdict,
+    print_json,
+)
 
 RANGE_TESTS = "Range tests"
 
@@ -51,7 +60,10 @@ def range_test(
         float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
     ] = None,
     num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
-    effort: Annotated[str | None, typer.Option(help="quick (one seed, one sweep) or standard.")] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),
+    ] = None,
     batch_size: BatchSize = None,
     timeout_s: TimeoutS = None,
     name: Name = None,
@@ -96,6 +108,65 @@ def bounds(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: 
     """Print the recommended base_lr and max_lr of a range test."""
     with connect(url, api_key) as client:
         print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def confirm(
+    id: JobId,
+    num_seeds: Annotated[int | None, typer.Option(help="Runs of each contender. Default 3.")] = None,
+    num_cycles: Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 2.")] = None,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    plot: Picture = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Train around the bounds of a range test and print whether they hold.
+
+    Cycles within half, the whole and double the bounds, the constant rate and one cycle, at an equal budget. Ctrl-C
+    cancels all of its jobs. Exit code 4: every cycle diverged.
+    """
+    if plot:
+        plot_format(plot)
+    with connect(url, api_key) as client:
+        range_test = of_kind(client.job(id), RangeTest)
+        comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs)
+        follow(comparison)
+        [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
+        if plot:
+            write_plot(comparison, plot)
+    if as_json:
+        print_json(said.data)
+    else:
+        typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(said.verdict)}")
+    if said.verdict is None:
+        raise typer.Exit(DIVERGED)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def analyse(
+    id: JobId,
+    rule: Annotated[
+        str,
+        typer.Option(help="bounds, which is ours, or another finder's, as valley, slide, minimum or steep."),
+    ] = "bounds",
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Read the stored curve of a range test again and print what a rule says of it. Trains nothing.
+
+    Exit code 3: the rule gives no answer.
+    """
+    with connect(url, api_key) as client:
+        analysis = of_kind(client.job(id), RangeTest).analyse(rule)
+    if as_json:
+        print_json(asdict(analysis))
+    else:
+        typer.echo(describe_analysis(analysis))
+    if analysis.outcome in ("inconclusive", "no_lr"):
+        raise typer.Exit(INCONCLUSIVE)
 
 
 def print_bounds(job: RangeTest, *, as_json: bool) -> None:

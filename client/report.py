@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from client.analysis import Analysis
 from client.comparison import Comparison, Row, Spread
+from client.confirmation import Verdict
 from client.errors import Inconclusive
 from client.range_test import Bounds
 from client.training_job import CycleEnd, TrainingJob
@@ -83,8 +85,44 @@ def describe_bounds(bounds: Bounds) -> str:
         lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
     if bounds.step_size is not None:
         lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    if bounds.confirmation is not None:
+        lines += _confirmation(bounds.confirmation)
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
+
+
+def _confirmation(said: Mapping[str, Any]) -> list[str]:
+    """The last word of training, and a line for each contender."""
+    rows = [["", "TRIED", f"MEAN {said['metric'].upper()}", "RUNS"]]
+    for one in said["tried"]:
+        value = "diverged" if None in one["finals"] else f"{one['mean']:.4g}"
+        rows.append(["", one["label"], value, str(len(one["finals"]))])
+    told = said["outcome"].replace("_", " ")
+    return [f"training: {told}, {_margin(said['margin'])}{said['message']}", columns(rows)]
+
+
+def describe_verdict(verdict: Verdict | None) -> str:
+    """What a confirmation says of the bounds."""
+    if verdict is None:
+        return "no verdict: no cycle came to its end"
+    rates = f"base_lr {verdict.base_lr:.4g}, max_lr {verdict.max_lr:.4g}"
+    return f"{verdict.outcome}: {rates}\n{_margin(verdict.margin)}{verdict.message}"
+
+
+def _margin(margin: float | None) -> str:
+    return f"margin {margin:.2g}: " if margin else ""
+
+
+def describe_analysis(analysis: Analysis) -> str:
+    """Which rule was asked of a stored curve, and what it says."""
+    result = analysis.result
+    if analysis.outcome == "inconclusive":
+        said = describe_inconclusive(Inconclusive(result | {"detail": result["message"]}))
+        return f"{analysis.analyzer}\n{said}"
+    if analysis.outcome == "bounds_found":
+        return f"{analysis.analyzer}\n{describe_bounds(Bounds.from_dict(result))}"
+    lr = "none" if result["lr"] is None else f"{result['lr']:.4g}"
+    return f"{analysis.analyzer}: lr {lr}\n{result['note']}"
 
 
 def describe_inconclusive(result: Inconclusive) -> str:

@@ -4,7 +4,7 @@ The paper's own advice (section 3.3 and its conclusions): look whether the bound
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from clr.comparison import TEST, Metric, Run, compare
@@ -51,9 +51,20 @@ def verdict(
 ) -> Verdict | None:
     """Judge the recommendation by the runs of its comparison, of which only the three cycles can move it.
 
-    None before any of them came to its end.
+    runs: of ours, and of as many others as are to be judged. None before any cycle came to its end.
     """
-    _, rows = compare({label: runs[label] for label in FACTORS}, metric=metric)
+    judged = _judged(bounds, {label: runs[label] for label in FACTORS if label in runs}, metric)
+    if judged is None:
+        return None
+    _, rows = compare(runs, metric=metric)
+    best = next((row.label for row in rows if row.final and row.p_value is None and row.within_noise), OURS)
+    won = next(row for row in rows if FACTORS.get(row.label) == judged.max_lr / bounds["max_lr"])
+    advice = f"; {best} was better beyond the noise" if best not in FACTORS and not won.within_noise else ""
+    return replace(judged, message=f"{judged.message}{advice} ({TEST})")
+
+
+def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metric: Metric) -> Verdict | None:
+    _, rows = compare(cycles, metric=metric)
     by_label = {row.label: row for row in rows}
     sound = [row for row in rows if row.final is not None and not row.diverged]
     best = next((row for row in sound if row.p_value is None), None)
@@ -63,7 +74,7 @@ def verdict(
     if ours.diverged or ours.final is None:
         return _told(bounds, best.label, None, f"training at max_lr diverged, at {best.label} it did not")
     margin = abs(best.final.mean - ours.final.mean)
-    if best is ours:
+    if margin == 0:  # ours, or one that ends just where ours does
         return _told(bounds, OURS, 0.0, "nothing around it was better")
     if ours.within_noise:
         return _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")
@@ -77,5 +88,5 @@ def _told(bounds: Mapping[str, Any], label: str, margin: float | None, message: 
         base_lr=factor * bounds["base_lr"],
         max_lr=factor * bounds["max_lr"],
         margin=margin,
-        message=f"{message} ({TEST})",
+        message=message,
     )

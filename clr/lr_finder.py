@@ -58,6 +58,8 @@ class LRFinder:
         self._model, self._optimizer, self._scaler = model, optimizer, scaler
         self._evaluate = evaluate
         self._config = config or RangeTestConfig()
+        if self._config.effort == "thorough":
+            raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
         self._before: _Snapshot | None = None
 
     def __enter__(self) -> Self:

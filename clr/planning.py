@@ -13,6 +13,7 @@ import numpy as np
 
 from clr.plateau import at_end, depth, plateau, smooth
 from clr.range_test import Effort, Sweep, SweepPlan
+from clr.trials import MOST_STEPS as CONFIRMATION_STEPS
 
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
 SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 150
@@ -30,7 +31,8 @@ class RangeTestConfig:
     """A range test as requested; None is chosen by the test.
 
     start_lr, end_lr: ends of the test sweeps (> 0); both given: one range, no scout. num_steps: of each test
-    sweep. effort: "quick" is one exponential sweep of one seed, "standard" the whole test.
+    sweep. effort: "quick" is one exponential sweep of one seed, "standard" the whole test, "thorough" the same and
+    then a confirmation by training (clr/trials.py), which is not planned here.
     """
 
     seed: int = 0
@@ -66,7 +68,7 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
 
 
 def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
-    """How many steps the whole test is expected to take while a sweep is still to come."""
+    """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
     if config.effort == "quick":
         return config.num_steps or QUICK_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
@@ -74,7 +76,8 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     ranges = 1 if fixed else max(USUAL_RANGES, len({sweep.plan.end_lr for sweep in measured}))
     left = max(1, ranges + config.num_seeds - 1 - len(measured))
     scout = 0 if fixed or finished else SCOUT_STEPS
-    return sum(len(sweep.points) for sweep in finished) + scout + left * (config.num_steps or TEST_STEPS)
+    done = sum(len(sweep.points) for sweep in finished)
+    return done + scout + left * (config.num_steps or TEST_STEPS) + _confirmation(config)
 
 
 def most_steps(config: RangeTestConfig) -> int:
@@ -83,7 +86,12 @@ def most_steps(config: RangeTestConfig) -> int:
         return config.num_steps or QUICK_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
     sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
-    return sweeps * (config.num_steps or TEST_STEPS) + (0 if fixed else SCOUT_STEPS)
+    scout = 0 if fixed else SCOUT_STEPS
+    return sweeps * (config.num_steps or TEST_STEPS) + scout + _confirmation(config)
+
+
+def _confirmation(config: RangeTestConfig) -> int:
+    return CONFIRMATION_STEPS if config.effort == "thorough" else 0
 
 
 def chosen_range(tests: Sequence[Sweep]) -> list[Sweep]:

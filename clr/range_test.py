@@ -6,13 +6,13 @@ A generator that knows neither torch nor a server: progress, cancelling and reco
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, SupportsFloat
+from typing import Any, Literal, Self, SupportsFloat, get_args
 
 from clr.schedules import exponential, linear
 
 Shape = Literal["exponential", "linear"]
 Phase = Literal["scout", "test"]
-Effort = Literal["quick", "standard"]
+Effort = Literal["quick", "standard", "thorough"]
 
 SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
 
@@ -74,15 +74,24 @@ class Sweep:
 
     @classmethod
     def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
-        """Read a stored sweep: the plan's fields, and the columns of `train` and `held_out` (NaN: no accuracy)."""
-        return cls(
-            SweepPlan(**plan),
-            [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])],
-            [
-                HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
-                for step, lr, loss, accuracy in _rows(series["held_out"])
-            ],
-        )
+        """Read a stored sweep: the plan's fields, and its columns."""
+        return cls(SweepPlan(**plan), *read_columns(series))
+
+
+def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:
+    """The rows of the columns of `train` and `held_out` (NaN: no accuracy)."""
+    return (
+        [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])],
+        [
+            HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
+            for step, lr, loss, accuracy in _rows(series["held_out"])
+        ],
+    )
+
+
+def is_sweep(plan: Mapping[str, Any]) -> bool:
+    """Whether a stored plan is that of a sweep, and not of a run that confirms what the sweeps found."""
+    return plan["phase"] in get_args(Phase)
 
 
 def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

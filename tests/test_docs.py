@@ -23,6 +23,7 @@ from worker.workloads.digits import DigitsMLP
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
+BOUNDS = (ROOT / "docs" / "bounds.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 PORT = "8000"
 
@@ -63,6 +64,7 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert PLUGINS.count("```") == 2 * 4
     assert [len(blocks(language, TRAINING)) for language in ("sh", "python", "text")] == [6, 3, 1]
     assert TRAINING.count("```") == 2 * 10
+    assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
@@ -91,6 +93,15 @@ def test_the_shell_examples_work(service: str, block: str, tmp_path: Path) -> No
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "max_lr" in ran.stdout
     assert "<svg" in (tmp_path / "digits-mlp.svg").read_text()
+
+
+def test_the_shell_example_of_confirming_works(service: str, tmp_path: Path) -> None:
+    ran = shell(*blocks("sh", BOUNDS), tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "running: confirm" in ran.stderr
+    for told in ("training: ", "FINAL ACCURACY", "ed: base_lr ", "valley@1: lr "):
+        assert told in ran.stdout
 
 
 def run_example(example: str, service: str) -> None:

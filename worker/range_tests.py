@@ -1,33 +1,31 @@
 """A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from clr.bounds import Bounds, find_bounds
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
-from clr.range_test import Sweep, SweepPlan, run_sweep
+from clr.range_test import Sweep, SweepPlan, is_sweep, run_sweep
 from clr.training import Trainer, seeded
+from clr.training_job import CycleEnd, run_training
+from clr.trials import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
 from clr.workload import Problem
 from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint
+
+TRIAL_READ_EVERY = 8  # losses of a trial on a GPU, in steps
 
 
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
     """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
     test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
-    finished = [
-        Sweep.from_columns(sweep.plan, sweep.series) for sweep in recorder.stored_sweeps() if sweep.finished
-    ]
+    kept = [sweep for sweep in recorder.stored_sweeps() if sweep.finished]
+    finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in kept if is_sweep(sweep.plan)]
+    trials = [Trial.from_columns(sweep.plan, sweep.series) for sweep in kept if not is_sweep(sweep.plan)]
     problem: Problem | None = None
     while (plan := next_sweep(test, finished)) is not None:
-        recorder.begin(
-            asdict(plan),
-            phase=plan.phase,
-            sweep=plan.sweep,
-            seed=plan.seed,
-            completed=sum(len(sweep.points) for sweep in finished),
-            total=planned_steps(test, finished),
-        )
+        _begin(plan, recorder, finished, total=planned_steps(test, finished))
         problem = setup.problem(plan.seed)
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     problem = problem or setup.problem(test.seed)
@@ -37,9 +35,48 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         found.warnings.append(
             f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
         )
+    result = found.to_dict() | {"data": fingerprint(problem)}
+    if isinstance(found, Bounds) and test.effort == "thorough":
+        _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=steps_per_epoch)
+        result = confirmed(result, trials)
     recorder.succeed(
         outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive",
-        result=found.to_dict() | {"data": fingerprint(problem)},
+        result=result,
+    )
+
+
+def _confirm(
+    test: RangeTestConfig,
+    result: dict[str, Any],
+    finished: list[Sweep],
+    trials: list[Trial],
+    setup: Setup,
+    recorder: Recorder,
+    *,
+    steps_per_epoch: int,
+) -> None:
+    """Train what is left of the confirmation, adding to `trials`."""
+    fresh = {
+        "seed": test.seed + test.num_seeds,
+        "sweep": 1 + max(sweep.plan.sweep for sweep in finished),
+    }
+    total = sum(len(sweep.points) for sweep in finished) + MOST_STEPS
+    while (plan := next_trial(result, trials, **fresh)) is not None:
+        _begin(plan, recorder, [*finished, *trials], total=total)
+        trainer = Trainer(setup.problem(plan.seed), setup.optimizer, device=setup.device)
+        trials.append(_train(plan, trainer, recorder, steps_per_epoch=steps_per_epoch))
+
+
+def _begin(
+    plan: SweepPlan | TrialPlan, recorder: Recorder, finished: Sequence[Sweep | Trial], *, total: int
+) -> None:
+    recorder.begin(
+        asdict(plan),
+        phase=plan.phase,
+        sweep=plan.sweep,
+        seed=plan.seed,
+        completed=sum(len(run.points) for run in finished),
+        total=total,
     )
 
 
@@ -52,3 +89,16 @@ def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
             recorder.add(row)
     recorder.finish()
     return measured
+
+
+def _train(plan: TrialPlan, trainer: Trainer, recorder: Recorder, *, steps_per_epoch: int) -> Trial:
+    trained = Trial(plan)
+    read_every = 1 if trainer.device == "cpu" else TRIAL_READ_EVERY
+    training = plan.training(steps_per_epoch=steps_per_epoch)
+    with seeded(plan.seed):
+        for row in run_training(training, trainer.step, trainer.evaluate, read_every=read_every):
+            if not isinstance(row, CycleEnd):
+                trained.add(row)
+                recorder.add(row)
+    recorder.finish()
+    return trained

@@ -7,11 +7,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clr.bounds import ANALYZER
+from clr.trials import next_trial
 from store import curves
 from store.database import Database
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 from tests.clr.curves import accuracy_with_edges, loss_of, plan
 from tests.clr.curves import measured as sweep_of
+
+SEED = {"metric": "accuracy", "floor": 0.1, "peak": 0.9}
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -36,6 +39,18 @@ def measured(api: TestClient, database: Database) -> str:
     return job_id
 
 
+def trained(database: Database, job_id: str) -> None:
+    """Store a run of a confirmation."""
+    plan = next_trial(BOUNDS | {"evidence": {"seeds": [SEED]}}, [], seed=3, sweep=2)
+    assert plan is not None
+    at = {"sweep": plan.sweep, "seed": plan.seed}
+    with database.write() as session:
+        curves.begin_sweep(session, job_id, **at, plan=asdict(plan))
+        curves.append(session, job_id, **at, series="train", rows=[(step, 0.1, 9.0) for step in range(320)])
+        curves.append(session, job_id, **at, series="held_out", rows=[(319, 0.1, 9.0, 0.1)])
+        curves.finish_sweep(session, job_id, **at)
+
+
 def analyse(api: TestClient, job_id: str, **body: Any) -> Any:
     return api.post(f"/range-tests/{job_id}/analyses", json=body)
 
@@ -48,6 +63,21 @@ def test_our_rule_reads_the_stored_points_again(api: TestClient, database: Datab
     assert (body["analyzer"], body["outcome"]) == (ANALYZER, "bounds_found")
     assert body["result"]["max_lr"] != BOUNDS["max_lr"]
     assert api.get(f"/range-tests/{job_id}/bounds").json()["max_lr"] == BOUNDS["max_lr"]
+
+
+def test_the_trainings_of_a_confirmation_are_shown_but_not_read_as_sweeps(
+    api: TestClient, database: Database
+) -> None:
+    job_id = measured(api, database)
+    alone, picture = analyse(api, job_id).json(), api.get(f"/range-tests/{job_id}/plot.svg").content
+
+    trained(database, job_id)
+
+    assert analyse(api, job_id).json()["result"] == alone["result"]
+    assert api.get(f"/range-tests/{job_id}/plot.svg").content == picture
+    run = api.get(f"/range-tests/{job_id}/curve").json()["runs"][-1]
+    assert (run["phase"], run["shape"], run["label"]) == ("confirm", "triangular", "max_lr / 2")
+    assert len(run["step"]) == 320
 
 
 def test_another_finders_rule_needs_an_exponential_sweep(api: TestClient, database: Database) -> None:

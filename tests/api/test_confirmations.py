@@ -12,9 +12,9 @@ from tests.api.test_comparisons import play
 pytestmark = pytest.mark.usefixtures("catalogue")
 
 
-def found(api: TestClient, database: Database) -> str:
+def found(api: TestClient, database: Database, **fields: Any) -> str:
     """A range test with bounds 0.025 to 0.1."""
-    job_id = str(create(api, seed=4, batch_size=16)["id"])
+    job_id = str(create(api, seed=4, batch_size=16, **fields)["id"])
     claim(database)
     finish(database, job_id, "bounds_found", BOUNDS)
     return job_id
@@ -41,6 +41,13 @@ def test_it_trains_around_the_bounds_with_fresh_seeds(api: TestClient, database:
     assert {job["config"]["num_cycles"] for job in trainings} == {2}
 
 
+def test_after_a_thorough_test_the_seeds_are_fresh_too(api: TestClient, database: Database) -> None:
+    confirm(api, found(api, database, effort="thorough"))
+
+    trainings = api.get("/training-jobs").json()["items"]
+    assert {job["config"]["seed"] for job in trainings} == {11, 12, 13}
+
+
 @pytest.mark.parametrize(
     ("at_half", "outcome", "max_lr"),
     [(0.85, "confirmed", 0.1), (0.9005, "confirmed", 0.1), (0.95, "adjusted", 0.05)],
@@ -59,6 +66,21 @@ def test_the_verdict_follows_what_is_better_beyond_the_noise(
 
     assert item["comparison"]["status"] == "succeeded"
     assert (item["verdict"]["outcome"], item["verdict"]["max_lr"]) == (outcome, max_lr)
+
+
+def test_a_policy_that_was_better_beyond_the_noise_is_told(api: TestClient, database: Database) -> None:
+    job_id = found(api, database)
+    confirm(api, job_id)
+    play(
+        database,
+        **{"max_lr / 2": 0.85, "max_lr": 0.9, "max_lr x 2": 0.8, "constant_lr": 0.8, "one_cycle": 0.99},
+    )
+
+    [item] = api.get(f"/range-tests/{job_id}/confirmations").json()["items"]
+
+    assert item["verdict"]["message"].startswith(
+        "nothing around it was better; one_cycle was better beyond the noise ("
+    )
 
 
 def test_before_a_training_ends_there_is_no_verdict(api: TestClient, database: Database) -> None:

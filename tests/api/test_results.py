@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api import examples
 from store import jobs
 from store.database import Database
 from store.status import Reason
@@ -29,6 +30,20 @@ def test_bounds_come_with_code_to_paste(api: TestClient, database: Database) -> 
     assert "CyclicLR" in bounds.json()["snippet"]
     compile(bounds.json()["snippet"], "snippet", "exec")
     assert "max_lr=0.1," in bounds.json()["snippet"]
+
+
+def test_a_thorough_answer_tells_what_training_said(api: TestClient, database: Database) -> None:
+    standard, thorough = create(api)["id"], create(api, effort="thorough")["id"]
+    confirmation = examples.BOUNDS["confirmation"]
+    for job_id, result in ((standard, BOUNDS), (thorough, BOUNDS | {"confirmation": confirmation})):
+        claim(database)
+        finish(database, job_id, "bounds_found", result)
+
+    told = [
+        api.get(f"/range-tests/{job_id}/bounds").json()["confirmation"] for job_id in (standard, thorough)
+    ]
+
+    assert told == [None, confirmation]
 
 
 def test_an_inconclusive_test_says_why_and_what_next(api: TestClient, database: Database) -> None:

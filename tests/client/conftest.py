@@ -32,6 +32,18 @@ BOUNDS = {
     "warnings": ["the seeds differ"],
     "snippet": "scheduler = ...",
 }
+CONFIRMATION = {
+    "outcome": "adjusted",
+    "metric": "accuracy",
+    "margin": 0.05,
+    "message": "max_lr x 2 was better beyond the noise",
+    "tried": [
+        {"label": "max_lr", "mean": 0.9, "finals": [0.89, 0.9, 0.9, 0.91], "dropped_after": None},
+        {"label": "max_lr x 2", "mean": 0.95, "finals": [0.94, 0.95, 0.95, 0.96], "dropped_after": None},
+        {"label": "one_cycle", "mean": None, "finals": [None], "dropped_after": 1},
+    ],
+    "steps": 2720,
+}
 INCONCLUSIVE = {
     "code": "inconclusive",
     "why": "flat",

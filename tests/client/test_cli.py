@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from client.cli import main
 from tests.client.conftest import (
     BOUNDS,
+    CONFIRMATION,
     INCONCLUSIVE,
     JOB,
     JOB_ID,
@@ -43,6 +44,22 @@ def test_a_range_test_prints_both_rates_their_spread_and_reasons(service: Servic
         "max_lr   0.1          over 3 seeds: 0.09 to 0.11",
         "         The accuracy stops rising here.",
         "step_size 120 steps (half a cycle)",
+        "warning: the seeds differ",
+    ]
+
+
+def test_a_thorough_test_prints_what_was_tried_and_what_training_says(service: Service) -> None:
+    finished(service, bounds=Answer(body=BOUNDS | {"confirmation": CONFIRMATION}))
+
+    result = run(service, "range-test", "digits-mlp", "--effort", "thorough")
+
+    assert service.heard("POST", "/range-tests")[0].body == {"workload": "digits-mlp", "effort": "thorough"}
+    assert result.stdout.splitlines()[5:] == [
+        "training: adjusted, margin 0.05: max_lr x 2 was better beyond the noise",
+        "  TRIED       MEAN ACCURACY  RUNS",
+        "  max_lr      0.9            4",
+        "  max_lr x 2  0.95           4",
+        "  one_cycle   diverged       1",
         "warning: the seeds differ",
     ]
 
@@ -210,8 +227,8 @@ def test_an_id_that_is_none_is_asked_for_as_it_is_spelled(service: Service, id: 
 def test_every_command_has_help() -> None:
     listed = CliRunner().invoke(main, ["--help"]).stdout
     commands = (
-        "range-test bounds train resume checkpoints compare comparisons jobs status curve plot cancel workloads "
-        "workload schedule serve demo api worker migrate settings"
+        "range-test bounds confirm analyse train resume checkpoints compare comparisons jobs status curve plot "
+        "cancel workloads workload schedule serve demo api worker migrate settings"
     )
 
     for command in commands.split():

@@ -433,3 +433,14 @@ def test_a_lazy_model_without_shapes_is_refused_with_advice() -> None:
 def test_a_config_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         RangeTestConfig(**wrong)
+
+
+def test_a_confirmation_by_training_is_refused_as_the_loop_is_not_ours() -> None:
+    model = nn.Linear(2, 2)
+
+    with pytest.raises(ValueError, match="use standard"):
+        LRFinder(
+            model,
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            config=RangeTestConfig(effort="thorough"),
+        )

@@ -7,6 +7,7 @@ import pytest
 
 from clr.planning import STEP_DOWN, RangeTestConfig, chosen_range, most_steps, next_sweep, planned_steps
 from clr.range_test import Point, Sweep, SweepPlan
+from clr.trials import MOST_STEPS
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured
 
 Measure = Callable[[SweepPlan], Sweep]
@@ -99,6 +100,7 @@ def test_a_task_that_learns_nothing_is_not_searched_range_by_range() -> None:
         RangeTestConfig(),
         RangeTestConfig(num_seeds=1, num_steps=50),
         RangeTestConfig(effort="quick"),
+        RangeTestConfig(effort="thorough"),
         RangeTestConfig(start_lr=0.01, end_lr=1.0),
     ],
 )
@@ -131,3 +133,11 @@ def test_a_higher_range_is_measured_where_most_seeds_still_score_well_at_the_hig
     all_seeds_at = min(sweep.plan.end_lr for sweep in tests if sweep.plan.seed == 1)
     assert highest > all_seeds_at
     assert sum(len(sweep.points) for sweep in finished) <= most_steps(config)
+
+
+def test_a_thorough_test_measures_what_a_standard_one_does_and_leaves_room_for_training() -> None:
+    standard, thorough = RangeTestConfig(), RangeTestConfig(effort="thorough")
+
+    assert run(thorough, accuracy_with_edges(0.01, 0.5)) == run(standard, accuracy_with_edges(0.01, 0.5))
+    assert most_steps(thorough) - most_steps(standard) == MOST_STEPS
+    assert planned_steps(thorough, []) - planned_steps(standard, []) == MOST_STEPS

@@ -1,6 +1,7 @@
 """A ring answered in this process: real workload, real database, no Celery."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hostile import Hostile
 
+from clr.range_test import HeldOut, Point
 from store import counters, curves, jobs
 from store.curves import StoredSweep
 from store.database import Database
@@ -17,7 +19,7 @@ from store.settings import Settings
 from store.status import Status
 from worker import range_tests
 from worker.range_tests import run_range_test
-from worker.recorder import Recorder
+from worker.recorder import Cancelled, Recorder
 from worker.runner import answer_ring
 from worker.setup import Setup
 
@@ -215,3 +217,98 @@ def test_a_batch_larger_than_the_data_is_an_epoch_a_step_and_is_warned_of(
     assert job.result["steps_per_epoch"] == 1
     assert job.result["step_size"] == 2
     assert "60000 is more than the 1500" in "".join(job.result["warnings"])
+
+
+def trained(database: Database, job_id: str) -> list[StoredSweep]:
+    return [sweep for sweep in curve(database, job_id) if sweep.plan["phase"] == "confirm"]
+
+
+def test_a_thorough_test_ends_with_the_last_word_of_training(database: Database, settings: Settings) -> None:
+    standard, job = run(database, settings), run(database, settings, effort="thorough")
+
+    assert job.result is not None
+    assert job.progress is not None
+    confirmation = job.result.pop("confirmation")
+    runs = trained(database, job.id)
+    steps = sum(len(run.series["train"]["step"]) for run in runs)
+    assert (confirmation["outcome"], job.result) == ("confirmed", standard.result)
+    assert {one["seeds"][0] for one in confirmation["tried"]} == {2}
+    assert sum(len(one["finals"]) for one in confirmation["tried"]) == len(runs)
+    assert confirmation["steps"] == steps
+    assert standard.progress is not None
+    assert job.progress["completed"] == standard.progress["completed"] + steps
+
+
+def test_without_bounds_there_is_nothing_to_train(database: Database, settings: Settings) -> None:
+    job = run(database, settings, "flat", effort="thorough")
+
+    assert job.outcome == "inconclusive"
+    assert trained(database, job.id) == []
+
+
+class InTheMiddle(Recorder):
+    """Comes to `happens` in the middle of the seventh run of a confirmation."""
+
+    def __init__(self, database: Database, job_id: str, attempt: int, happens: Callable[[], object]) -> None:
+        super().__init__(database, job_id, attempt)
+        self._runs, self._happens = 0, happens
+
+    def begin(self, plan: dict[str, Any], **about: Any) -> None:
+        super().begin(plan, **about)
+        self._runs += plan["phase"] == "confirm"
+
+    def add(self, measured: Point | HeldOut) -> None:
+        super().add(measured)
+        if self._runs == 7 and measured.step == 100:
+            self._flush()
+            self._happens()
+            self._flush()
+
+
+def run_until(database: Database, happens: Callable[[str], object], ends: type[Exception]) -> InTheMiddle:
+    """A thorough test up to what happens in the middle of its confirmation."""
+    job_id = queue(database, "dropout", effort="thorough", num_seeds=1)
+    with database.write() as session:
+        job = jobs.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
+    assert job is not None
+    recorder = InTheMiddle(database, job_id, job.attempt, lambda: happens(job_id))
+    with pytest.raises(ends):
+        run_range_test(job.config, Setup.of(job.config, WORKLOADS["hostile"], device="cpu"), recorder)
+    return recorder
+
+
+def test_a_lost_confirmation_goes_on_after_its_last_finished_run(
+    database: Database, settings: Settings
+) -> None:
+    whole = run(database, settings, "dropout", effort="thorough", num_seeds=1)
+
+    def lose(job_id: str) -> None:
+        with database.write() as session:
+            jobs.give_back(session, job_id, 1)
+        raise InterruptedError
+
+    job_id = run_until(database, lose, InterruptedError)._job_id
+    before = [run for run in trained(database, job_id) if run.finished]
+    answer(database, settings)
+
+    assert len(before) == 6
+    assert_same_curves(curve(database, job_id), curve(database, whole.id))
+    with database.read() as session:
+        again = jobs.get(session, job_id)
+    assert (again.attempt, again.result) == (2, whole.result)
+    assert whole.progress is not None
+    assert again.progress is not None
+    assert again.progress["completed"] == whole.progress["completed"]
+
+
+def test_a_confirmation_sees_the_cancel_and_keeps_its_points(database: Database) -> None:
+    def cancel(job_id: str) -> None:
+        with database.write() as session:
+            jobs.request_cancel(session, job_id)
+
+    recorder = run_until(database, cancel, Cancelled)
+    recorder.stop()
+
+    with database.read() as session:
+        assert jobs.get(session, recorder._job_id).status == Status.CANCELLED
+    assert [run.finished for run in trained(database, recorder._job_id)].count(False) == 1
