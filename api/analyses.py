@@ -13,6 +13,7 @@ from api.range_tests import KIND
 from api.state import Opened
 from clr.bounds import Bounds, find_bounds
 from clr.candidates import RULES, VERSION, candidates
+from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Sweep, is_sweep
 from store import analyses
 from store.models import Analysis, Job
@@ -84,6 +85,7 @@ def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
         sweeps,
         steps_per_epoch=(job.result or {}).get("steps_per_epoch"),
         optimizer=job.config["optimizer"]["name"],
+        momentum=momentum_of(parse_optimizer(job.config["optimizer"]).model_dump()),
     )
     return found.analyzer, "bounds_found" if isinstance(found, Bounds) else "inconclusive", found.to_dict()
 

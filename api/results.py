@@ -17,6 +17,7 @@ from clr.comparison import Metric
 from clr.cycles import cycles_for
 from clr.plots import figure
 from clr.range_test import Sweep, is_sweep
+from clr.sensitivity import Sensitivity
 from store.status import FINAL, Status
 
 DEPENDS_ON = ("params", "optimizer", "batch_size")
@@ -94,6 +95,9 @@ class BoundsView(BaseModel):
     steps_per_epoch: float | None
     warnings: list[str]
     candidates: list[CandidateView]
+    sensitivity: Sensitivity | None = Field(
+        default=None, description="what a max_lr off by a factor loses; null after a quick test"
+    )
     analyzer: str | None = Field(default=None, description="rule@version that found them")
     depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
     cost: Cost

@@ -11,7 +11,7 @@ import time
 import torch
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
-from clr.optimizers import parse_optimizer
+from clr.optimizers import momentum_of, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Sweep, run_sweep
 from clr.training import Trainer
@@ -36,7 +36,12 @@ def range_test(workload: Workload, first_seed: int) -> tuple[Bounds | Inconclusi
         for measured in run_sweep(plan, trainer.step, trainer.evaluate):
             sweep.add(measured)
         finished.append(sweep)
-    found = find_bounds(finished, steps_per_epoch=steps_per_epoch, optimizer=optimizer.name)
+    found = find_bounds(
+        finished,
+        steps_per_epoch=steps_per_epoch,
+        optimizer=optimizer.name,
+        momentum=momentum_of(optimizer.model_dump()),
+    )
     return found, sum(len(sweep.points) for sweep in finished)
 
 

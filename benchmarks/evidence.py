@@ -36,7 +36,7 @@ from benchmarks.evidence_plan import (
 )
 from benchmarks.evidence_tables import rewrite
 from clr.bounds import Bounds, find_bounds
-from clr.optimizers import parse_optimizer
+from clr.optimizers import momentum_of, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Sweep, run_sweep
 from clr.training import Trainer, seeded
@@ -77,8 +77,13 @@ def range_test(asked: Row) -> Row:
             for measured in run_sweep(plan, trainer.step, trainer.evaluate):
                 sweep.add(measured)
         finished.append(sweep)
-    optimizer = str(OPTIMIZERS[asked["optimizer"]]["name"])
-    found = find_bounds(finished, steps_per_epoch=epoch, optimizer=optimizer)
+    optimizer = parse_optimizer(OPTIMIZERS[asked["optimizer"]])
+    found = find_bounds(
+        finished,
+        steps_per_epoch=epoch,
+        optimizer=optimizer.name,
+        momentum=momentum_of(optimizer.model_dump()),
+    )
     cost = {
         "steps": sum(len(sweep.points) for sweep in finished),
         "looks": sum(len(sweep.held_out) for sweep in finished),

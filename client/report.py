@@ -85,10 +85,20 @@ def describe_bounds(bounds: Bounds) -> str:
         lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
     if bounds.step_size is not None:
         lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    lines += _sensitivity(bounds.data.get("sensitivity"))
     if bounds.confirmation is not None:
         lines += _confirmation(bounds.confirmation)
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
+
+
+def _sensitivity(said: Mapping[str, Any] | None) -> list[str]:
+    """What a wrong max_lr costs; no line where that is not known."""
+    known = {by: said[f"off_by_{by}"] for by in (2, 4) if said and said[f"off_by_{by}"] is not None}
+    if said is None or not known:
+        return []
+    costs = ", ".join(f"off by {by} x up to {lost:.2g}" for by, lost in known.items())
+    return [f"a wrong max_lr costs, in {said['metric'].replace('_', ' ')}: {costs}"]
 
 
 def _confirmation(said: Mapping[str, Any]) -> list[str]:

@@ -8,20 +8,21 @@ Everything here is a pure function of the stored curve.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
+from clr.basin import basin
 from clr.candidates import Candidate, candidates
 from clr.doubts import doubt, resolved_from
 from clr.planning import chosen_range
-from clr.plateau import Plateau, at_end, plateau, score
+from clr.plateau import Plateau, at_end, plateau
 from clr.range_test import Sweep, SweepPlan
 from clr.ranges import COUNTS, Range, pooled, train_as_well
+from clr.sensitivity import Sensitivity, sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-QUICK_FACTOR = 0.25  # of the rate of lowest loss in one short exponential sweep
 STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
-ANALYZER = "bounds@2"  # the version rises with every change of what is found on the same curve
+ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
 DIGITS = 4
 ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
@@ -35,7 +36,7 @@ class Bounds:
     to three times above the best constant one.
 
     rule_base, rule_max: stable codes; reason_base, reason_max: a sentence each. evidence: what each seed said.
-    step_size: steps in half a cycle. steps_per_epoch: None where unknown.
+    step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
     """
 
     base_lr: float
@@ -52,6 +53,7 @@ class Bounds:
     steps_per_epoch: float | None
     warnings: list[str]
     candidates: list[Candidate]
+    sensitivity: Sensitivity | None
     analyzer: str = ANALYZER
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,9 +80,16 @@ class Inconclusive:
 
 
 def find_bounds(
-    sweeps: Sequence[Sweep], *, steps_per_epoch: float | None = None, optimizer: str | None = None
+    sweeps: Sequence[Sweep],
+    *,
+    steps_per_epoch: float | None = None,
+    optimizer: str | None = None,
+    momentum: float = 0.0,
 ) -> Bounds | Inconclusive:
-    """Read the bounds off the best range that was measured, for every seed, and pool them."""
+    """Read the bounds off the best range that was measured, for every seed, and pool them with the scout's.
+
+    optimizer: its class's name. momentum: its momentum or first beta, in [0, 1).
+    """
     others = candidates(sweeps)
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     chosen = chosen_range(tests) if tests else list(sweeps)
@@ -94,14 +103,20 @@ def find_bounds(
             candidates=others,
         )
     found = {sweep.plan.seed: at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns}
+    basins = [
+        lr
+        for sweep in sweeps
+        if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
+    ]
     warnings = _warnings(chosen, found, optimizer)
-    return _bounds(chosen, tests, found, steps_per_epoch, warnings, others)
+    return _bounds(chosen, tests, found, basins, steps_per_epoch, warnings, others)
 
 
 def _bounds(
     chosen: Sequence[Sweep],
     tests: Sequence[Sweep],
     found: dict[int, Plateau],
+    basins: list[float],
     steps_per_epoch: float | None,
     warnings: list[str],
     others: list[Candidate],
@@ -109,19 +124,15 @@ def _bounds(
     plan = chosen[0].plan
     metric = next(iter(found.values())).metric.replace("_", " ")
     ranges = train_as_well(tests) if tests else []
-    if not tests:
-        edges = [QUICK_FACTOR * _lowest(sweep) for sweep in chosen]
-        max_lr, rule_max = _pool(edges), "quarter_of_lowest_loss"
-        reason_max = f"a quarter of {edges[0] / QUICK_FACTOR:.3g}, where one short sweep had its lowest loss"
-    else:
-        max_lr = _rounded(pooled(ranges))
-        edges = [edge for one in ranges if one.weight >= COUNTS for edge in one.edges] or [max_lr]
-        rule_max, reason_max = _why(chosen, found, ranges, metric)
+    readings = [*([pooled(ranges)] if ranges else []), *([_middle(basins)] if basins else [])]
+    max_lr = _rounded(_mean(readings))
+    edges = [edge for one in ranges if one.weight >= COUNTS for edge in one.edges] + basins
+    rule_max, reason_max = _why(chosen, found, ranges, basins, metric)
     max_lr_interval = (min(max_lr, _rounded(min(edges))), max(max_lr, _rounded(max(edges))))
     rises = [at.rise_lr for at in found.values()]
     unresolved = _unresolved(plan, median(rises), max_lr)
     if unresolved is None:
-        base_lr, base_lr_interval = _pool(rises), (_rounded(min(rises)), _rounded(max(rises)))
+        base_lr, base_lr_interval = _rounded(_middle(rises)), (_rounded(min(rises)), _rounded(max(rises)))
         rule_base, reason_base = "rise_begins", f"{metric} first rises for good here"
     else:
         base_lr = _rounded(max_lr / UNRESOLVED_DIVISOR)
@@ -142,6 +153,7 @@ def _bounds(
         evidence={
             "range": {"shape": plan.shape, "start_lr": plan.start_lr, "end_lr": plan.end_lr},
             "ranges": [asdict(one) for one in ranges],
+            "basins": basins,
             "seeds": [{"seed": seed, **asdict(at)} for seed, at in found.items()],
             "other_ranges": [
                 {"end_lr": sweep.plan.end_lr, "seed": sweep.plan.seed, "peak": at.peak}
@@ -153,26 +165,35 @@ def _bounds(
         steps_per_epoch=steps_per_epoch,
         warnings=warnings + _untested(base_lr, plan),
         candidates=others,
+        sensitivity=sensitivity(tests, ranges, max_lr=max_lr) if ranges else None,
     )
 
 
 def _why(
-    chosen: Sequence[Sweep], found: dict[int, Plateau], ranges: Sequence[Range], metric: str
+    chosen: Sequence[Sweep],
+    found: dict[int, Plateau],
+    ranges: Sequence[Range],
+    basins: Sequence[float],
+    metric: str,
 ) -> tuple[str, str]:
     """The rule that gave max_lr, and its reason."""
+    low = "the middle of the rates at which the training loss lies low, less the delay of momentum"
+    if not ranges:
+        return "basin_of_lowest_loss", f"{low}, in one short sweep"
+    scouted = f"; the geometric mean with the scout's {_middle(basins):.3g}, {low}" if basins else ""
     if sum(one.weight >= COUNTS for one in ranges) > 1:
         ends = ", ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
         return "ranges_pooled", (
-            f"the ranges up to {ends} train about as well: the ends of their plateaus, weighted by how well"
+            f"the ranges up to {ends} train about as well: the ends of their plateaus, weighted by how well{scouted}"
         )
     if at_end(list(found.values())):
         return "highest_range_that_trains_as_well", (
             f"{metric} held up to {chosen[0].plan.end_lr:.3g}, the end of this range, and a range reaching higher "
-            "trained worse"
+            f"trained worse{scouted}"
         )
     return (
         "plateau_ends",
-        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls",
+        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls{scouted}",
     )
 
 
@@ -207,16 +228,14 @@ def _warnings(chosen: Sequence[Sweep], found: dict[int, Plateau], optimizer: str
     return warnings
 
 
-def _lowest(sweep: Sweep) -> float:
-    """The rate of the lowest smoothed loss."""
-    losses = score(Sweep(sweep.plan, sweep.points))
-    assert losses is not None  # clr/doubts.py has looked
-    return float(losses.lr[losses.smooth.argmax()])
-
-
-def _pool(edges: Sequence[float]) -> float:
+def _middle(rates: Sequence[float]) -> float:
     """The median on the log scale."""
-    return _rounded(math.exp(median(math.log(edge) for edge in edges)))
+    return math.exp(median(math.log(rate) for rate in rates))
+
+
+def _mean(rates: Sequence[float]) -> float:
+    """The geometric mean."""
+    return math.exp(fmean(math.log(rate) for rate in rates))
 
 
 def _rounded(rate: float) -> float:

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END
 from clr.plateau import MIN_VALUES, at_end, plateau, score, smooth
 from clr.range_test import Sweep, SweepPlan
 
 RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
+CLEARLY = 0.1  # of the rise: five times what the plateau allows
 DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
 
 Doubt = tuple[str, str, str, dict[str, Any]]  # (why, message, advice, request): as in `Inconclusive`
@@ -107,7 +110,7 @@ def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None
             "start at a lower learning rate",
             _lower(chosen),
         )
-    if tests and max(edges) > DISAGREEMENT * min(edges):
+    if tests and max(edges) > DISAGREEMENT * min(edges) and _matters(chosen, median(edges)):
         return (
             "seeds_disagree",
             f"the seeds put max_lr anywhere between {min(edges):.3g} and {max(edges):.3g}",
@@ -115,6 +118,15 @@ def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None
             {"num_seeds": min(2 * len(chosen) + 1, MOST_SEEDS), "num_steps": 2 * plan.num_steps},
         )
     return None
+
+
+def _matters(chosen: Sequence[Sweep], lr: float) -> bool:
+    """Whether some seed scores clearly worse at this rate than at its best; on a long plateau edges may disagree."""
+    scores = [measured for sweep in chosen if (measured := score(sweep)) is not None]
+    return any(
+        float(one.smooth.max() - np.interp(lr, one.lr, one.smooth)) > CLEARLY * float(np.ptp(one.smooth))
+        for one in scores
+    )
 
 
 def _lower(sweeps: Sequence[Sweep]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.optimizers import momentum_of
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
 from clr.scheduler import set_lr
@@ -125,6 +126,7 @@ class LRFinder:
             self.sweeps,
             steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
             optimizer=type(self._optimizer).__name__,
+            momentum=momentum_of(self._optimizer.param_groups[0]),
         )
 
     def _begin(self, sweep: Sweep) -> None:

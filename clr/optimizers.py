@@ -4,6 +4,7 @@ Names, parameters, defaults and ranges are torch's own; the learning rate is not
 the schedule set it.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
@@ -102,3 +103,11 @@ _ADAPTER: TypeAdapter[SGD | Adam | AdamW | RMSprop | Adagrad | Adadelta] = TypeA
 def parse_optimizer(spec: dict[str, Any]) -> OptimizerSpec:
     """Check {"name", its parameters}. Raises pydantic's ValidationError naming the parameter."""
     return _ADAPTER.validate_python(spec)
+
+
+def momentum_of(parameters: Mapping[str, Any]) -> float:
+    """The share of the last update's direction that the next one keeps: momentum, or Adam's first beta; else 0.
+
+    parameters: an optimizer's by name, as in its spec or in a param group of torch.
+    """
+    return float(parameters["betas"][0] if "betas" in parameters else parameters.get("momentum", 0.0))

@@ -1,7 +1,7 @@
 """Which sweep to measure next: a pure function of the request and of what was measured.
 
 An exponential scout finds the decade; linear tests then come down from above it, range by range, until a lower
-range trains no better than the last; the best range is repeated for every seed.
+range trains no better than the last; the best range is repeated for every seed. A quick test is the scout alone.
 """
 
 import math
@@ -11,13 +11,12 @@ from typing import get_args
 
 import numpy as np
 
-from clr.plateau import at_end, depth, plateau, smooth
+from clr.plateau import at_end, depth, learns, plateau, smooth
 from clr.range_test import Effort, Sweep, SweepPlan
 from clr.trials import MOST_STEPS as CONFIRMATION_STEPS
 
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
-SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 150
-QUICK_STEPS = 200
+SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 200
 FEWEST_STEPS = 12  # of a sweep: fewer say nothing
 TEST_STEPS = 400
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
@@ -56,7 +55,7 @@ class RangeTestConfig:
 def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:
     """What to measure after `finished`; None when nothing is left."""
     if config.effort == "quick":
-        return None if finished else _exponential(config, config.num_steps or QUICK_STEPS)
+        return None if finished else _exponential(config, config.num_steps or SCOUT_STEPS)
     tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
     if config.start_lr is not None and config.end_lr is not None:
         return _unmeasured_seed(config, tests, config.end_lr)
@@ -70,7 +69,7 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
 def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
     if config.effort == "quick":
-        return config.num_steps or QUICK_STEPS
+        return config.num_steps or SCOUT_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
     measured = [sweep for sweep in finished if sweep.plan.phase == "test"]
     ranges = 1 if fixed else max(USUAL_RANGES, len({sweep.plan.end_lr for sweep in measured}))
@@ -83,7 +82,7 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
 def most_steps(config: RangeTestConfig) -> int:
     """How many steps the test may take at the very most."""
     if config.effort == "quick":
-        return config.num_steps or QUICK_STEPS
+        return config.num_steps or SCOUT_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
     sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
     scout = 0 if fixed else SCOUT_STEPS
@@ -111,17 +110,29 @@ def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> 
         return config.end_lr or _scouted_top(scout)
     chosen = chosen_range(tests)
     best = chosen[0].plan.end_lr
-    if (
-        depth(chosen[0]) == 0
-        or len(tops) >= MAX_RANGES
-        or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr)
-    ):
+    if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
         return best
-    if best == tops[0] or depth(lowest) >= (1 - WORTH) * depth(chosen[0]):
+    if not any(map(learns, tests)):
+        return tops[0] / STEP_DOWN if _broke_off(scout) else best
+    if best == tops[0] or _lower_may_be_better(chosen[0], lowest, tops):
         return tops[0] / STEP_DOWN
     if best == tops[-1] and config.end_lr is None and _still_good(config, chosen, tests):
         return tops[-1] * STEP_DOWN
     return best
+
+
+def _lower_may_be_better(best: Sweep, lowest: Sweep, tops: Sequence[float]) -> bool:
+    """Whether the lowest range trains as well as the best, or is all there is below a best one that broke off.
+
+    How far a sweep comes before it breaks off is a matter of luck.
+    """
+    if depth(lowest) >= (1 - WORTH) * depth(best):
+        return True
+    return best.plan.end_lr == tops[1] and _broke_off(best)
+
+
+def _broke_off(sweep: Sweep) -> bool:
+    return len(sweep.points) < sweep.plan.num_steps
 
 
 def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> bool:
@@ -137,12 +148,17 @@ def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequenc
 
 
 def _scouted_top(scout: Sweep) -> float:
-    """Above where the scout's loss was lowest, on a grid of half decades so that seeds agree on it."""
-    losses = [point.loss for point in scout.points if math.isfinite(point.loss)]
-    if not losses:
+    """On a grid of half decades, so that seeds agree on it: above where the scout's loss was lowest.
+
+    A scout that learned nothing tells where training breaks off, no more.
+    """
+    finite = [point for point in scout.points if math.isfinite(point.loss)]
+    if not finite:
         return scout.plan.start_lr * STEP_DOWN
-    lowest = scout.points[int(np.argmin(smooth(losses, 9)))].lr
-    return float(10 ** (math.ceil(2 * math.log10(2 * lowest)) / 2))
+    lr = finite[-1].lr
+    if learns(scout):
+        lr = 2 * finite[int(np.argmin(smooth([point.loss for point in finite], 9)))].lr
+    return float(10 ** (math.ceil(2 * math.log10(lr)) / 2))
 
 
 def _unmeasured_seed(config: RangeTestConfig, tests: Sequence[Sweep], top: float) -> SweepPlan | None:

@@ -144,6 +144,12 @@ def at_end(found: Sequence[Plateau]) -> bool:
     return 2 * sum(at.reaches_end for at in found) > len(found)
 
 
+def learns(sweep: Sweep) -> bool:
+    """Whether its rise stands out; False where too little was measured."""
+    found = plateau(sweep)
+    return found is not None and found.learns
+
+
 def depth(sweep: Sweep) -> float:
     """How far the loss fell below its untrained value at the best: held-out where it was measured.
 

@@ -52,6 +52,14 @@ def train_as_well(tests: Sequence[Sweep]) -> list[Range]:
 
 def pooled(ranges: Sequence[Range]) -> float:
     """The weighted geometric mean of the ranges' edges, each range's the median over its seeds."""
-    logs = [median(map(math.log, one.edges)) for one in ranges]
+    return _weighted(ranges, [median(map(math.log, one.edges)) for one in ranges])
+
+
+def centre(ranges: Sequence[Range]) -> float:
+    """The weighted geometric mean of the ranges' ends."""
+    return _weighted(ranges, [math.log(one.end_lr) for one in ranges])
+
+
+def _weighted(ranges: Sequence[Range], logs: Sequence[float]) -> float:
     weights = [one.weight for one in ranges]
     return math.exp(sum(w * log for w, log in zip(weights, logs, strict=True)) / sum(weights))

@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from clr.bounds import Bounds, find_bounds
+from clr.optimizers import momentum_of
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, is_sweep, run_sweep
 from clr.training import Trainer, seeded
@@ -30,7 +31,12 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     problem = problem or setup.problem(test.seed)
     steps_per_epoch = max(1, problem.train_size // setup.batch_size)  # the last partial batch is dropped
-    found = find_bounds(finished, steps_per_epoch=steps_per_epoch, optimizer=setup.optimizer.name)
+    found = find_bounds(
+        finished,
+        steps_per_epoch=steps_per_epoch,
+        optimizer=setup.optimizer.name,
+        momentum=momentum_of(setup.optimizer.model_dump()),
+    )
     if isinstance(found, Bounds) and setup.batch_size > problem.train_size:
         found.warnings.append(
             f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"

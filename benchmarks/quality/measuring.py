@@ -33,9 +33,9 @@ class Sweeps:
         self._task, self._kept = task, Kept("sweeps")
         self._known = {_key(row["plan"]): row for row in self._kept if row["task"] == task.name}
 
-    def range_test(self, seed: int, effort: Effort) -> list[Sweep]:
-        """Every sweep of one range test with this first seed."""
-        return range_test(RangeTestConfig(seed=seed, effort=effort), self.measure)
+    def range_test(self, seed: int, effort: Effort, num_steps: int | None = None) -> list[Sweep]:
+        """Every sweep of one range test with this first seed; num_steps: of each sweep, None for the default."""
+        return range_test(RangeTestConfig(seed=seed, effort=effort, num_steps=num_steps), self.measure)
 
     def measure(self, plan: SweepPlan) -> Sweep:
         """The sweep of this plan."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.quality.measuring import Sweeps
-from benchmarks.quality.tasks import FOLKLORE, Task
+from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
 from clr.bounds import Bounds, find_bounds
 from clr.candidates import RULES, candidates
+from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Effort, Sweep
 
 REPEATS = (0, 10, 20, 30, 40)  # first seeds
@@ -31,18 +32,17 @@ def answers(task: Task, sweeps: Sweeps) -> dict[str, list[Answer]]:
         found[f"ours, {effort}"] = [ours(task, sweeps, seed, effort) for seed in REPEATS]
     found["folklore"] = [Answer(FOLKLORE[task.optimizer]) for _ in REPEATS]
     short = [sweeps.range_test(seed, "quick")[0] for seed in REPEATS]
-    scouts = [sweeps.range_test(seed, "standard")[0] for seed in REPEATS]
     found["floor"] = [_read(sweeps, sweep, "minimum", FLOOR_FACTOR) for sweep in short]
     for rule in RULES:
         found[rule] = [_read(sweeps, sweep, rule) for sweep in short]
-        found[f"{rule}, scout"] = [_read(sweeps, sweep, rule) for sweep in scouts]
     return found
 
 
-def ours(task: Task, sweeps: Sweeps, seed: int, effort: Effort) -> Answer:
-    """Our own range test."""
-    measured = sweeps.range_test(seed, effort)
-    bounds = find_bounds(measured, optimizer=task.optimizer)
+def ours(task: Task, sweeps: Sweeps, seed: int, effort: Effort, num_steps: int | None = None) -> Answer:
+    """Our own range test; num_steps: of each sweep, None for the default."""
+    measured = sweeps.range_test(seed, effort, num_steps)
+    optimizer = parse_optimizer(OPTIMIZERS[task.optimizer])
+    bounds = find_bounds(measured, optimizer=optimizer.name, momentum=momentum_of(optimizer.model_dump()))
     return Answer(
         bounds.max_lr if isinstance(bounds, Bounds) else None,
         None if isinstance(bounds, Bounds) else bounds.why,

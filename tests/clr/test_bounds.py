@@ -123,14 +123,14 @@ def test_an_adaptive_optimizer_and_a_single_seed_are_warned_of() -> None:
     assert any("one seed" in warning for warning in found.warnings)
 
 
-def test_a_quick_test_answers_a_quarter_of_the_rate_of_lowest_loss() -> None:
+def test_a_quick_test_answers_the_middle_of_the_rates_of_low_loss() -> None:
     quick = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
     valley = accuracy_with_edges(rises_at=0.01, falls_at=1.0)
 
     found = bounds_of([measured(quick, loss_of(valley), valley)])
 
-    assert found.rule_max == "quarter_of_lowest_loss"
-    assert found.max_lr == pytest.approx(0.1 / 4, rel=0.3)
+    assert found.rule_max == "basin_of_lowest_loss"
+    assert found.max_lr == pytest.approx(0.1, rel=0.3)
 
 
 def test_a_loss_that_is_not_finite_from_the_start_is_inconclusive() -> None:

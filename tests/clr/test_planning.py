@@ -88,6 +88,55 @@ def test_a_scout_that_is_not_finite_from_the_start_ends_the_test() -> None:
     assert next_sweep(config, [Sweep(scout, [Point(0, scout.start_lr, math.nan)])]) is None
 
 
+def cut(sweep: Sweep, at: float) -> Sweep:
+    """A sweep that broke off beyond a rate."""
+    return Sweep(
+        sweep.plan,
+        [point for point in sweep.points if point.lr <= at],
+        [look for look in sweep.held_out if look.lr <= at],
+    )
+
+
+def test_a_scout_that_learned_nothing_tells_where_training_breaks_off() -> None:
+    config = RangeTestConfig()
+    scout = next_sweep(config, [])
+    assert scout is not None
+
+    following = next_sweep(config, [cut(measured(scout, lambda lr: 2.3, lambda lr: 0.1), 0.2)])
+
+    assert following is not None
+    assert following.end_lr == pytest.approx(10**-0.5)
+
+
+def test_below_a_rate_that_breaks_off_every_range_is_searched_until_one_learns() -> None:
+    slow = accuracy_with_edges(rises_at=0.004, falls_at=0.03)
+    config = RangeTestConfig(num_seeds=1)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        learns = following.phase == "test" and following.end_lr < 0.05
+        accuracy = slow if learns else lambda lr: 0.1
+        finished.append(cut(measured(following, loss_of(accuracy), accuracy), 0.2))
+
+    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(10**-1.5)
+
+
+def test_below_a_best_range_that_broke_off_two_lower_ones_are_measured() -> None:
+    depths = {1.0: 0.8, 10**-0.5: 0.5, 0.1: 1.0, 10**-1.5: 0.2, 0.01: 0.1}
+    config = RangeTestConfig(num_seeds=1, end_lr=1.0)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        fallen = 1.0 if following.phase == "scout" else _nearest(depths, following.end_lr)
+        accuracy = accuracy_with_edges(following.end_lr / 30, following.end_lr / 2)
+        whole = measured(following, lambda lr, fallen=fallen, at=accuracy: 2.3 - fallen * at(lr), accuracy)  # type: ignore[misc]
+        finished.append(cut(whole, 0.9))
+
+    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(0.1)
+
+
+def _nearest(depths: dict[float, float], end_lr: float) -> float:
+    return depths[min(depths, key=lambda known: abs(math.log(known / end_lr)))]
+
+
 def test_a_task_that_learns_nothing_is_not_searched_range_by_range() -> None:
     finished = run(RangeTestConfig(num_seeds=2), lambda lr: 0.1)
 

@@ -1,0 +1,35 @@
+"""Where the training loss of an exponential sweep lies low: the centre of its basin, as the rate that brought it about.
+
+One noisy sweep's lowest loss jumps by a factor of two and more from seed to seed; the centre of all that lies about as
+low jumps by a fifth of that.
+"""
+
+import numpy as np
+
+from clr.plateau import learns, smooth
+from clr.range_test import Sweep
+
+WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
+SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above
+HIGHEST_MOMENTUM = 0.95  # beyond it the delay would be most of a sweep
+
+
+def basin(sweep: Sweep, *, momentum: float = 0.0) -> float | None:
+    """The centre on the log scale, with weights exp(-(loss - lowest) / (SCALE x fall)); None where nothing was learned.
+
+    momentum: of the optimizer, in [0, 1): an update is made of gradients that are momentum / (1 - momentum) steps old
+    on average, so that the loss answers to the rate of so many steps before.
+    """
+    if not learns(sweep):
+        return None
+    losses = np.array([point.loss for point in sweep.points])
+    broken = np.flatnonzero(~np.isfinite(losses))
+    losses = losses[: broken[0]] if broken.size else losses
+    smoothed = smooth(losses, max(3, round(WINDOW * sweep.plan.num_steps)) | 1)
+    fall = max(smoothed[0] - smoothed.min(), np.finfo(np.float64).tiny)
+    weights = np.exp(-(smoothed - smoothed.min()) / (SCALE * fall))
+    centre = float(weights @ np.arange(len(smoothed)) / weights.sum())
+    kept = min(momentum, HIGHEST_MOMENTUM)
+    step = max(0.0, centre - kept / (1 - kept))
+    plan = sweep.plan
+    return float(plan.start_lr * (plan.end_lr / plan.start_lr) ** (step / (plan.num_steps - 1)))

@@ -1,0 +1,89 @@
+"""What a wrong max_lr would cost, as far as the sweeps of a range test tell.
+
+Too low: how much less a sweep of the same length reaches when its range ends lower. Too high: how far the score has
+fallen at that rate; a training whose rate comes down again may recover from it, or be gone.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from clr.plateau import Metric, plateau, score
+from clr.range_test import Sweep
+from clr.ranges import Range, centre
+
+FACTORS = (0.25, 0.5, 2.0, 4.0)
+SAME = 1e-9  # two logarithms of one rate may differ by rounding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """What a max_lr off by `factor` loses, >= 0 in the metric; None where no range was tested there."""
+
+    factor: float
+    lost: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensitivity:
+    """off_by_2, off_by_4: the most that is lost in either direction; None where neither is known."""
+
+    metric: Metric
+    off_by_2: float | None
+    off_by_4: float | None
+    by_factor: tuple[Lost, ...]
+
+
+def sensitivity(tests: Sequence[Sweep], ranges: Sequence[Range], *, max_lr: float) -> Sensitivity:
+    """Of bounds that were read off these sweeps; at least one of them learns."""
+    metric = next(at.metric for sweep in tests if (at := plateau(sweep)) is not None)
+    lost = {
+        factor: _below(tests, ranges, factor) if factor < 1 else _above(tests, factor * max_lr)
+        for factor in FACTORS
+    }
+    by_factor = tuple(Lost(factor=factor, lost=_rounded(value)) for factor, value in lost.items())
+    return Sensitivity(
+        metric=metric,
+        off_by_2=_most(lost[0.5], lost[2.0]),
+        off_by_4=_most(lost[0.25], lost[4.0]),
+        by_factor=by_factor,
+    )
+
+
+def _below(tests: Sequence[Sweep], ranges: Sequence[Range], factor: float) -> float | None:
+    """Between tested ranges on a line over log(lr), by the first seed, which measured all of them."""
+    first = tests[0].plan.seed
+    peaks = {
+        math.log(sweep.plan.end_lr): at.peak
+        for sweep in tests
+        if sweep.plan.seed == first and (at := plateau(sweep)) is not None
+    }
+    ends = sorted(peaks)
+    here = math.log(centre(ranges))
+    there = here + math.log(factor)
+    if not ends or there < ends[0] - SAME:
+        return None
+    reached = [float(np.interp(at, ends, [peaks[end] for end in ends])) for at in (here, there)]
+    return max(0.0, reached[0] - reached[1])
+
+
+def _above(tests: Sequence[Sweep], lr: float) -> float | None:
+    """The median over the sweeps that were to reach this rate; one that broke off has what it had last."""
+    falls = [
+        float(measured.smooth.max() - np.interp(lr, measured.lr, measured.smooth))
+        for sweep in tests
+        if sweep.plan.end_lr >= lr and (measured := score(sweep)) is not None
+    ]
+    return median(falls) if falls else None
+
+
+def _most(*lost: float | None) -> float | None:
+    known = [value for value in lost if value is not None]
+    return _rounded(max(known)) if known else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")
