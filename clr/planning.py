@@ -18,7 +18,8 @@ from clr.trials import MOST_STEPS as CONFIRMATION_STEPS
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
 SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 200
 FEWEST_STEPS = 12  # of a sweep: fewer say nothing
-TEST_STEPS = 400
+TEST_STEPS = 200  # of each test sweep
+LATE_STEPS = 400  # where no scout has shown that learning begins early
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
 USUAL_RANGES, MAX_RANGES = 4, 6
@@ -58,12 +59,12 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
         return None if finished else _exponential(config, config.num_steps or SCOUT_STEPS)
     tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
     if config.start_lr is not None and config.end_lr is not None:
-        return _unmeasured_seed(config, tests, config.end_lr)
+        return _unmeasured_seed(config, finished, config.end_lr)
     if not finished:
         return _exponential(config, SCOUT_STEPS)
     if not math.isfinite(finished[0].points[0].loss):
         return None
-    return _unmeasured_seed(config, tests, _next_top(config, finished[0], tests))
+    return _unmeasured_seed(config, finished, _next_top(config, finished[0], tests))
 
 
 def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
@@ -76,7 +77,8 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     left = max(1, ranges + config.num_seeds - 1 - len(measured))
     scout = 0 if fixed or finished else SCOUT_STEPS
     done = sum(len(sweep.points) for sweep in finished)
-    return done + scout + left * (config.num_steps or TEST_STEPS) + _confirmation(config)
+    num_steps = _test_steps(config, finished) if fixed or finished else config.num_steps or TEST_STEPS
+    return done + scout + left * num_steps + _confirmation(config)
 
 
 def most_steps(config: RangeTestConfig) -> int:
@@ -86,7 +88,7 @@ def most_steps(config: RangeTestConfig) -> int:
     fixed = config.start_lr is not None and config.end_lr is not None
     sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
     scout = 0 if fixed else SCOUT_STEPS
-    return sweeps * (config.num_steps or TEST_STEPS) + scout + _confirmation(config)
+    return sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation(config)
 
 
 def _confirmation(config: RangeTestConfig) -> int:
@@ -161,13 +163,20 @@ def _scouted_top(scout: Sweep) -> float:
     return float(10 ** (math.ceil(2 * math.log10(lr)) / 2))
 
 
-def _unmeasured_seed(config: RangeTestConfig, tests: Sequence[Sweep], top: float) -> SweepPlan | None:
+def _test_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
+    """Of each test sweep."""
+    early = any(sweep.plan.phase == "scout" and learns(sweep) for sweep in finished)
+    return config.num_steps or (TEST_STEPS if early else LATE_STEPS)
+
+
+def _unmeasured_seed(config: RangeTestConfig, finished: Sequence[Sweep], top: float) -> SweepPlan | None:
     """The first seed that this range still lacks."""
+    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
     ranges = list(dict.fromkeys(sweep.plan.end_lr for sweep in tests))
     measured = {sweep.plan.seed for sweep in tests if sweep.plan.end_lr == top}
     for seed in range(config.seed, config.seed + config.num_seeds):
         if seed not in measured:
-            num_steps = config.num_steps or TEST_STEPS
+            num_steps = _test_steps(config, finished)
             return SweepPlan(
                 sweep=1 + (ranges.index(top) if top in ranges else len(ranges)),
                 seed=seed,

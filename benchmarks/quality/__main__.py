@@ -15,8 +15,14 @@ from benchmarks.quality.methods import OURS, REPEATS, answers
 from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
 from benchmarks.quality.packages import package_answers
 from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
-from benchmarks.quality.tasks import TASKS, UNSEEN_TASKS, Task
+from benchmarks.quality.tasks import MORE_TASKS, TASKS, UNSEEN_TASKS, Task
 from benchmarks.quality.verdicts import verdicts
+
+SETS = {
+    "Tasks on which constants were chosen": TASKS,
+    "Tasks that led to changes of the plan": MORE_TASKS,
+    "Tasks after which nothing was changed": UNSEEN_TASKS,
+}
 
 
 def measure(task: Task) -> None:
@@ -47,7 +53,6 @@ def tables(tasks: Sequence[Task]) -> None:
     for effort in OURS:
         print(f"Ours, {effort}\n")
         _print(tasks_table(found, oracles, f"ours, {effort}"))
-    _print(verdicts_table({effort: verdicts(effort) for effort in OURS}))
 
 
 def _print(lines: Iterable[str]) -> None:
@@ -69,18 +74,18 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     given = arguments()
-    seen, unseen = (
-        [task for task in tasks if not given.only or task.name in given.only]
-        for tasks in (TASKS, UNSEEN_TASKS)
-    )
-    for task in [] if given.print else seen + unseen:
+    sets = {
+        title: [task for task in tasks if not given.only or task.name in given.only]
+        for title, tasks in SETS.items()
+    }
+    for task in [] if given.print else [task for tasks in sets.values() for task in tasks]:
         if task.is_here:
             measure(task)
         else:
             print(f"{task.name}: left out, its data is not on this machine", file=sys.stderr)
-    for title, tasks in (
-        {} if given.measure else {"The tasks": seen, "Tasks that no constant was chosen on": unseen}.items()
-    ):
+    for title, tasks in () if given.measure else sets.items():
         if tasks:
             print(f"## {title}\n")
             tables(tasks)
+    if not given.measure:
+        _print(verdicts_table({effort: verdicts(effort) for effort in OURS}))
