@@ -214,7 +214,18 @@ BOUNDS: dict[str, Any] = {
     "steps_per_epoch": 22.5,
     "warnings": [],
     "candidates": [{"name": "valley", "lr": 0.04, "note": "fastai's default rule"}],
-    "analyzer": "bounds@2",
+    "sensitivity": {
+        "metric": "accuracy",
+        "off_by_2": 0.012,
+        "off_by_4": 0.031,
+        "by_factor": [
+            {"factor": 0.25, "lost": 0.021},
+            {"factor": 0.5, "lost": 0.012},
+            {"factor": 2.0, "lost": 0.009},
+            {"factor": 4.0, "lost": 0.031},
+        ],
+    },
+    "analyzer": "bounds@3",
     "depends_on": {
         "params": {},
         "optimizer": {"name": "SGD", "momentum": 0.9},

@@ -72,8 +72,7 @@ def _not_learning(chosen: Sequence[Sweep], sweeps: Sequence[Sweep]) -> Doubt | N
         return (
             "no_learning",
             message + "no rise stands out from the noise",
-            "give it more steps or a larger batch; if it stays so, the model cannot learn these targets",
-            {"num_steps": 4 * plan.num_steps},
+            *_longer(plan),
         )
     if 2 * sum(map(_only_rises, chosen)) > len(chosen):
         return (
@@ -88,6 +87,14 @@ def _not_learning(chosen: Sequence[Sweep], sweeps: Sequence[Sweep]) -> Doubt | N
         "raise end_lr and take more steps; if it stays so, the model cannot learn these targets",
         {"end_lr": min(100 * plan.end_lr, HIGHEST_LR), "num_steps": 2 * plan.num_steps},
     )
+
+
+def _longer(plan: SweepPlan) -> tuple[str, dict[str, Any]]:
+    """Advice and request where a test saw too little."""
+    if plan.phase == "scout":
+        return "one short sweep misses what learns late: test range by range", {"effort": "standard"}
+    advice = "give it more steps or a larger batch; if it stays so, the model cannot learn these targets"
+    return advice, {"num_steps": 4 * plan.num_steps}
 
 
 def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None:

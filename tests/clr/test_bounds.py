@@ -133,6 +133,42 @@ def test_a_quick_test_answers_the_middle_of_the_rates_of_low_loss() -> None:
     assert found.max_lr == pytest.approx(0.1, rel=0.3)
 
 
+def test_a_quick_test_that_saw_nothing_proposes_the_standard_one() -> None:
+    quick = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
+
+    found = doubt_of([measured(quick, lambda lr: 2.3, lambda lr: 0.1, noise=0.05)])
+
+    assert found.why == "no_learning"
+    assert found.next_experiment["request"] == {"effort": "standard"}
+
+
+def test_max_lr_is_the_geometric_mean_of_the_ranges_and_the_scout() -> None:
+    scout = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
+    tests = seeds(loss_of(GOOD), GOOD)
+    quick = bounds_of([measured(scout, loss_of(GOOD), GOOD)], momentum=0.9)
+
+    alone = bounds_of(tests)
+    both = bounds_of([measured(scout, loss_of(GOOD), GOOD), *tests], momentum=0.9)
+
+    assert both.max_lr == pytest.approx(math.sqrt(alone.max_lr * quick.max_lr), rel=1e-3)
+    low, high = both.max_lr_interval
+    assert low <= min(alone.max_lr, quick.max_lr) < max(alone.max_lr, quick.max_lr) <= high
+
+
+@pytest.mark.parametrize(("slip", "doubted"), [(0.03, False), (0.3, True)])
+def test_seeds_whose_edges_lie_apart_disagree_only_where_it_matters(slip: float, doubted: bool) -> None:
+    rises = accuracy_with_edges(rises_at=0.02, falls_at=100.0)
+
+    def slipping_at(edge: float) -> Sweep:
+        return measured(
+            plan(seed=round(10 * edge)), loss_of(rises), lambda lr: rises(lr) - (slip if lr > edge else 0)
+        )
+
+    found = find_bounds([slipping_at(edge) for edge in (0.15, 0.8, 0.9)])
+
+    assert getattr(found, "why", None) == ("seeds_disagree" if doubted else None)
+
+
 def test_a_loss_that_is_not_finite_from_the_start_is_inconclusive() -> None:
     assert doubt_of([Sweep(plan(), [Point(0, 0.1, math.nan)])]).why == "non_finite_from_start"
 
