@@ -4,6 +4,8 @@ One noisy sweep's lowest loss jumps by a factor of two and more from seed to see
 low jumps by a fifth of that.
 """
 
+import math
+
 import numpy as np
 
 from clr.plateau import learns, smooth
@@ -11,13 +13,15 @@ from clr.range_test import Sweep
 
 WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
 SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above
-HIGHEST_MOMENTUM = 0.95  # beyond it the delay would be most of a sweep
+MOST_DELAY = (
+    math.log(10) / 2
+)  # of the logarithm of lr: half a decade, whatever the momentum and however few the steps
 
 
 def basin(sweep: Sweep, *, momentum: float = 0.0) -> float | None:
     """The centre on the log scale, with weights exp(-(loss - lowest) / (SCALE x fall)); None where nothing was learned.
 
-    momentum: of the optimizer, in [0, 1): an update is made of gradients that are momentum / (1 - momentum) steps old
+    momentum: of the optimizer, >= 0: an update is made of gradients that are momentum / (1 - momentum) steps old
     on average, so that the loss answers to the rate of so many steps before.
     """
     if not learns(sweep):
@@ -26,10 +30,10 @@ def basin(sweep: Sweep, *, momentum: float = 0.0) -> float | None:
     broken = np.flatnonzero(~np.isfinite(losses))
     losses = losses[: broken[0]] if broken.size else losses
     smoothed = smooth(losses, max(3, round(WINDOW * sweep.plan.num_steps)) | 1)
-    fall = max(smoothed[0] - smoothed.min(), np.finfo(np.float64).tiny)
-    weights = np.exp(-(smoothed - smoothed.min()) / (SCALE * fall))
-    centre = float(weights @ np.arange(len(smoothed)) / weights.sum())
-    kept = min(momentum, HIGHEST_MOMENTUM)
-    step = max(0.0, centre - kept / (1 - kept))
+    above, fall = smoothed - smoothed.min(), smoothed[0] - smoothed.min()
+    weights = np.exp(-above / (SCALE * fall)) if fall > 0 else above == 0
+    step = float(weights @ np.arange(len(smoothed)) / weights.sum())
     plan = sweep.plan
-    return float(plan.start_lr * (plan.end_lr / plan.start_lr) ** (step / (plan.num_steps - 1)))
+    pace = math.log(plan.end_lr / plan.start_lr) / (plan.num_steps - 1)
+    delay = min(MOST_DELAY, pace * momentum / (1 - momentum)) if momentum < 1 else MOST_DELAY
+    return float(plan.start_lr * math.exp(pace * step - delay))

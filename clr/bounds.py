@@ -25,12 +25,14 @@ STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
 DIGITS = 4
+BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
+COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
 ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The recommendation. Rates are > 0; an interval is (lowest, highest) over the seeds.
+    """The recommendation. Rates are > 0; an interval is (lowest, highest) over seeds, ranges and the scout's reading.
 
     constant_lr: for training without cycles, the geometric mean of both: rates that suit the peak of a cycle lie one
     to three times above the best constant one.
@@ -108,7 +110,7 @@ def find_bounds(
         for sweep in sweeps
         if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
     ]
-    warnings = _warnings(chosen, found, optimizer)
+    warnings = _warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests))
     return _bounds(chosen, tests, found, basins, steps_per_epoch, warnings, others)
 
 
@@ -165,7 +167,9 @@ def _bounds(
         steps_per_epoch=steps_per_epoch,
         warnings=warnings + _untested(base_lr, plan),
         candidates=others,
-        sensitivity=sensitivity(tests, ranges, max_lr=max_lr) if ranges else None,
+        sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=next(iter(found.values())).metric)
+        if ranges
+        else None,
     )
 
 
@@ -177,23 +181,33 @@ def _why(
     metric: str,
 ) -> tuple[str, str]:
     """The rule that gave max_lr, and its reason."""
-    low = "the middle of the rates at which the training loss lies low, less the delay of momentum"
     if not ranges:
-        return "basin_of_lowest_loss", f"{low}, in one short sweep"
-    scouted = f"; the geometric mean with the scout's {_middle(basins):.3g}, {low}" if basins else ""
+        return "basin_of_lowest_loss", f"{BASIN}, in one short sweep"
+    rule, reason = _of_ranges(chosen, found, ranges, metric)
+    if not basins:
+        return rule, reason
+    return rule, (
+        f"the geometric mean of {pooled(ranges):.3g} and {_middle(basins):.3g}. The first: {reason}. "
+        f"The second, from the scout: {BASIN}"
+    )
+
+
+def _of_ranges(
+    chosen: Sequence[Sweep], found: dict[int, Plateau], ranges: Sequence[Range], metric: str
+) -> tuple[str, str]:
     if sum(one.weight >= COUNTS for one in ranges) > 1:
         ends = ", ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
         return "ranges_pooled", (
-            f"the ranges up to {ends} train about as well: the ends of their plateaus, weighted by how well{scouted}"
+            f"the ranges up to {ends} train about as well; the ends of their plateaus, weighted by how well"
         )
     if at_end(list(found.values())):
         return "highest_range_that_trains_as_well", (
             f"{metric} held up to {chosen[0].plan.end_lr:.3g}, the end of this range, and a range reaching higher "
-            f"trained worse{scouted}"
+            "trained worse"
         )
     return (
         "plateau_ends",
-        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls{scouted}",
+        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls",
     )
 
 
@@ -213,16 +227,32 @@ def _untested(base_lr: float, plan: SweepPlan) -> list[str]:
     return [below] if base_lr < plan.start_lr else []
 
 
-def _warnings(chosen: Sequence[Sweep], found: dict[int, Plateau], optimizer: str | None) -> list[str]:
+def _warnings(
+    chosen: Sequence[Sweep],
+    tests: Sequence[Sweep],
+    found: dict[int, Plateau],
+    optimizer: str | None,
+    *,
+    scouted: bool,
+) -> list[str]:
     warnings = []
     if optimizer in ADAPTIVE:
         warnings.append(
             f"{optimizer} bears rates for a few hundred steps that hurt a long training; stay at or below max_lr"
         )
+    plan = chosen[0].plan
+    if plan.shape == "exponential" and plan.num_steps < COARSE:
+        warnings.append(f"{plan.num_steps} steps are few for an exponential sweep: take {COARSE} or more")
+    if not scouted and len({sweep.plan.end_lr for sweep in tests}) == 1:
+        warnings.append(
+            "one range alone cannot tell whether it reaches too high: leave start_lr and end_lr out to have them chosen"
+        )
     if len(chosen) > 1 and all(sweep.points == chosen[0].points for sweep in chosen):
-        warnings.append("every seed gave the same curve: the intervals say nothing about the spread")
+        warnings.append(
+            "every seed gave the same curve: the intervals say nothing about the spread over seeds"
+        )
     if len(found) == 1:
-        warnings.append("one seed only: the intervals say nothing about the spread")
+        warnings.append("one seed only: the intervals say nothing about the spread over seeds")
     elif len(found) < len(chosen):
         warnings.append(f"only {len(found)} of {len(chosen)} seeds learned")
     return warnings

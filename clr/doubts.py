@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END
-from clr.plateau import MIN_VALUES, at_end, plateau, score, smooth
+from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END, SCOUT_START
+from clr.plateau import MIN_VALUES, at_end, plateau, score
 from clr.range_test import Sweep, SweepPlan
 
 RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
 CLEARLY = 0.1  # of the rise: five times what the plateau allows
 DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
+
+SCOUT: tuple[str, dict[str, Any]] = (
+    "leave start_lr and end_lr out: a scout then finds where this task learns",
+    {"start_lr": None, "end_lr": None},
+)
 
 Doubt = tuple[str, str, str, dict[str, Any]]  # (why, message, advice, request): as in `Inconclusive`
 
@@ -64,29 +69,18 @@ def _not_learning(chosen: Sequence[Sweep], sweeps: Sequence[Sweep]) -> Doubt | N
     learning = [at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns]
     if 2 * len(learning) > len(chosen):
         return None
-    message = f"learning shows in {len(learning)} of {len(chosen)} seeds: "
     plan = chosen[0].plan
-    if any(sweep.plan.phase == "scout" and sweep.plan.end_lr >= SCOUT_END for sweep in sweeps) and not all(
-        map(_only_rises, sweeps)
-    ):
-        return (
-            "no_learning",
-            message + "no rise stands out from the noise",
-            *_longer(plan),
-        )
-    if 2 * sum(map(_only_rises, chosen)) > len(chosen):
-        return (
-            "no_learning",
-            message + f"the loss only rises from {plan.start_lr:.3g} on",
-            "start at a lower learning rate; if it stays so, the model cannot learn these targets",
-            _lower(chosen),
-        )
     return (
         "no_learning",
-        message + f"nothing moves up to {plan.end_lr:.3g}",
-        "raise end_lr and take more steps; if it stays so, the model cannot learn these targets",
-        {"end_lr": min(100 * plan.end_lr, HIGHEST_LR), "num_steps": 2 * plan.num_steps},
+        f"learning shows in {len(learning)} of {len(chosen)} seeds: no rise stands out from the noise between "
+        f"{plan.start_lr:.3g} and {plan.end_lr:.3g}",
+        *(_longer(plan) if any(map(_searched_everywhere, sweeps)) else SCOUT),
     )
+
+
+def _searched_everywhere(sweep: Sweep) -> bool:
+    plan = sweep.plan
+    return plan.phase == "scout" and plan.start_lr <= SCOUT_START and plan.end_lr >= SCOUT_END
 
 
 def _longer(plan: SweepPlan) -> tuple[str, dict[str, Any]]:
@@ -113,9 +107,8 @@ def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None
     if tests and median(edges) <= resolved_from(plan):
         return (
             "range_starts_too_high",
-            f"accuracy or loss was best at {plan.start_lr:.3g}, the lowest rate tested",
-            "start at a lower learning rate",
-            _lower(chosen),
+            f"accuracy or loss was best below {resolved_from(plan):.3g}, where this sweep was too fast to tell",
+            *SCOUT,
         )
     if tests and max(edges) > DISAGREEMENT * min(edges) and _matters(chosen, median(edges)):
         return (
@@ -140,16 +133,6 @@ def _lower(sweeps: Sequence[Sweep]) -> dict[str, float]:
     """A request for the range below the one that was tested."""
     start_lr = min(sweep.plan.start_lr for sweep in sweeps)
     return {"start_lr": max(start_lr / 100, LOWEST_LR), "end_lr": max(start_lr, 2 * LOWEST_LR)}
-
-
-def _only_rises(sweep: Sweep) -> bool:
-    """Whether the training loss rose, or broke off, without having fallen by a tenth as much before."""
-    finite = [point.loss for point in sweep.points if math.isfinite(point.loss)]
-    if len(finite) < MIN_VALUES:
-        return len(finite) < len(sweep.points)
-    smoothed = smooth(finite, max(3, len(finite) // 20))
-    rise, fall = float(smoothed.max() - smoothed[0]), float(smoothed[0] - smoothed.min())
-    return fall < 0.1 * rise
 
 
 def _still_falling(sweep: Sweep) -> bool:

@@ -1,7 +1,7 @@
 """Optimizers by name with their parameters: what a request may say, checked without torch.
 
-Names, parameters, defaults and ranges are torch's own; the learning rate is not among them, as the sweep and
-the schedule set it.
+Names, parameters, defaults and ranges are torch's own, but for a momentum of 1 and more, with which updates grow for
+ever; the learning rate is not among them, as the sweep and the schedule set it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class SGD(_Spec):
     """torch.optim.SGD."""
 
     name: Literal["SGD"]
-    momentum: NonNegative = 0.0
+    momentum: Fraction = 0.0
     dampening: NonNegative = 0.0
     nesterov: StrictBool = False
 
@@ -61,7 +61,7 @@ class RMSprop(_Spec):
     name: Literal["RMSprop"]
     alpha: Share = 0.99
     eps: NonNegative = 1e-8
-    momentum: NonNegative = 0.0
+    momentum: Fraction = 0.0
     centered: StrictBool = False
 
 

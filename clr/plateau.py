@@ -39,10 +39,12 @@ class Score:
     def jitter(self) -> float:
         """The typical random difference of one raw value up to the peak, robust against jumps.
 
-        What comes after the peak is ragged for another reason; half the sweep is looked at in any case.
+        By first or second differences, whichever see less: a short steep rise is no noise, nor is a bend. What comes
+        after the peak is ragged for another reason; half the sweep is looked at in any case.
         """
         before = self.raw[: max(int(self.smooth.argmax()) + 1, len(self.raw) // 2)]
-        return float(1.4826 * np.median(np.abs(np.diff(before))) / math.sqrt(2))
+        first, second = (float(np.median(np.abs(np.diff(before, n=n)))) for n in (1, 2))
+        return 1.4826 * min(first / math.sqrt(2), second / math.sqrt(6))
 
     @property
     def sampling_error(self) -> float:

@@ -1,7 +1,7 @@
 """What a wrong max_lr would cost, as far as the sweeps of a range test tell.
 
 Too low: how much less a sweep of the same length reaches when its range ends lower. Too high: how far the score has
-fallen at that rate; a training whose rate comes down again may recover from it, or be gone.
+fallen at that rate from its best below it; a training whose rate comes down again may recover from it, or be gone.
 """
 
 import math
@@ -29,7 +29,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """off_by_2, off_by_4: the most that is lost in either direction; None where neither is known."""
+    """off_by_2, off_by_4: the most that is lost up to so far in either direction; None where neither is known."""
 
     metric: Metric
     off_by_2: float | None
@@ -37,25 +37,26 @@ class Sensitivity:
     by_factor: tuple[Lost, ...]
 
 
-def sensitivity(tests: Sequence[Sweep], ranges: Sequence[Range], *, max_lr: float) -> Sensitivity:
-    """Of bounds that were read off these sweeps; at least one of them learns."""
-    metric = next(at.metric for sweep in tests if (at := plateau(sweep)) is not None)
+def sensitivity(
+    tests: Sequence[Sweep], ranges: Sequence[Range], *, max_lr: float, metric: Metric
+) -> Sensitivity:
+    """Of bounds that were read off these sweeps, in their metric; what was measured in another is left out."""
+    alike = [sweep for sweep in tests if (measured := score(sweep)) is not None and measured.metric == metric]
     lost = {
-        factor: _below(tests, ranges, factor) if factor < 1 else _above(tests, factor * max_lr)
+        factor: _below(alike, ranges, factor) if factor < 1 else _above(alike, factor * max_lr)
         for factor in FACTORS
     }
-    by_factor = tuple(Lost(factor=factor, lost=_rounded(value)) for factor, value in lost.items())
     return Sensitivity(
         metric=metric,
         off_by_2=_most(lost[0.5], lost[2.0]),
-        off_by_4=_most(lost[0.25], lost[4.0]),
-        by_factor=by_factor,
+        off_by_4=_most(*lost.values()),
+        by_factor=tuple(Lost(factor=factor, lost=_rounded(value)) for factor, value in lost.items()),
     )
 
 
 def _below(tests: Sequence[Sweep], ranges: Sequence[Range], factor: float) -> float | None:
     """Between tested ranges on a line over log(lr), by the first seed, which measured all of them."""
-    first = tests[0].plan.seed
+    first = min((sweep.plan.seed for sweep in tests), default=0)
     peaks = {
         math.log(sweep.plan.end_lr): at.peak
         for sweep in tests
@@ -73,9 +74,10 @@ def _below(tests: Sequence[Sweep], ranges: Sequence[Range], factor: float) -> fl
 def _above(tests: Sequence[Sweep], lr: float) -> float | None:
     """The median over the sweeps that were to reach this rate; one that broke off has what it had last."""
     falls = [
-        float(measured.smooth.max() - np.interp(lr, measured.lr, measured.smooth))
+        float(measured.smooth[measured.lr <= lr].max(initial=at) - at)
         for sweep in tests
         if sweep.plan.end_lr >= lr and (measured := score(sweep)) is not None
+        for at in [float(np.interp(lr, measured.lr, measured.smooth))]
     ]
     return median(falls) if falls else None
 

@@ -1,6 +1,7 @@
 """The middle of low loss in an exponential sweep."""
 
 import math
+from dataclasses import replace
 from statistics import stdev
 
 import pytest
@@ -36,11 +37,20 @@ def test_momentum_0_9_reads_it_nine_steps_earlier() -> None:
     assert math.log10(without / delayed) == pytest.approx(9 * 7 / 199, rel=1e-6)
 
 
-@pytest.mark.parametrize("momentum", [0.95, 0.99, 0.9999])
-def test_the_delay_of_more_momentum_stays_at_that_of_0_95(momentum: float) -> None:
-    sweep = measured(SCOUT, loss_of(VALLEY), VALLEY)
+@pytest.mark.parametrize(("momentum", "num_steps"), [(0.99, 200), (1.5, 200), (0.9, 30)])
+def test_the_delay_is_half_a_decade_at_most(momentum: float, num_steps: int) -> None:
+    sweep = measured(replace(SCOUT, num_steps=num_steps), loss_of(VALLEY), VALLEY)
+    without, delayed = basin(sweep), basin(sweep, momentum=momentum)
 
-    assert basin(sweep, momentum=momentum) == basin(sweep, momentum=0.95)
+    assert without is not None
+    assert delayed is not None
+    assert math.log10(without / delayed) == pytest.approx(0.5, rel=1e-6)
+
+
+def test_a_loss_that_never_fell_has_its_basin_at_the_lowest_rate() -> None:
+    sweep = measured(SCOUT, lambda lr: 2.3 + lr, VALLEY)
+
+    assert basin(sweep) == pytest.approx(1e-6, rel=2.0)
 
 
 def test_a_sweep_that_learned_nothing_has_none() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
-from clr.plateau import score
+from clr.plateau import learns, score
 from clr.range_test import HeldOut, Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
@@ -307,7 +307,7 @@ def test_a_range_whose_lowest_rate_is_already_too_high_is_inconclusive() -> None
     doubt = doubt_of(sweeps)
 
     assert doubt.why == "range_starts_too_high"
-    assert doubt.next_experiment["request"]["start_lr"] < 0.001
+    assert doubt.next_experiment["request"] == {"start_lr": None, "end_lr": None}
 
 
 def test_most_seeds_at_the_end_of_the_highest_range_are_inconclusive() -> None:
@@ -354,14 +354,10 @@ def test_a_base_lr_below_the_tested_range_is_warned_of() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "start_lr", "end_lr", "advice", "lower"),
-    [
-        (lambda lr: 2.3, 1e-9, 1e-8, "raise end_lr", False),
-        (lambda lr: 2.3 + lr, 5.0, 10.0, "start at a lower", True),
-    ],
+    ("loss", "start_lr", "end_lr"), [(lambda lr: 2.3, 1e-9, 1e-8), (lambda lr: 2.3 + lr, 5.0, 10.0)]
 )
-def test_no_learning_in_a_narrow_range_sends_to_where_learning_may_be(
-    loss: object, start_lr: float, end_lr: float, advice: str, lower: bool
+def test_no_learning_in_a_narrow_range_sends_to_the_scout(
+    loss: object, start_lr: float, end_lr: float
 ) -> None:
     sweeps = [
         measured(plan(seed=seed, start_lr=start_lr, end_lr=end_lr), loss, lambda lr: 0.1, noise=0.01)  # type: ignore[arg-type]
@@ -371,9 +367,36 @@ def test_no_learning_in_a_narrow_range_sends_to_where_learning_may_be(
     doubt = doubt_of(sweeps)
 
     assert doubt.why == "no_learning"
-    assert advice in doubt.next_experiment["message"]
-    asked = doubt.next_experiment["request"]
-    assert asked["end_lr"] <= start_lr if lower else asked["end_lr"] > end_lr
+    assert doubt.next_experiment["request"] == {"start_lr": None, "end_lr": None}
+
+
+def test_a_short_steep_rise_before_a_break_is_learning() -> None:
+    seen = (
+        0.05,
+        0.52,
+        0.65,
+        0.57,
+        0.61,
+        0.74,
+        0.71,
+        0.71,
+        0.81,
+        0.83,
+        0.52,
+        0.44,
+        0.43,
+        0.45,
+    )  # of digits-mlp
+    points = [Point(step, 0.0075 * step, 2.3) for step in range(57)]
+    looks = [HeldOut(4 * index + 3, 0.03 * index, 1.0, accuracy) for index, accuracy in enumerate(seen)]
+
+    assert learns(Sweep(plan(end_lr=3.0), points, looks))
+
+
+def test_one_range_alone_is_warned_of() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), GOOD))
+
+    assert any("one range alone" in warning for warning in found.warnings)
 
 
 def test_what_to_try_next_is_always_a_request_that_may_be_sent() -> None:

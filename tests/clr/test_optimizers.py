@@ -31,6 +31,7 @@ def test_a_name_is_accepted_in_any_case_and_spelled_as_torch_does(name: str) -> 
         {"name": "SGD", "lr": 0.1},
         {"name": "SGD", "momentum": float("nan")},
         {"name": "SGD", "momentum": -0.1},
+        {"name": "SGD", "momentum": 1.0},
         {"name": "SGD", "nesterov": True},
         {"name": "SGD", "nesterov": True, "momentum": 0.9, "dampening": 0.1},
         {"name": "Adam", "betas": [0.9, 1.0]},

@@ -24,7 +24,10 @@ def reaches(peak: float, *, end_lr: float, falls_to: float | None = None) -> Swe
 def test_a_lower_range_that_reaches_less_tells_what_too_low_a_rate_loses() -> None:
     tests = [reaches(0.9, end_lr=1.0), reaches(0.7, end_lr=0.1)]
 
-    lost = {one.factor: one.lost for one in sensitivity(tests, RANGES[1:2], max_lr=0.2).by_factor}
+    lost = {
+        one.factor: one.lost
+        for one in sensitivity(tests, RANGES[1:2], max_lr=0.2, metric="accuracy").by_factor
+    }
 
     assert lost[0.5] == pytest.approx(0.2 * 0.301, rel=0.05)
     assert lost[0.25] == pytest.approx(0.2 * 0.602, rel=0.05)
@@ -33,14 +36,26 @@ def test_a_lower_range_that_reaches_less_tells_what_too_low_a_rate_loses() -> No
 def test_the_fall_at_a_higher_rate_tells_what_too_high_a_rate_loses() -> None:
     tests = [reaches(0.9, end_lr=1.0, falls_to=0.3)]
 
-    found = sensitivity(tests, RANGES[1:2], max_lr=0.24)
+    found = sensitivity(tests, RANGES[1:2], max_lr=0.24, metric="accuracy")
 
     assert {one.factor: one.lost for one in found.by_factor}[4.0] == pytest.approx(0.6, abs=0.02)
     assert found.off_by_4 == pytest.approx(0.6, abs=0.02)
 
 
+def test_a_sweep_that_still_rises_at_a_rate_has_lost_nothing_there() -> None:
+    found = sensitivity([reaches(0.9, end_lr=1.0)], RANGES[1:2], max_lr=0.1, metric="accuracy")
+
+    assert {one.factor: one.lost for one in found.by_factor}[2.0] == 0.0
+
+
+def test_what_was_measured_in_another_metric_is_left_out() -> None:
+    found = sensitivity([reaches(0.9, end_lr=1.0, falls_to=0.3)], RANGES[1:2], max_lr=0.24, metric="loss")
+
+    assert (found.off_by_2, found.off_by_4) == (None, None)
+
+
 def test_what_no_range_reached_is_not_known() -> None:
-    found = sensitivity([reaches(0.9, end_lr=1.0)], RANGES[1:2], max_lr=0.8)
+    found = sensitivity([reaches(0.9, end_lr=1.0)], RANGES[1:2], max_lr=0.8, metric="accuracy")
 
     assert found.metric == "accuracy"
     assert [one.lost for one in found.by_factor] == [None, None, None, None]
