@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictInt
 from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
 from api.comparisons import ComparisonRequest, Entry, queue_comparison
 from api.errors import Problem, carrying, responses
-from api.job_requests import IdempotencyKey, accept, request_hash
+from api.job_requests import LAST_SEED, IdempotencyKey, accept, request_hash
 from api.jobs import JobId, find
 from api.plain import require_json
 from api.range_tests import KIND
@@ -64,7 +64,7 @@ def confirm(
     asked = ComparisonRequest(
         workload=job.workload,
         entries=[Entry(**entry) for entry in entries(job.result)],
-        seed=_unused_seed(job.config),
+        seed=_unused_seed(job.config, body.num_seeds),
         name=job.name,
         tags=job.tags,
         **{name: job.config[name] for name in SHARED},
@@ -79,9 +79,11 @@ def confirm(
     return view
 
 
-def _unused_seed(config: dict[str, Any]) -> int:
+def _unused_seed(config: dict[str, Any], num_seeds: int) -> int:
+    """The first of so many that the range test did not use: above its own, or from 0 where no seed is left there."""
     trained = NUM_SEEDS if config["effort"] == "thorough" else 0
-    return int(config["seed"] + config["num_seeds"] + trained)
+    first = int(config["seed"] + config["num_seeds"] + trained)
+    return first if first + num_seeds - 1 <= LAST_SEED else 0
 
 
 @router.get("", responses=responses(404))

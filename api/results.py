@@ -20,13 +20,14 @@ from clr.range_test import Sweep, is_sweep
 from clr.sensitivity import Sensitivity
 from store.status import FINAL, Status
 
+PRECISION = "float32"  # of every range test
 DEPENDS_ON = ("params", "optimizer", "batch_size")
 
 router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
 
 
 class Cost(BaseModel):
-    """What it took to find them: updates of all sweeps, and seconds from the first claim to the end."""
+    """What it took: updates of all sweeps and of a confirmation, and seconds from the first claim to the end."""
 
     steps: int
     seconds: float
@@ -68,7 +69,7 @@ class ConfirmationView(BaseModel):
     the best, null when they diverged.
     """
 
-    outcome: Literal["confirmed", "adjusted", "not_possible"]
+    outcome: Literal["confirmed", "undecided", "adjusted", "not_possible"]
     metric: Metric = Field(description="held out; loss where there are no classes")
     margin: float | None
     message: str
@@ -77,7 +78,7 @@ class ConfirmationView(BaseModel):
 
 
 class BoundsView(BaseModel):
-    """The recommended bounds, each with its interval over the seeds, its rule and its reason."""
+    """The recommended bounds, each with its interval over seeds and ranges, its rule and its reason."""
 
     base_lr: float
     max_lr: float
@@ -142,7 +143,8 @@ def get_bounds(
         members = {name: found[name] for name in ("why", "next_experiment", "candidates")}
         raise Problem(409, "inconclusive", found["message"], **members)
     return found | {
-        "depends_on": {name: job.config[name] for name in DEPENDS_ON} | {"data": found.get("data")},
+        "depends_on": {name: job.config[name] for name in DEPENDS_ON}
+        | {"precision": PRECISION, "data": found.get("data")},
         "cost": {
             "steps": (job.progress or {}).get("completed", 0),
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),

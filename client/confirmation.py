@@ -9,7 +9,7 @@ from client.connection import Connection
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the trainings say: `confirmed`, or `adjusted` to these bounds.
+    """What the trainings say: `confirmed`, `undecided`, or `adjusted` to these bounds.
 
     margin: by how much the best cycle was better than ours, in the metric; 0 when ours was the best, None when it
     diverged.

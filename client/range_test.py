@@ -14,18 +14,24 @@ from client.job import Job
 class Bounds:
     """The learning rates between which the cycle runs, and why.
 
-    base_lr, max_lr: recommended; the intervals are (lowest, highest) over the seeds.
-    step_size: steps in half a cycle. snippet: torch code to paste. confirmation: what training said of them, with
-    effort thorough. data: everything the service said.
+    base_lr, max_lr: recommended; the intervals are (lowest, highest) over seeds, ranges and the scout's reading.
+    constant_lr: for training without cycles. step_size: steps in half a cycle. cost: {"steps", "seconds"}. sensitivity:
+    what a max_lr off by 2 and 4 loses; None after a quick test. for_budget: whole cycles for the budget asked for.
+    snippet: torch code to paste. confirmation: what training said of them, with effort thorough. data: everything the
+    service said.
     """
 
     base_lr: float
     max_lr: float
+    constant_lr: float | None
     base_lr_interval: tuple[float, float]
     max_lr_interval: tuple[float, float]
     reason_base: str
     reason_max: str
     step_size: int | None
+    cost: dict[str, float]
+    sensitivity: dict[str, Any] | None
+    for_budget: dict[str, int] | None
     warnings: tuple[str, ...]
     candidates: tuple[dict[str, Any], ...]
     snippet: str
@@ -40,11 +46,15 @@ class Bounds:
         return cls(
             base_lr=data["base_lr"],
             max_lr=data["max_lr"],
+            constant_lr=data.get("constant_lr"),
             base_lr_interval=(base_low, base_high),
             max_lr_interval=(max_low, max_high),
             reason_base=data["reason_base"],
             reason_max=data["reason_max"],
             step_size=data.get("step_size"),
+            cost=data.get("cost", {}),
+            sensitivity=data.get("sensitivity"),
+            for_budget=data.get("for_budget"),
             warnings=tuple(data.get("warnings", ())),
             candidates=tuple(data.get("candidates", ())),
             snippet=data.get("snippet", ""),
@@ -56,13 +66,14 @@ class Bounds:
 class RangeTest(Job):
     """A range test; `bounds` is what it is for."""
 
-    def bounds(self) -> Bounds:
-        """The recommended bounds.
+    def bounds(self, num_steps: int | None = None, num_epochs: float | None = None) -> Bounds:
+        """The recommended bounds; with a budget also the whole cycles that fit it.
 
         Raises `Inconclusive` when the curve gives none, `JobFailed`, or `NotReady` before the job is final.
         """
+        budget = {"num_steps": num_steps, "num_epochs": num_epochs}
         try:
-            answer = self._connection.request("GET", self._path("/bounds"))
+            answer = self._connection.request("GET", self._path("/bounds"), query=budget)
         except Refused as refused:
             if refused.code == "inconclusive":
                 raise Inconclusive(refused.problem) from None

@@ -104,10 +104,18 @@ def range_test(
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
-def bounds(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
-    """Print the recommended base_lr and max_lr of a range test."""
+def bounds(
+    id: JobId,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    api_key: ApiKey = None,
+) -> None:
+    """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
+    budget = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
-        print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json)
+        print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json, **budget)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
@@ -169,10 +177,10 @@ def analyse(
         raise typer.Exit(INCONCLUSIVE)
 
 
-def print_bounds(job: RangeTest, *, as_json: bool) -> None:
+def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
     """Print what a range test found. Raises `Inconclusive`, or exits as it does once its JSON is printed."""
     try:
-        found = job.bounds()
+        found = job.bounds(**budget)
     except Inconclusive as inconclusive:
         if as_json:
             print_json(inconclusive.problem)

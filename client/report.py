@@ -74,20 +74,29 @@ class ProgressReport:
 
 
 def describe_bounds(bounds: Bounds) -> str:
-    """Both learning rates, their spread over the seeds that learned, and the reason of each in a sentence."""
-    num_seeds = len(bounds.data["evidence"]["seeds"])
+    """Both learning rates with their intervals, and the reason of each in a sentence; then what else is known."""
     lines = []
     for name, lr, (low, high), reason in (
         ("base_lr", bounds.base_lr, bounds.base_lr_interval, bounds.reason_base),
         ("max_lr", bounds.max_lr, bounds.max_lr_interval, bounds.reason_max),
     ):
-        spread = f"   over {num_seeds} seeds: {low:.4g} to {high:.4g}" if num_seeds > 1 else ""
+        spread = f"   between {low:.4g} and {high:.4g}" if low < high else ""
         lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
+    if bounds.constant_lr is not None:
+        lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
     if bounds.step_size is not None:
         lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    if bounds.for_budget is not None:
+        lines.append(
+            "for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(
+                **bounds.for_budget
+            )
+        )
     lines += _sensitivity(bounds.data.get("sensitivity"))
     if bounds.confirmation is not None:
         lines += _confirmation(bounds.confirmation)
+    if bounds.cost:
+        lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s")
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
 

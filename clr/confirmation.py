@@ -12,6 +12,7 @@ from clr.comparison import TEST, Metric, Run, compare
 FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
 NUM_CYCLES = 2  # of each training
 OURS = "max_lr"
+SMALL = 0.01  # of accuracy, or of our loss: a difference that hardly matters
 
 
 def entries(bounds: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -35,11 +36,12 @@ def entries(bounds: Mapping[str, Any]) -> list[dict[str, Any]]:
 class Verdict:
     """What the trainings say. base_lr, max_lr: as recommended, or moved to where training was better.
 
-    outcome: `confirmed` when no cycle around ours was better beyond the noise. margin: by how much the best of the
+    outcome: `adjusted` when half or double was better beyond the noise, or ours diverged; `undecided` when one was
+    better by more than `SMALL` and the runs are too few to tell; else `confirmed`. margin: by how much the best of the
     three was better, in the metric; 0 when ours was the best, None when ours diverged.
     """
 
-    outcome: Literal["confirmed", "adjusted"]
+    outcome: Literal["confirmed", "undecided", "adjusted"]
     base_lr: float
     max_lr: float
     margin: float | None
@@ -60,7 +62,8 @@ def verdict(
     best = next((row.label for row in rows if row.final and row.p_value is None and row.within_noise), OURS)
     won = next(row for row in rows if FACTORS.get(row.label) == judged.max_lr / bounds["max_lr"])
     advice = f"; {best} was better beyond the noise" if best not in FACTORS and not won.within_noise else ""
-    return replace(judged, message=f"{judged.message}{advice} ({TEST})")
+    by = f" ({TEST})" if judged.margin or advice else ""
+    return replace(judged, message=f"{judged.message}{advice}{by}")
 
 
 def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metric: Metric) -> Verdict | None:
@@ -77,7 +80,12 @@ def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metr
     if margin == 0:  # ours, or one that ends just where ours does
         return _told(bounds, OURS, 0.0, "nothing around it was better")
     if ours.within_noise:
-        return _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")
+        told = _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")
+        return (
+            told
+            if margin <= SMALL * (1 if metric == "accuracy" else ours.final.mean)
+            else replace(told, outcome="undecided")
+        )
     return _told(bounds, best.label, margin, f"{best.label} was better beyond the noise")
 
 

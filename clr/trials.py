@@ -24,6 +24,7 @@ NUM_SEEDS = 4  # of those that stay to the end: three tell too little apart
 PAIRS = (("max_lr / 2", "max_lr x 2"), ("constant_lr", "one_cycle"))
 LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
 EDGE = "the bounds moved to the edge of what was tried: a confirmation of them tells whether further is better still"
+UNDECIDED = "training was better at other bounds, but within the noise: look at the margin, or confirm with more seeds"
 MOST_STEPS = NUM_STEPS * (1 + 2 * len(PAIRS) + (NUM_SEEDS - 1) * (1 + len(PAIRS)))
 
 
@@ -127,16 +128,17 @@ def confirmed(result: Mapping[str, Any], trials: Sequence[Trial]) -> dict[str, A
         "steps": sum(len(trial.points) for trial in trials),
     }
     if judged is None:
-        said = "training diverged at these bounds, and at those tried around them"
+        said = "training diverged at these bounds, and no cycle around them stayed in the comparison to move them to"
         nothing = {"outcome": "not_possible", "margin": None, "message": said}
         return {**result, "warnings": [*result["warnings"], said], "confirmation": nothing | about}
     told = {name: getattr(judged, name) for name in ("outcome", "margin", "message")}
-    return {**result, **_moved(result, judged), "confirmation": told | about}
+    warnings = [*result["warnings"], *([UNDECIDED] if judged.outcome == "undecided" else [])]
+    return {**result, "warnings": warnings, **_moved(result, judged), "confirmation": told | about}
 
 
 def _moved(result: Mapping[str, Any], judged: Verdict) -> dict[str, Any]:
-    """The fields that change when the bounds move; none where they are confirmed."""
-    if judged.outcome == "confirmed":
+    """The fields that change when the bounds move; none where they stay."""
+    if judged.outcome != "adjusted":
         return {}
     names = ("base_lr", "max_lr", "constant_lr")
     factor = judged.max_lr / result["max_lr"]
@@ -146,6 +148,7 @@ def _moved(result: Mapping[str, Any], judged: Verdict) -> dict[str, Any]:
         fields[f"{name}_interval"] = (min(low, fields[name]), max(high, fields[name]))
         fields[f"rule_{name[:-3]}"] = "moved_by_training"
         fields[f"reason_{name[:-3]}"] = f"the range test said {result[name]:.4g}, but {judged.message}"
+    fields["sensitivity"] = None  # that of other rates; training has just measured half and double of them
     said = {name: result[name] for name in (*names, *fields)}
     evidence = {**result["evidence"], "range_test": said}
     return fields | {"evidence": evidence, "warnings": [*result["warnings"], EDGE]}

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("catalogue")
 
 def found(api: TestClient, database: Database, **fields: Any) -> str:
     """A range test with bounds 0.025 to 0.1."""
-    job_id = str(create(api, seed=4, batch_size=16, **fields)["id"])
+    job_id = str(create(api, **{"seed": 4, "batch_size": 16} | fields)["id"])
     claim(database)
     finish(database, job_id, "bounds_found", BOUNDS)
     return job_id
@@ -46,6 +46,14 @@ def test_after_a_thorough_test_the_seeds_are_fresh_too(api: TestClient, database
 
     trainings = api.get("/training-jobs").json()["items"]
     assert {job["config"]["seed"] for job in trainings} == {11, 12, 13}
+
+
+def test_above_the_highest_seed_they_begin_anew(api: TestClient, database: Database) -> None:
+    answer = confirm(api, found(api, database, seed=1_999_999_998))
+
+    assert answer.status_code == 202
+    trainings = api.get("/training-jobs").json()["items"]
+    assert {job["config"]["seed"] for job in trainings} == {0, 1, 2}
 
 
 @pytest.mark.parametrize(

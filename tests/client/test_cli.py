@@ -39,12 +39,33 @@ def test_a_range_test_prints_both_rates_their_spread_and_reasons(service: Servic
 
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "base_lr  0.01         over 3 seeds: 0.008 to 0.012",
+        "base_lr  0.01         between 0.008 and 0.012",
         "         The loss starts to fall here.",
-        "max_lr   0.1          over 3 seeds: 0.09 to 0.11",
+        "max_lr   0.1          between 0.09 and 0.11",
         "         The accuracy stops rising here.",
         "step_size 120 steps (half a cycle)",
         "warning: the seeds differ",
+    ]
+
+
+def test_bounds_for_a_budget_tell_all_that_is_known(service: Service) -> None:
+    known = {
+        "constant_lr": 0.03,
+        "cost": {"steps": 1400, "seconds": 2.5},
+        "sensitivity": {"metric": "accuracy", "off_by_2": 0.012, "off_by_4": None, "by_factor": []},
+        "for_budget": {"num_steps": 960, "step_size": 120, "num_cycles": 4},
+    }
+    finished(service, bounds=Answer(body=BOUNDS | known))
+
+    result = run(service, "bounds", JOB_ID, "--num-epochs", "16")
+
+    assert service.heard("GET", f"{JOB}/bounds")[0].query == {"num_epochs": "16.0"}
+    assert result.stdout.splitlines()[4:-1] == [
+        "constant_lr 0.03 (for training without cycles)",
+        "step_size 120 steps (half a cycle)",
+        "for 960 steps: 4 cycles with step_size 120",
+        "a wrong max_lr costs, in accuracy: off by 2 x up to 0.012",
+        "cost 1,400 steps, 2.5 s",
     ]
 
 

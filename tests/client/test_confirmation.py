@@ -143,7 +143,7 @@ def test_without_bounds_confirm_says_so(service: Service) -> None:
 @pytest.mark.parametrize(
     ("arguments", "answer", "exit_code", "told"),
     [
-        ([], OURS, 0, ["bounds@9", "base_lr  0.01         over 3 seeds: 0.008 to 0.012"]),
+        ([], OURS, 0, ["bounds@9", "base_lr  0.01         between 0.008 and 0.012"]),
         ([], NOTHING, 3, ["bounds@9", "inconclusive (flat): The loss never changes."]),
         (["--rule", "valley"], VALLEY, 0, ["valley@1: lr 0.02", "fastai's default"]),
         (["--rule", "valley"], NO_LR, 3, ["valley@1: lr none", "it reads an exponential sweep"]),

@@ -9,7 +9,7 @@ import pytest
 
 from clr.bounds import Bounds, find_bounds
 from clr.range_test import HeldOut, Point
-from clr.trials import EDGE, MOST_STEPS, NUM_STEPS, Trial, TrialPlan, confirmed, next_trial
+from clr.trials import EDGE, MOST_STEPS, NUM_STEPS, UNDECIDED, Trial, TrialPlan, confirmed, next_trial
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
 
 ACCURACY = accuracy_with_edges(0.05, 0.5)
@@ -108,6 +108,20 @@ def test_a_difference_within_the_noise_moves_nothing() -> None:
 
     assert (result["confirmation"]["outcome"], result["max_lr"]) == ("confirmed", BOUNDS["max_lr"])
     assert "within the noise" in result["confirmation"]["message"]
+
+
+def test_a_large_difference_within_the_noise_is_undecided_and_warned_of() -> None:
+    scattered = {3: 0.05, 4: -0.05, 5: 0.03, 6: -0.03}
+    finished: list[Trial] = []
+    while (following := next_trial(BOUNDS, finished, seed=3, sweep=2)) is not None:
+        value = EVEN[following.label]
+        better = 0.93 + scattered[following.seed] if following.label == "max_lr / 2" else value
+        finished.append(train(following, better))
+
+    result = confirmed(BOUNDS, finished)
+
+    assert (result["confirmation"]["outcome"], result["max_lr"]) == ("undecided", BOUNDS["max_lr"])
+    assert result["warnings"] == [*BOUNDS["warnings"], UNDECIDED]
 
 
 @pytest.mark.parametrize(("label", "factor"), [("max_lr / 2", 0.5), ("max_lr x 2", 2.0)])
