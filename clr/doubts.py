@@ -11,7 +11,10 @@ from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END, SCOUT_STA
 from clr.plateau import MIN_VALUES, at_end, plateau, score
 from clr.range_test import Sweep, SweepPlan
 
-RESOLVED_FROM = 0.05  # of the range: what begins sooner says how fast the sweep was, no more
+RESOLVED_FROM, RESOLVED_STEPS = (
+    0.05,
+    20,
+)  # of the range, and steps: what begins sooner says how fast the sweep was
 CLEARLY = 0.1  # of the rise: five times what the plateau allows
 DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
 
@@ -33,7 +36,11 @@ def doubt(chosen: Sequence[Sweep], *, tests: Sequence[Sweep], sweeps: Sequence[S
 
 def resolved_from(plan: SweepPlan) -> float:
     """The rate from which on a sweep can tell where something begins."""
-    return plan.start_lr + RESOLVED_FROM * (plan.end_lr - plan.start_lr)
+    return _at_share(plan, max(RESOLVED_FROM, RESOLVED_STEPS / plan.num_steps))
+
+
+def _at_share(plan: SweepPlan, share: float) -> float:
+    return plan.start_lr + share * (plan.end_lr - plan.start_lr)
 
 
 def _no_signal(sweeps: Sequence[Sweep]) -> Doubt | None:
@@ -104,10 +111,11 @@ def _unreadable(chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> Doubt | None
             {"end_lr": min(10 * plan.end_lr, HIGHEST_LR)},
         )
     edges = [at.upper_lr for at in found]
-    if tests and median(edges) <= resolved_from(plan):
+    lowest = _at_share(plan, RESOLVED_FROM)
+    if tests and median(edges) <= lowest:
         return (
             "range_starts_too_high",
-            f"accuracy or loss was best below {resolved_from(plan):.3g}, where this sweep was too fast to tell",
+            f"accuracy or loss was best below {lowest:.3g}, where this sweep was too fast to tell",
             *SCOUT,
         )
     if tests and max(edges) > DISAGREEMENT * min(edges) and _matters(chosen, median(edges)):

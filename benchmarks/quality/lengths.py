@@ -15,7 +15,7 @@ from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.methods import Answer, answers, ours
 from benchmarks.quality.oracle import load_oracle
 from benchmarks.quality.report import methods_table
-from benchmarks.quality.tasks import MORE_TASKS, TASKS, Task
+from benchmarks.quality.tasks import TASKS, Task
 from clr.range_test import Effort
 
 PICTURE = Path(__file__).parents[2] / "docs" / "regret.png"
@@ -54,12 +54,12 @@ def draw(points: dict[str, tuple[float, float]]) -> None:
 def main() -> None:
     """Measure what is missing, print, draw."""
     oracles = {
-        task.name: oracle
-        for task in (*TASKS, *MORE_TASKS)
-        if task.is_here and (oracle := load_oracle(task)) is not None
+        task.name: oracle for task in TASKS if task.is_here and (oracle := load_oracle(task)) is not None
     }
     found = {}
-    for task in (task for task in (*TASKS, *MORE_TASKS) if task.name in oracles):
+    for task in TASKS:
+        if task.name not in oracles:
+            continue
         rules = {name: given[: len(REPEATS)] for name, given in answers(task, Sweeps(task)).items()}
         found[task.name] = dict(of_task(task)) | {rule: rules[rule] for rule in RULES}
         print(task.name, file=sys.stderr, flush=True)
