@@ -8,7 +8,7 @@ of all are compared bit for bit. Held-out looks have a column of their own.
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from clr.policies import parse_schedule
 from clr.range_test import Point, SweepPlan, run_sweep
 from clr.training import Trainer, make_optimizer
 from clr.training_job import TrainingPlan, run_training
-from clr.workload import Workload
+from clr.workload import Batch, Workload
 from migrations.schema import upgrade
 from store.database import Database
 from worker.catalogue import load_workloads
@@ -52,13 +52,22 @@ def by_hand(workload: Workload, lrs: list[float]) -> list[float]:
     """What one would write without us: a loop over permuted indices, one line to set the rate."""
     size = workload.default_batch_size
     problem = workload.build(workload.Params(), seed=0, batch_size=size, device="cpu")
-    model, loss_of, batches = problem.model.train(), problem.loss, iter(problem.batches)
-    optimizer = make_optimizer(parse_optimizer(workload.default_optimizer), model)
-    losses = []
-    for lr in lrs:
+    optimizer = make_optimizer(parse_optimizer(workload.default_optimizer), problem.model)
+    return loop(problem.model.train(), problem.loss, optimizer, problem.batches, lrs)
+
+
+def loop(
+    model: nn.Module,
+    loss_of: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Batch],
+    lrs: Iterable[float],
+) -> list[float]:
+    """The losses of one step at each rate."""
+    losses: list[float] = []
+    for lr, (inputs, targets) in zip(lrs, batches, strict=False):
         for group in optimizer.param_groups:
             group["lr"] = lr
-        inputs, targets = next(batches)
         loss = loss_of(model(inputs), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.engine import middle, seconds
+from benchmarks.engine import loop, middle, seconds
 from benchmarks.finders import PACKAGES, Finder, Training, finder, quiet, title
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
@@ -111,17 +111,7 @@ def steps_for(task: Task) -> int:
 
 
 def _loop(training: Training, batches: Iterable[Batch], lrs: Iterable[float]) -> list[float]:
-    model, loss_of, optimizer = training.model, training.loss, training.optimizer
-    losses: list[float] = []
-    for lr, (inputs, targets) in zip(lrs, batches, strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        loss = loss_of(model(inputs), targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+    return loop(training.model, training.loss, training.optimizer, batches, lrs)
 
 
 def _permuted(staged: StagedBatches) -> Iterator[Batch]:

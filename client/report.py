@@ -92,7 +92,7 @@ def describe_bounds(bounds: Bounds) -> str:
                 **bounds.for_budget
             )
         )
-    lines += _sensitivity(bounds.data.get("sensitivity"))
+    lines += _sensitivity(bounds.sensitivity)
     if bounds.confirmation is not None:
         lines += _confirmation(bounds.confirmation)
     if bounds.cost:

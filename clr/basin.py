@@ -13,9 +13,7 @@ from clr.range_test import Sweep
 
 WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
 SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above
-MOST_DELAY = (
-    math.log(10) / 2
-)  # of the logarithm of lr: half a decade, whatever the momentum and however few the steps
+MOST_DELAY = math.log(10) / 2  # of log(lr): half a decade, whatever the momentum and however few the steps
 
 
 def basin(sweep: Sweep, *, momentum: float = 0.0) -> float | None:

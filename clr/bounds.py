@@ -90,7 +90,7 @@ def find_bounds(
 ) -> Bounds | Inconclusive:
     """Read the bounds off the best range that was measured, for every seed, and pool them with the scout's.
 
-    optimizer: its class's name. momentum: its momentum or first beta, in [0, 1).
+    optimizer: its class's name. momentum: its momentum or first beta, >= 0.
     """
     others = candidates(sweeps)
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
@@ -124,18 +124,19 @@ def _bounds(
     others: list[Candidate],
 ) -> Bounds:
     plan = chosen[0].plan
-    metric = next(iter(found.values())).metric.replace("_", " ")
+    metric = next(iter(found.values())).metric
+    named = metric.replace("_", " ")
     ranges = train_as_well(tests) if tests else []
     readings = [*([pooled(ranges)] if ranges else []), *([_middle(basins)] if basins else [])]
     max_lr = _rounded(_mean(readings))
     edges = [edge for one in ranges if one.weight >= COUNTS for edge in one.edges] + basins
-    rule_max, reason_max = _why(chosen, found, ranges, basins, metric)
+    rule_max, reason_max = _why(chosen, found, ranges, readings, named)
     max_lr_interval = (min(max_lr, _rounded(min(edges))), max(max_lr, _rounded(max(edges))))
     rises = [at.rise_lr for at in found.values()]
     unresolved = _unresolved(plan, median(rises), max_lr)
     if unresolved is None:
         base_lr, base_lr_interval = _rounded(_middle(rises)), (_rounded(min(rises)), _rounded(max(rises)))
-        rule_base, reason_base = "rise_begins", f"{metric} first rises for good here"
+        rule_base, reason_base = "rise_begins", f"{named} first rises for good here"
     else:
         base_lr = _rounded(max_lr / UNRESOLVED_DIVISOR)
         low, high = max_lr_interval
@@ -167,9 +168,7 @@ def _bounds(
         steps_per_epoch=steps_per_epoch,
         warnings=warnings + _untested(base_lr, plan),
         candidates=others,
-        sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=next(iter(found.values())).metric)
-        if ranges
-        else None,
+        sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
     )
 
 
@@ -177,17 +176,18 @@ def _why(
     chosen: Sequence[Sweep],
     found: dict[int, Plateau],
     ranges: Sequence[Range],
-    basins: Sequence[float],
+    readings: Sequence[float],
     metric: str,
 ) -> tuple[str, str]:
-    """The rule that gave max_lr, and its reason."""
+    """The rule that gave max_lr, and its reason. readings: of the ranges and of the scout, where there are both."""
     if not ranges:
         return "basin_of_lowest_loss", f"{BASIN}, in one short sweep"
     rule, reason = _of_ranges(chosen, found, ranges, metric)
-    if not basins:
+    if len(readings) == 1:
         return rule, reason
+    first, second = readings
     return rule, (
-        f"the geometric mean of {pooled(ranges):.3g} and {_middle(basins):.3g}. The first: {reason}. "
+        f"the geometric mean of {first:.3g} and {second:.3g}. The first: {reason}. "
         f"The second, from the scout: {BASIN}"
     )
 

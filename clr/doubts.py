@@ -11,10 +11,8 @@ from clr.planning import HIGHEST_LR, LOWEST_LR, MOST_SEEDS, SCOUT_END, SCOUT_STA
 from clr.plateau import MIN_VALUES, at_end, plateau, score
 from clr.range_test import Sweep, SweepPlan
 
-RESOLVED_FROM, RESOLVED_STEPS = (
-    0.05,
-    20,
-)  # of the range, and steps: what begins sooner says how fast the sweep was
+RESOLVED_FROM = 0.05  # of the range, and at least
+RESOLVED_STEPS = 20  # of the sweep: what begins sooner says how fast the sweep was, no more
 CLEARLY = 0.1  # of the rise: five times what the plateau allows
 DISAGREEMENT = 4.0  # highest over lowest edge among seeds that can be trusted
 
@@ -145,7 +143,8 @@ def _lower(sweeps: Sequence[Sweep]) -> dict[str, float]:
 
 def _still_falling(sweep: Sweep) -> bool:
     """Whether the lowest loss came at the very end of a sweep that was not ended by its loss."""
-    ended_early = sweep.points[-1].step < sweep.plan.num_steps - 1
     losses = score(Sweep(sweep.plan, sweep.points))
     assert losses is not None  # _no_signal has looked
-    return not ended_early and losses.lr[losses.smooth.argmax()] >= losses.lr[-max(1, len(losses.lr) // 20)]
+    return (
+        not sweep.broke_off and losses.lr[losses.smooth.argmax()] >= losses.lr[-max(1, len(losses.lr) // 20)]
+    )

@@ -115,7 +115,7 @@ def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> 
     if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
         return best
     if not any(map(learns, tests)):
-        return tops[0] / STEP_DOWN if _broke_off(scout) else best
+        return tops[0] / STEP_DOWN if scout.broke_off else best
     if best == tops[0] or _lower_may_be_better(chosen[0], lowest, tops):
         return tops[0] / STEP_DOWN
     if best == tops[-1] and config.end_lr is None and _still_good(config, chosen, tests):
@@ -130,11 +130,7 @@ def _lower_may_be_better(best: Sweep, lowest: Sweep, tops: Sequence[float]) -> b
     """
     if depth(lowest) >= (1 - WORTH) * depth(best):
         return True
-    return best.plan.end_lr == tops[1] and _broke_off(best)
-
-
-def _broke_off(sweep: Sweep) -> bool:
-    return len(sweep.points) < sweep.plan.num_steps
+    return best.plan.end_lr == tops[1] and best.broke_off
 
 
 def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> bool:

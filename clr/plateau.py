@@ -123,7 +123,7 @@ def plateau(sweep: Sweep) -> Plateau | None:
     first, last = _stretch(good, best)
     risen = values[: best + 1] > floor + 0.1 * (peak - floor)
     still_low = np.flatnonzero(~risen)
-    broke_off = measured.broken or sweep.points[-1].step < sweep.plan.num_steps - 1
+    broke_off = measured.broken or sweep.broke_off
     at_end = last == len(values) - 1
     if at_end and broke_off:  # the rates just before a break brought it about
         last = max(first, last - _window(len(values)) // 2)

@@ -6,13 +6,15 @@ A generator that knows neither torch nor a server: progress, cancelling and reco
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, SupportsFloat, get_args
+from typing import Any, Generic, Literal, Self, SupportsFloat, TypeVar, get_args
 
 from clr.schedules import exponential, linear
 
 Shape = Literal["exponential", "linear"]
 Phase = Literal["scout", "test"]
 Effort = Literal["quick", "standard", "thorough"]
+
+Plan = TypeVar("Plan")
 
 SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
 
@@ -58,10 +60,10 @@ class SweepPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class Measured(Generic[Plan]):
     """A plan and what was measured of it, in step order."""
 
-    plan: SweepPlan
+    plan: Plan
     points: list[Point] = field(default_factory=list)
     held_out: list[HeldOut] = field(default_factory=list)
 
@@ -71,6 +73,16 @@ class Sweep:
             self.points.append(measured)
         else:
             self.held_out.append(measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep(Measured[SweepPlan]):
+    """One pass as it was measured."""
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether it ended before its plan did."""
+        return not self.points or self.points[-1].step < self.plan.num_steps - 1
 
     @classmethod
     def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:

@@ -7,7 +7,7 @@ pushes the other out of the comparison.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from statistics import mean, median
 from typing import Any, Literal, Self
 
@@ -15,7 +15,7 @@ from clr.comparison import Metric, Run
 from clr.confirmation import NUM_CYCLES, OURS, Verdict, entries, verdict
 from clr.partial_schedules import complete
 from clr.policies import parse_schedule
-from clr.range_test import HeldOut, Point, read_columns
+from clr.range_test import HeldOut, Measured, read_columns
 from clr.training_job import TrainingPlan
 
 STEP_SIZE = 80  # with two cycles nearly as long as a sweep of the test, however few steps an epoch has
@@ -55,19 +55,8 @@ class TrialPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """A plan and what was measured of it, in step order."""
-
-    plan: TrialPlan
-    points: list[Point] = field(default_factory=list)
-    held_out: list[HeldOut] = field(default_factory=list)
-
-    def add(self, measured: Point | HeldOut) -> None:
-        """Take the next measurement."""
-        if isinstance(measured, Point):
-            self.points.append(measured)
-        else:
-            self.held_out.append(measured)
+class Trial(Measured[TrialPlan]):
+    """One run as it was measured."""
 
     @classmethod
     def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
@@ -89,12 +78,10 @@ def next_trial(
 
     seed: the first that the range test did not use. sweep: the first number that none of its passes has.
     """
-    contenders = entries(bounds)
+    contenders, runs = entries(bounds), _runs(bounds, finished)
     trained = {(trial.plan.label, trial.plan.seed) for trial in finished}
     for number in range(NUM_SEEDS):
-        labels = _left(
-            _runs(bounds, finished), [entry["label"] for entry in contenders], bounds, rounds=number
-        )
+        labels = _left(runs, [entry["label"] for entry in contenders], bounds, rounds=number)
         for index, entry in enumerate(contenders):
             label = entry["label"]
             if label in labels and (label, seed + number) not in trained:
