@@ -20,13 +20,27 @@ from migrations.schema import upgrade
 from store.database import Database
 from store.logs import JsonLines, complete
 from store.settings import Settings
-from tests import services
+from tests import machine, services
 
 TEMPLATE = "clr_template"
 # Small steps gain nothing from more threads, and threads that spin starve the other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A run in a shell's background ignores Ctrl-C, and so would the programs whose Ctrl-C is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have every test's own deadline scale with the machine, before pytest-timeout reads it."""
+    machine.measure()
+    config.option.timeout = config.option.timeout or machine.patience(float(config.getini("timeout")))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same for a deadline that a test names."""
+    for item in items:
+        if named := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(machine.patience(named.args[0])), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -117,4 +131,6 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings with leases short enough to run out in a test."""
-    return Settings(database_url=database_url, data_dir=tmp_path, lease_s=5, sweep_s=0.5, watch_s=0.1)
+    return Settings(
+        database_url=database_url, data_dir=tmp_path, lease_s=machine.slowed(5), sweep_s=0.5, watch_s=0.1
+    )

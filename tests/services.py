@@ -23,6 +23,8 @@ from typing import Any
 import psycopg
 import redis
 
+from tests.machine import patience
+
 START_S = 30
 POLL_S = 0.02
 
@@ -81,7 +83,7 @@ class Server:
             preexec_fn=_die_with_parent,
             **self._options,
         )
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + patience(START_S)
         while True:
             try:
                 self._answers()
@@ -103,7 +105,7 @@ class Server:
         """End it by its own stop signal, or another; does nothing when it does not run."""
         if self._process.poll() is None:
             self._process.send_signal(how or self._stop)
-            self._process.wait(START_S)
+            self._process.wait(patience(START_S))
 
     def close(self) -> None:
         """End it for good."""

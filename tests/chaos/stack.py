@@ -18,9 +18,16 @@ from store.database import Database
 from store.models import Attempt
 from tests import services
 from tests.e2e.service import Service, wait_for
+from tests.machine import patience, slowed
 from tests.services import Server
 
-SHORT = {"lease_s": 3, "sweep_s": 0.5, "watch_s": 0.1, "stall_timeout_s": 20, "cancel_grace_s": 1}
+SHORT = {
+    "lease_s": slowed(3),
+    "sweep_s": 0.5,
+    "watch_s": 0.1,
+    "stall_timeout_s": slowed(20),
+    "cancel_grace_s": 1,
+}
 WITHIN_S = 60
 
 
@@ -74,7 +81,7 @@ def attempts_of(database: Database, job: Job) -> list[Attempt]:
 
 def assert_one_sound_result(database: Database, job: Job) -> None:
     """The job succeeded once, and each of its curves has every step exactly once."""
-    job.wait(timeout_s=WITHIN_S)
+    job.wait(timeout_s=patience(WITHIN_S))
     ends = [attempt.ended for attempt in attempts_of(database, job)]
     assert ends.count("succeeded") == 1, ends
     assert ends[-1] == "succeeded", ends

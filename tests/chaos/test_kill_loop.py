@@ -22,6 +22,7 @@ from tests.chaos.stack import (
     running_stack,
 )
 from tests.e2e.service import PLUGINS, wait_for
+from tests.machine import patience
 from tests.services import free_port
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
@@ -85,7 +86,7 @@ class Embedded:
         """End it in order."""
         self.victims()
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(patience(30))
 
 
 class AtScale:

@@ -8,6 +8,7 @@ from killer import OF_TRAINING, POINTS
 
 from tests.chaos.stack import Stack, assert_one_sound_result, running_stack
 from tests.e2e.service import wait_for
+from tests.machine import patience
 
 pytestmark = pytest.mark.chaos
 NEVER_LOST = ("claiming", "after_result")  # the claim was not committed yet; the result was
@@ -42,7 +43,7 @@ def test_a_job_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, 
 @pytest.mark.parametrize("point", OF_TRAINING)
 def test_a_training_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, victim: str) -> None:
     running, orders = stack
-    whole = running.train("dropout", num_steps=80).wait(timeout_s=60)
+    whole = running.train("dropout", num_steps=80).wait(timeout_s=patience(60))
     (orders / point).write_text(victim)
 
     job = running.train("dropout", num_steps=80)
@@ -58,5 +59,5 @@ def _end(running: Stack, order: Path, victim: str) -> None:
     """Wait for the kill; a parent is started again."""
     wait_for(lambda: not order.exists())
     if victim == "parent":
-        running.service.processes["worker"].wait(20)
+        running.service.processes["worker"].wait(patience(20))
         running.service.start("worker")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from client.processes import Backoff, Child, Supervisor, describe_exit
+from tests.machine import patience
 
 SLEEP = "while :; do sleep 0.02; done"
 
@@ -19,7 +20,7 @@ def shell(name: str, script: str, *, folder: Path, stop_s: float = 5.0) -> Child
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + patience(within_s)
     while not holds():
         if time.monotonic() > deadline:
             return False

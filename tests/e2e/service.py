@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from client.client import Client
+from tests.machine import patience
 from tests.services import free_port
 
 ROOT = Path(__file__).parent.parent.parent
@@ -84,7 +85,7 @@ class Service:
 
     def wait_until_ready(self) -> None:
         """Until the API answers that a worker has published its workloads."""
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + patience(READY_S)
         while True:
             try:
                 if httpx2.get(f"{self.url}/readyz").status_code == 200:
@@ -104,15 +105,15 @@ class Service:
             self.processes[name].send_signal(signal.SIGTERM)
         for process in self.processes.values():
             try:
-                process.wait(20)
+                process.wait(patience(20))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
 
 def wait_for(condition: Callable[[], object], within_s: float = 60.0) -> None:
-    """Look until it holds."""
-    deadline = time.monotonic() + within_s
+    """Look until it holds; `within_s`: on an idle machine."""
+    deadline = time.monotonic() + patience(within_s)
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.02)

@@ -32,6 +32,7 @@ from tests.e2e.compose import (
     stage,
     wait_until_ready,
 )
+from tests.machine import patience
 from tests.services import POLL_S
 
 OURS = {"migrate": "api", "api": "api", "worker": "worker", "worker-gpu": "worker"}
@@ -78,7 +79,7 @@ def test_the_services_find_bounds_and_stop_in_time(containers: Containers) -> No
     with Client(url, KEY, retry_s=0) as client:
         wait_until_ready(containers, client, workers=2)
         assert httpx2.post(f"{url}/range-tests", json={"workload": "digits-mlp"}).status_code == 401
-        bounds = client.range_test("digits-mlp", num_seeds=1).wait(timeout_s=90).bounds()
+        bounds = client.range_test("digits-mlp", num_seeds=1).wait(timeout_s=patience(90)).bounds()
         assert 0 < bounds.base_lr < bounds.max_lr
         assert [containers.check_health(service) for service in ("api", "worker")] == [0, 0]
 

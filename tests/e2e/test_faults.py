@@ -10,12 +10,13 @@ from client.errors import JobFailed
 from client.job import Job
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service, wait_for
+from tests.machine import patience, slowed
 
 SHORT = {
-    "lease_s": 6,
+    "lease_s": slowed(6),
     "sweep_s": 0.5,
     "watch_s": 0.1,
-    "stall_timeout_s": 10,  # a busy machine loads torch and data meanwhile
+    "stall_timeout_s": slowed(10),  # a busy machine loads torch and data meanwhile
     "cancel_grace_s": 1,
     "max_attempts": 2,
 }
@@ -59,15 +60,15 @@ def test_a_fault_fails_its_job_and_the_slot_takes_the_next(client: Client, fault
     job, following = hostile(client, fault), hostile(client, "none")
 
     with pytest.raises(JobFailed) as failed:
-        job.wait(timeout_s=60)
+        job.wait(timeout_s=patience(60))
 
     assert failed.value.reason == reason
-    following.wait(timeout_s=60)
+    following.wait(timeout_s=patience(60))
 
 
 def test_a_job_that_takes_too_long_times_out(client: Client) -> None:
     with pytest.raises(JobFailed) as failed:
-        hostile(client, "sleep", timeout_s=1.5).wait(timeout_s=60)
+        hostile(client, "sleep", timeout_s=1.5).wait(timeout_s=patience(60))
 
     assert failed.value.reason == "timed_out"
 
@@ -79,10 +80,10 @@ def test_a_workload_that_ignores_everything_is_cancelled_within_five_seconds(cli
     asked_at = time.monotonic()
     job.cancel()
     with pytest.raises(JobFailed) as failed:
-        job.wait(timeout_s=30)
+        job.wait(timeout_s=patience(30))
 
     assert failed.value.reason == "cancelled"
-    assert time.monotonic() - asked_at < 5
+    assert time.monotonic() - asked_at < patience(5)
 
 
 def test_a_job_survives_the_kill_of_its_whole_worker(service: tuple[Service, Client]) -> None:
@@ -92,7 +93,7 @@ def test_a_job_survives_the_kill_of_its_whole_worker(service: tuple[Service, Cli
 
     processes.kill("worker")
     processes.start("worker")
-    job.wait(timeout_s=90)
+    job.wait(timeout_s=patience(90))
 
     assert job.data["attempt"] == 2
     for run in job.curve()["runs"]:

@@ -15,6 +15,7 @@ from client.errors import JobFailed
 from client.job import Job
 from tests.conftest import fresh_database
 from tests.e2e.service import ROOT, running_service, wait_for
+from tests.machine import patience
 
 SHORT = {"sweep_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
 AT_STEP = 10  # of 12
@@ -51,15 +52,15 @@ def logs(
             return client.range_test("hostile", params=params, **sweep)
 
         talking, crashing, hanging = run("talk"), run("segfault"), run("sleep")
-        talking.wait(timeout_s=60)
+        talking.wait(timeout_s=patience(60))
         with pytest.raises(JobFailed):
-            crashing.wait(timeout_s=60)
+            crashing.wait(timeout_s=patience(60))
         wait_for(
             lambda: "falling asleep" in (folder / "worker.log").read_text()
         )  # it hears no cancel any more
         hanging.cancel()
         with pytest.raises(JobFailed):
-            hanging.wait(timeout_s=60)
+            hanging.wait(timeout_s=patience(60))
         httpx2.get(f"{service.url}/jobs/{talking.id}", headers={"X-Request-ID": "mine-1"})
         httpx2.get(f"{service.url}/no%0Ahow", headers={"X-Request-ID": "mine-2"})
     return {

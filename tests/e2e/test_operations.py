@@ -28,6 +28,7 @@ from tests.e2e.compose import (
     redis_of,
     wait_until_ready,
 )
+from tests.machine import patience
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -64,7 +65,7 @@ def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_pat
                 hosts.start(program)
             with Client(f"http://127.0.0.1:{hosts.port}", retry_s=0) as client:
                 wait_until_ready(hosts, client, workers=1)
-                bounds = client.range_test("digits-mlp", num_seeds=1).wait(timeout_s=90).bounds()
+                bounds = client.range_test("digits-mlp", num_seeds=1).wait(timeout_s=patience(90)).bounds()
             for program in ("worker-1", "api-1"):
                 hosts.stop(program)
         finally:

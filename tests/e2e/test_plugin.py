@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import fresh_database
 from tests.e2e.service import PLUGINS, running_service
+from tests.machine import patience
 
 CLR_TUNER = Path(sys.executable).with_name("clr-tuner")
 
@@ -40,7 +41,7 @@ def test_a_new_workload_is_installed_checked_and_tested(
         fresh_database("sqlite", service_folder, request) as url,
         running_service(url, broker_url, service_folder, plugins=plugins) as (_, client),
     ):
-        job = client.range_test("two-rings", params={"hidden": 16}, num_seeds=1).wait(timeout_s=90)
+        job = client.range_test("two-rings", params={"hidden": 16}, num_seeds=1).wait(timeout_s=patience(90))
         bounds = job.bounds()
 
     assert job.config["params"] == {"hidden": 16}

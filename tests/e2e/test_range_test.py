@@ -10,6 +10,7 @@ import pytest
 from client.client import Client
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service
+from tests.machine import patience
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -28,7 +29,7 @@ def service(
 def test_the_smallest_request_ends_with_bounds_and_their_reasons(service: tuple[Service, Client]) -> None:
     _, client = service
 
-    bounds = client.range_test("digits-mlp").wait(timeout_s=90).bounds()
+    bounds = client.range_test("digits-mlp").wait(timeout_s=patience(90)).bounds()
 
     assert 0 < bounds.base_lr < bounds.max_lr
     low, high = bounds.max_lr_interval
@@ -46,7 +47,7 @@ def test_a_job_can_be_followed_with_plain_http(service: tuple[Service, Client]) 
         made = http.post("/range-tests", json={"workload": "digits-mlp", "num_seeds": 1})
         assert made.status_code == 202
         address = made.headers["Location"]
-        job = http.get(address, params={"wait_s": 60}, timeout=70).json()
+        job = http.get(address, params={"wait_s": 60}, timeout=patience(70)).json()
         assert job["status"] == "succeeded"
         assert job["progress"]["completed"] <= job["progress"]["total"]
         curve = http.get(f"{address}/curve").json()
@@ -65,7 +66,9 @@ def test_a_job_can_be_followed_with_plain_http(service: tuple[Service, Client]) 
 def test_the_same_request_gives_the_same_bounds_and_curve(service: tuple[Service, Client]) -> None:
     _, client = service
 
-    first, again = [client.range_test("digits-mlp", num_seeds=1, seed=5).wait(timeout_s=90) for _ in range(2)]
+    first, again = [
+        client.range_test("digits-mlp", num_seeds=1, seed=5).wait(timeout_s=patience(90)) for _ in range(2)
+    ]
 
     assert first.bounds().max_lr == again.bounds().max_lr
     assert first.curve()["runs"] == again.curve()["runs"]

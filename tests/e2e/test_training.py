@@ -13,6 +13,7 @@ from store.database import Database
 from store.models import Attempt
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service, wait_for
+from tests.machine import patience
 
 SHORT = {"lease_s": 6, "sweep_s": 0.5, "watch_s": 0.1, "checkpoint_s": 0.2}
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
@@ -34,7 +35,7 @@ def service(
 def test_one_request_finds_the_bounds_and_trains_inside_them(service: tuple[Service, Client, str]) -> None:
     _, client, _ = service
 
-    job = client.train("digits-mlp", num_cycles=2).wait(timeout_s=100)
+    job = client.train("digits-mlp", num_cycles=2).wait(timeout_s=patience(100))
 
     range_test = job.range_test()
     assert range_test is not None
@@ -62,8 +63,8 @@ def test_a_training_killed_midway_goes_on_and_is_the_same_training(
         pid = session.scalar(select(Attempt.pid).where(Attempt.job_id == job.id))
     database.close()
     os.kill(pid or 0, signal.SIGKILL)
-    job.wait(timeout_s=90)
+    job.wait(timeout_s=patience(90))
 
     assert job.data["attempt"] == 2
-    assert job.curve() == whole.wait(timeout_s=60).curve()
+    assert job.curve() == whole.wait(timeout_s=patience(60)).curve()
     assert job.result == whole.result

@@ -11,6 +11,7 @@ from store.database import COUNT_S, Database
 from store.errors import ClaimLost
 from store.settings import Settings
 from store.status import Reason
+from tests.machine import patience
 from tests.store.test_jobs import LEASE_S, age, claim, published, queue
 
 
@@ -150,7 +151,7 @@ def test_counting_gives_up_when_others_hold_the_row(database: Database) -> None:
     for thread in threading.enumerate():
         if thread.name == "counting":
             thread.join()
-    assert waited_s == pytest.approx(COUNT_S, abs=0.5)
+    assert COUNT_S <= waited_s < patience(COUNT_S)
     assert counted(database)["held"] == {"": 3}
 
 
@@ -159,7 +160,7 @@ def test_counting_gives_up_when_there_is_no_database() -> None:
 
     Database("postgresql+psycopg://nobody@127.0.0.1:9/nothing").count("lost")
 
-    assert time.monotonic() - started_at < COUNT_S + 0.5
+    assert time.monotonic() - started_at < patience(COUNT_S)
 
 
 def test_the_gauges_tell_jobs_by_status_the_oldest_queued_one_and_the_living_workers(

@@ -17,6 +17,7 @@ from store.jobs import NewJob
 from store.models import Job
 from store.settings import Settings
 from store.status import Status
+from tests.machine import patience
 from worker import range_tests
 from worker.range_tests import run_range_test
 from worker.recorder import Cancelled, Recorder
@@ -144,12 +145,12 @@ def test_a_running_job_sees_the_cancel_and_keeps_its_points(database: Database, 
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(answer, database, settings)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         while not any(sweep.series["train"]["step"].size for sweep in curve(database, job_id)):
             assert time.monotonic() < deadline
         with database.write() as session:
             assert jobs.request_cancel(session, job_id).status == Status.CANCELLING
-        running.result(timeout=10)
+        running.result(timeout=patience(10))
 
     with database.read() as session:
         assert jobs.get(session, job_id).status == Status.CANCELLED
