@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import curves
 from api.errors import carrying, responses
-from api.jobs import Filtered, JobId, JobView, Page, find, list_jobs, suggest_polling
+from api.jobs import Filtered, JobId, JobView, Page, find, get, list_jobs, suggest_polling
 from api.state import Opened, State
 from store import jobs
 from store.curves import StoredSweep, load
@@ -124,4 +124,4 @@ def _add_ending(
 def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredSweep]]:
     """The job with what is stored of its curve. Raises `NotFound`."""
     with state.database.read() as session:
-        return jobs.get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
+        return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
