@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-Url = Annotated[str, typer.Option(envvar="CLR_URL", help="Address of the service.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLR_URL",
+        help="Address of the service; default: by CLR_HOST and CLR_PORT, or else http://127.0.0.1:8000.",
+    ),
+]
 ApiKey = Annotated[
     str | None, typer.Option(envvar="CLR_API_KEY", help="API key, if the service asks for one.")
 ]
@@ -56,7 +62,7 @@ def read_value(text: str) -> Any:
     """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return float(text) if text[-1:].isdigit() else text
@@ -78,6 +84,11 @@ def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
             value = left.pop(0)
         read[name.removeprefix("--").replace("-", "_")] = read_value(value)
     return read, others
+
+
+def own_options(context: typer.Context) -> list[str]:
+    """The options of the command that is run."""
+    return [option for parameter in context.command.params for option in parameter.opts if option[:2] == "--"]
 
 
 def plot_format(file: Path) -> Any:
