@@ -103,7 +103,7 @@ async def require_json(request: Request) -> None:
     """Refuse a body that does not call itself JSON, is no object, or has a key twice."""
     body = await request.body()
     if not body:
-        raise Problem(400, "malformed_json", "the body is empty: send a JSON object, at least {}")
+        raise invalid("", "is empty: send a JSON object, at least {}")
     given = request.headers.get("Content-Type", "")
     if given.partition(";")[0].strip().lower() != "application/json":
         sent = f"the body came as {given[:100]}" if given else "the body came without a Content-Type"
