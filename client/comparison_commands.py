@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from client.comparison import Comparison
-from client.job_commands import connect, follow, write_plot
+from client.job_commands import about, connect, follow, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -116,9 +116,10 @@ def compare(
     }
     with connect(url, api_key) as client:
         comparison = client.compare(workload, **request)
-        follow(comparison)
-        if plot:
-            write_plot(comparison, plot)
+        with about(comparison):
+            follow(comparison)
+            if plot:
+                write_plot(comparison, plot)
         _print(comparison, as_json=as_json)
 
 

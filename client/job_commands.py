@@ -1,5 +1,7 @@
 """The commands of those who look after jobs, of either kind, through HTTP; and what such commands share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -137,6 +139,17 @@ def identified(work: Work) -> dict[str, Any]:
     return {"id": work.id, "status": work.status, "links": work.data["links"]}
 
 
+@contextmanager
+def about(work: Work) -> Iterator[None]:
+    """What goes wrong inside says which work it is about."""
+    try:
+        yield
+    except ClientError as error:
+        if error.about:
+            raise
+        raise error.of(work.data) from error.__cause__
+
+
 def follow(work: Work) -> None:
     """Wait for it, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
     typer.echo(f"{work.noun} {work.id}", err=True)
@@ -149,7 +162,7 @@ def follow(work: Work) -> None:
         raise Interrupted(f"{work.noun} {work.id} is {work.status}", work.data) from None
     except Unreachable as error:
         hint = f"the {work.noun} goes on once the service is back; its id is {work.id}"
-        raise Unreachable(f"{error}\n{hint}").of(work.data) from None
+        raise Unreachable(f"{error}\n{hint}") from None
 
 
 def write_plot(work: Work, file: Path) -> None:
@@ -158,5 +171,5 @@ def write_plot(work: Work, file: Path) -> None:
     try:
         file.write_bytes(picture)
     except OSError as error:
-        raise ClientError(f"{file} cannot be written: {error.strerror}").of(work.data) from None
+        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"picture: {file}", err=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from client.errors import DIVERGED, INCONCLUSIVE
-from client.job_commands import connect, follow, identified, of_kind, write_plot
+from client.job_commands import about, connect, follow, identified, of_kind, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -94,10 +94,11 @@ def range_test(
     }
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)
-        follow(job)
-        if plot:
-            write_plot(job, plot)
-        print_bounds(job, as_json=as_json)
+        with about(job):
+            follow(job)
+            if plot:
+                write_plot(job, plot)
+            print_bounds(job, as_json=as_json)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
@@ -137,10 +138,11 @@ def confirm(
     with connect(url, api_key) as client:
         range_test = of_kind(client.job(id), RangeTest)
         comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs)
-        follow(comparison)
-        [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
-        if plot:
-            write_plot(comparison, plot)
+        with about(comparison):
+            follow(comparison)
+            [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
+            if plot:
+                write_plot(comparison, plot)
     if as_json:
         print_json({**identified(comparison), "range_test_id": range_test.id, **said.data})
     else:
@@ -166,7 +168,8 @@ def analyse(
     """
     with connect(url, api_key) as client:
         job = of_kind(client.job(id), RangeTest)
-        analysis = job.analyse(rule)
+        with about(job):
+            analysis = job.analyse(rule)
     if as_json:
         print_json({**identified(job), **asdict(analysis)})
     else:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from client.errors import DIVERGED, ClientError, Inconclusive, JobFailed
-from client.job_commands import connect, follow, of_kind, write_plot
+from client.job_commands import about, connect, follow, of_kind, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -136,7 +136,8 @@ def train(
     }
     with connect(url, api_key) as client:
         job = client.train(next(iter(workloads), None), **request)
-        _see_through(job, plot=plot, checkpoint=checkpoint, as_json=as_json)
+        with about(job):
+            _see_through(job, plot=plot, checkpoint=checkpoint, as_json=as_json)
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -155,7 +156,10 @@ def resume(
     """
     with connect(url, api_key) as client:
         before = of_kind(client.job(id), TrainingJob)
-        _see_through(before.resume(num_cycles, num_steps, num_epochs), as_json=as_json)
+        with about(before):
+            job = before.resume(num_cycles, num_steps, num_epochs)
+        with about(job):
+            _see_through(job, as_json=as_json)
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -226,10 +230,10 @@ def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
     if step is None:
         kept = sorted(job.checkpoints(), key=lambda one: (one.best, one.step))
         if not kept:
-            raise ClientError(f"job {job.id} has no checkpoints").of(job.data)
+            raise ClientError(f"job {job.id} has no checkpoints")
         step = kept[-1].step
     try:
         job.download(step, file)
     except OSError as error:
-        raise ClientError(f"{file} cannot be written: {error.strerror}").of(job.data) from None
+        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"checkpoint after step {step}: {file}", err=True)
