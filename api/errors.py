@@ -181,8 +181,9 @@ def _of_validation(error: RequestValidationError, request: Request) -> Problem:
     found = error.errors()
     if found[0]["type"] == "json_invalid":
         return _malformed(error)
-    if any(one["loc"][0] == "path" for one in found):
-        return Problem(404, "not_found", _nothing_there(request))
+    if in_path := [one for one in found if one["loc"][0] == "path"]:
+        why = f"{in_path[0]['loc'][-1]}: {_say(in_path[0])}"
+        return Problem(404, "not_found", f"{_nothing_there(request)} ({why})")
     return invalid_fields((_where(one, error.body), _say(one)) for one in genuine(found))
 
 

@@ -152,7 +152,9 @@ class Connection:
 
 
 def path_of(*parts: str) -> str:
-    """The path whose parts are spelled so, whatever they hold."""
+    """The path whose parts are spelled so, whatever they hold. Raises `ClientError` for an empty one."""
+    if not all(parts):
+        raise ClientError("the id is empty")
     return "".join(f"/{quote(part, safe='', errors='surrogateescape')}" for part in parts)
 
 

@@ -130,7 +130,8 @@ def connect(url: str | None, api_key: str | None) -> Client:
 def of_kind(job: Job, kind: type[Kind]) -> Kind:
     """The job, if it is of this kind."""
     if not isinstance(job, kind):
-        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}")
+        wanted = "a range test" if kind.__name__ == "RangeTest" else "a training job"
+        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}; this needs {wanted}")
     return job
 
 

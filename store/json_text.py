@@ -24,6 +24,8 @@ def explain(error: Exception) -> str:
         return str(error)
     if isinstance(error, json.JSONDecodeError):
         return _where(error)
+    if isinstance(error, UnicodeDecodeError) and error.object.startswith(b"\x1f\x8b"):
+        return "it is compressed: send it as it is"
     if isinstance(error, UnicodeDecodeError):
         at = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
         return f"it is not {error.encoding.upper()}: {at}; write it in UTF-8"

@@ -27,6 +27,7 @@ def test_every_unicode_encoding_is_read(encoding: str) -> None:
         (TEXT.encode("latin-1"), "it is not UTF-8: byte 0xe9 at position 10; write it in UTF-8"),
         (b"\xff\xfe{\x00}", "it is not UTF-16-LE: byte 0x7d at position 4"),
         (b'{"a": {"b": 1, "b": 2}}', "the key 'b' stands twice in one object"),
+        (b"\x1f\x8b\x08", "it is compressed"),
         (b"[" * 100_000, "it is nested too deeply"),
         (b"1" * 5000, "it has a number of too many digits"),
     ],
