@@ -155,6 +155,17 @@ def test_whoever_waits_is_told_that_nobody_answers_and_that_somebody_does_again(
     assert said[2:] == [f"{service.url} answers again", "succeeded"]
 
 
+def test_whoever_waits_in_the_queue_is_told_what_for(service: Service) -> None:
+    queued = Answer(body=job("queued", workload="digits-mlp"))
+    laid_down(service, status="succeeded")
+    service.answers("GET", JOB, *[queued] * 6, Answer(body=job("succeeded")))
+    service.answers("GET", "/workers", Answer(body={"items": []}))
+
+    result = run(service, *RANGE_TEST)
+
+    assert result.stderr.splitlines()[1:] == ["queued", "queued: no worker runs digits-mlp now", "succeeded"]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_a_terminal_that_cannot_spell_a_name_shows_it_spelled_out(service: Service, encoding: str) -> None:
     body = comparison("succeeded", **COMPARED, name="größe 漢字 \ud800")
