@@ -74,8 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     of_jobs = (range_tests, results, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         guards = [Depends(require_key), Depends(refuse_unknown_query)]
-        app.include_router(part.router, dependencies=guards, responses=responses(401, 503))
-    app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)])
+        app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
+    app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)
     complete_document(app)
     return app

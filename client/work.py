@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
-from client.connection import Connection, read_json, retry_after
+from client.connection import Connection, path_of, read_json, retry_after
 from client.errors import JobFailed, StillRunning
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -81,7 +81,7 @@ class Work:
 
     def plot(self, format: Literal["svg", "png"] = "svg") -> bytes:
         """The picture of what was measured."""
-        return self._connection.request("GET", self._path(f"/plot.{format}")).content
+        return self._connection.request("GET", self._path(path_of(f"plot.{format}"))).content
 
     def cancel(self) -> Self:
         """Stop it; what runs is `cancelling` for up to some seconds. What was measured stays readable."""
