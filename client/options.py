@@ -54,6 +54,8 @@ def pairs(pairs: list[str] | None) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise typer.BadParameter(f"{pair!r} must look like name=value")
+        if name in read:
+            raise typer.BadParameter(f"{name} is given twice")
         read[name] = read_value(value)
     return read
 
@@ -82,7 +84,10 @@ def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
             if not left:
                 raise typer.BadParameter(f"{name} needs a value")
             value = left.pop(0)
-        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
+        field = name.removeprefix("--").replace("-", "_")
+        if field in read:
+            raise typer.BadParameter(f"{name} is given twice")
+        read[field] = read_value(value)
     return read, others
 
 
@@ -93,10 +98,10 @@ def own_options(context: typer.Context) -> list[str]:
 
 def plot_format(file: Path) -> Any:
     """ "png" or "svg" by the file's name."""
-    if file.suffix not in (".png", ".svg"):
+    if file.suffix.lower() not in (".png", ".svg"):
         raise typer.BadParameter(f"{file} must end in .png or .svg")
     require_folder(file)
-    return file.suffix[1:]
+    return file.suffix[1:].lower()
 
 
 def require_folder(file: Path) -> None:

@@ -107,7 +107,7 @@ _ADAPTER: TypeAdapter[SGD | Adam | AdamW | RMSprop | Adagrad | Adadelta] = TypeA
 
 def parse_optimizer(spec: dict[str, Any]) -> OptimizerSpec:
     """Check {"name", its parameters}. Raises pydantic's ValidationError naming the parameter."""
-    refuse_misnamed(_spell(spec), tag="name", models=MODELS, hint=_hint)
+    refuse_misnamed(_spell(spec), kind="optimizer", tag="name", models=MODELS, hint=_hint)
     return _ADAPTER.validate_python(spec)
 
 

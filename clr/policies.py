@@ -338,12 +338,12 @@ _ADAPTER: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 
 def parse_schedule(spec: dict[str, Any]) -> Schedule:
     """Check {"policy", its parameters}. Raises pydantic's ValidationError naming the parameter."""
-    refuse_misnamed(spec, tag="policy", models=by_policy())
+    refuse_misnamed(spec, kind="schedule", tag="policy", models=by_policy())
     stages = spec.get("stages") if isinstance(spec, dict) else None
     for index, stage in enumerate(stages if isinstance(stages, list | tuple) else ()):
         if isinstance(stage, dict):
             path = ("staged", "stages", index, "schedule")
-            refuse_misnamed(stage.get("schedule"), tag="policy", models=UNSTAGED, path=path)
+            refuse_misnamed(stage.get("schedule"), kind="schedule", tag="policy", models=UNSTAGED, path=path)
     return _ADAPTER.validate_python(spec)
 
 

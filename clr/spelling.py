@@ -28,6 +28,7 @@ def did_you_mean(given: object, known: Iterable[str]) -> str:
 def refuse_misnamed(
     spec: Any,
     *,
+    kind: str,
     tag: str,
     models: Mapping[str, type[BaseModel]],
     hint: Callable[[type[BaseModel], str], str | None] = lambda model, name: None,
@@ -35,7 +36,8 @@ def refuse_misnamed(
 ) -> None:
     """Raise pydantic's ValidationError for {tag: NAME, its parameters} where no model, or no parameter, is so called.
 
-    hint: what to say of a parameter that a model lacks, where there is more to say than what it has. path: to `spec`.
+    kind: what the models are. hint: what to say of a parameter that a model lacks, where there is more to say than
+    what it has. path: to `spec`.
     """
     if not isinstance(spec, Mapping):
         return
@@ -43,14 +45,15 @@ def refuse_misnamed(
     model = models.get(str(named))
     if model is None:
         said = f"{did_you_mean(named, models)}must be one of {', '.join(models)}"
-        raise _misnamed((*path, tag), spec, said)
+        raise _misnamed(kind, (*path, tag), spec, said)
     known = [field for field in model.model_fields if field != tag]
     for name in spec:
         if name not in model.model_fields:
             more = hint(model, str(name)) or f"{did_you_mean(name, known)}allowed: {', '.join(known)}"
-            raise _misnamed((*path, named, name), spec, f"{named} has no parameter of this name; {more}")
+            said = f"{named} has no parameter of this name; {more}"
+            raise _misnamed(kind, (*path, named, name), spec, said)
 
 
-def _misnamed(where: tuple[Any, ...], spec: Any, message: str) -> ValidationError:
+def _misnamed(kind: str, where: tuple[Any, ...], spec: Any, message: str) -> ValidationError:
     error = PydanticCustomError("misnamed", "{message}", {"message": message})
-    return ValidationError.from_exception_data("names", [{"type": error, "loc": where, "input": spec}])
+    return ValidationError.from_exception_data(kind, [{"type": error, "loc": where, "input": spec}])

@@ -226,6 +226,8 @@ def test_entries_that_cannot_be_read_are_told_where(
         (("compare", "digits-mlp", "--preset", "papr"), "paper"),
         (("schedule", "one-cycle"), "did you mean one_cycle?"),
         (("schedule", "fixed", "--lr", "1", "--plto", "a.svg"), "did you mean --plot?"),
+        (("schedule", "fixed", "--lr", "1", "--lr", "2"), "--lr is given twice"),
+        ((*RANGE_TEST, "--param", "hidden=1", "--param", "hidden=2"), "hidden is given twice"),
     ],
 )
 def test_a_typo_is_told_what_was_meant(service: Service, command: tuple[str, ...], told: str) -> None:
