@@ -19,7 +19,9 @@ def require_key(
 ) -> None:
     """Refuse a request without a configured key, and one with a key where none is configured."""
     keys, header = state.settings.api_keys, request.headers.get("Authorization")
-    if not keys and header is None:
+    if not keys and (
+        header is None or header.lower().startswith("basic ")
+    ):  # which a proxy before us asked for
         return
     if not keys:
         raise _unauthorized(

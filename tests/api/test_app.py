@@ -171,7 +171,11 @@ def test_a_key_that_is_not_ascii_opens_as_it_is_sent(api_settings: Settings) -> 
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Bearer anything", "anything"])
+def test_a_password_for_the_proxy_before_a_service_without_keys_is_left_alone(api: TestClient) -> None:
+    assert api.get("/jobs", headers={"Authorization": "Basic bWU6cHc="}).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer anything", "Bearer", "anything", ""])
 def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, header: str) -> None:
     answer = api.get("/jobs", headers={"Authorization": header})
 
