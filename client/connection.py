@@ -41,7 +41,8 @@ class Connection:
         self._timeout_s = timeout_s
         self._retry_s = retry_s
         self._http = httpx2.Client(
-            base_url=url,
+            base_url=url.copy_with(userinfo=b""),  # whoever logs an address logs no password
+            auth=(url.username, url.password) if url.userinfo else None,
             headers={"Authorization": f"Bearer {key}"} if key else None,
             trust_env=not is_loopback(url.host),  # a proxy cannot reach our loopback
         )

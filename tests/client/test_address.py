@@ -1,5 +1,7 @@
 """Where the service is: by the environment, and never with its password in a message."""
 
+from base64 import b64encode
+
 import pytest
 
 from client.address import parse, show
@@ -95,6 +97,19 @@ def test_a_message_shows_no_password() -> None:
     assert "http://me:***@127.0.0.1:9" in str(nobody.value)
     assert "clr-tuner serve" in str(nobody.value)
     assert "hunter2" not in str(nobody.value)
+
+
+def test_a_user_and_password_are_sent_and_never_logged(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    with Client(service.url.replace("http://", "http://me:hunt%40r2@")) as client:
+        client.ping()
+
+    [request] = service.requests
+    assert request.headers["authorization"] == f"Basic {b64encode(b'me:hunt@r2').decode()}"
+    assert service.url in caplog.text
+    assert "hunt" not in caplog.text
 
 
 @pytest.mark.parametrize("key", ["schlüssel-geheim", "two words", "line\nend"])
