@@ -15,6 +15,7 @@ from clr.bounds import Bounds, find_bounds
 from clr.candidates import RULES, VERSION, candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Sweep, is_sweep
+from clr.spelling import did_you_mean
 from store import analyses
 from store.models import Analysis, Job
 from store.status import FINAL
@@ -35,7 +36,8 @@ class AnalysisRequest(Body):
     @classmethod
     def _known(cls, rule: str) -> str:
         if rule not in (OURS, *RULES):
-            raise invalid("/rule", f"must be one of {', '.join([OURS, *RULES])}")
+            listed = f"must be one of {', '.join([OURS, *RULES])}"
+            raise invalid("/rule", did_you_mean(rule, [OURS, *RULES]) + listed)
         return rule
 
 

@@ -28,6 +28,7 @@ from api import (
 from api.errors import add_handlers, responses
 from api.frame import Frame
 from api.openapi import complete_document
+from api.plain import refuse_unknown_query
 from api.security import require_key
 from api.state import State
 from store import logs
@@ -72,8 +73,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     add_handlers(app)
     of_jobs = (range_tests, results, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
     for part in (*of_jobs, schedules, workloads, workers, metrics):
-        app.include_router(part.router, dependencies=[Depends(require_key)], responses=responses(401, 503))
-    app.include_router(health.router)
+        guards = [Depends(require_key), Depends(refuse_unknown_query)]
+        app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
+    app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)
     complete_document(app)
     return app

@@ -16,10 +16,10 @@ from api.job_requests import (
     Seed,
     WorkloadRequest,
     accept,
-    refuse_unknown_optimizer,
+    check_optimizer,
     request_hash,
 )
-from api.jobs import POLL_S, JobId, Page, Paging
+from api.jobs import POLL_S, JobId, Page, Paging, whose
 from api.pictures import PICTURES, Format, picture
 from api.plain import Text, refuse_unknown, require_json
 from api.state import Opened, State
@@ -35,6 +35,7 @@ from clr.presets import PRESETS, Preset
 from clr.training_job import LENGTHS
 from store import comparisons
 from store.comparisons import NewComparison
+from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
 
@@ -113,7 +114,7 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
 
 def _check_entry(given: dict[str, Any], *path: object) -> None:
     refuse_unknown(given, Entry.model_fields, *path)
-    refuse_unknown_optimizer(given.get("optimizer"), *path, "optimizer")
+    check_optimizer(given.get("optimizer"), *path, "optimizer")
     if isinstance(given.get("schedule"), dict):
         check_schedule(given["schedule"], *path, "schedule")
 
@@ -183,6 +184,13 @@ def _fan_out(session: Session, state: State, body: ComparisonRequest, comparison
                 range_tests[repr(optimizer)] = job.after_job
 
 
+def _get(session: Session, id: str) -> Comparison:
+    try:
+        return comparisons.get(session, id)
+    except NotFound:
+        raise NotFound(whose(session, id)) from None
+
+
 @router.get("", responses=responses(400, 422))
 def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
     """Newest first."""
@@ -197,7 +205,7 @@ def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[
 def get_comparison(state: Opened, job_id: JobId, response: Response) -> ComparisonView:
     """The table as far as it is known; `Retry-After` until every job is final."""
     with state.database.read() as session:
-        view = view_of(session, comparisons.get(session, job_id))
+        view = view_of(session, _get(session, job_id))
     if view.status not in FINAL:
         response.headers["Retry-After"] = str(POLL_S)
     return view
@@ -207,15 +215,16 @@ def get_comparison(state: Opened, job_id: JobId, response: Response) -> Comparis
 def cancel_comparison(state: Opened, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
     with state.database.write() as session:
+        comparison = _get(session, job_id)
         comparisons.request_cancel(session, job_id)
-        return view_of(session, comparisons.get(session, job_id))
+        return view_of(session, comparison)
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 409))
 def delete_comparison(state: Opened, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with state.database.write() as session:
-        removed = comparisons.remove(session, job_id)
+        removed = comparisons.remove(session, _get(session, job_id).id)
     for one in removed:
         forget_files(state, one)
 
@@ -224,7 +233,7 @@ def delete_comparison(state: Opened, job_id: JobId) -> None:
 def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
     """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
     with state.database.read() as session:
-        comparison = comparisons.get(session, job_id)
+        comparison = _get(session, job_id)
         runs, metric = runs_of(session, comparison, comparisons.jobs_of(session, job_id))
     target, _ = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
     return picture(

@@ -1,6 +1,7 @@
 """Every 4xx and 5xx as application/problem+json (RFC 9457); the only place where errors become statuses."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +15,10 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.routes import nearest
 from clr.policies import genuine
+from clr.spelling import did_you_mean
+from store import json_text
 from store.errors import Conflict, KeyReused, NotFound
 
 log = logging.getLogger(__name__)
@@ -23,7 +27,6 @@ MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_S = 5
 LONGEST_MESSAGE = 500  # characters; a validator may quote a whole body
 CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
-UNREADABLE = "the body cannot be read as JSON: it is broken, nested too deeply or has numbers too long"
 EXAMPLE: dict[str, Any] = {
     "type": "about:blank",
     "title": "Unprocessable Entity",
@@ -137,25 +140,50 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
     )
 
 
-def _of_http(error: HTTPException) -> Problem:
+def _of_http(error: HTTPException, request: Request) -> Problem:
     """What the framework refuses: an unknown path, a wrong method, a body that cannot be read."""
+    if error.status_code == 404:
+        return Problem(404, "not_found", _nothing_there(request))
+    if error.status_code == 400:
+        return _malformed(error)
+    headers, detail = dict(error.headers or {}), str(error.detail)
+    if error.status_code == 405:
+        allowed = _allowed(request)
+        headers["Allow"] = ", ".join(allowed)
+        detail = f"{request.method} is not allowed at {_shown(request)}; allowed: {headers['Allow']}"
     code = CODES.get(error.status_code, f"http_{error.status_code}")
-    detail = UNREADABLE if error.status_code == 400 else str(error.detail)
-    return Problem(error.status_code, code, detail, headers=error.headers)
+    return Problem(error.status_code, code, detail, headers=headers)
 
 
-def _of_database(_: Exception) -> Problem:
+def _malformed(error: Exception) -> Problem:
+    """400 for a body that `json.loads` did not take; what it raised is the cause."""
+    why = json_text.explain(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
+    return Problem(400, "malformed_json", f"the body is not JSON: {why}")
+
+
+def _nothing_there(request: Request) -> str:
+    near = nearest(request.app, request.url.path)
+    advice = f"did you mean {near}?" if near else "/docs lists what there is"
+    return f"there is nothing at {_shown(request)}; {advice}"
+
+
+def _shown(request: Request) -> str:
+    return request.url.path[:LONGEST_MESSAGE]
+
+
+def _of_database(*_: object) -> Problem:
     detail = "the database does not answer; try again: with an Idempotency-Key a repeated POST is safe"
     retry = {"Retry-After": str(DATABASE_RETRY_S)}
     return Problem(503, "database_unavailable", detail, headers=retry)
 
 
-def _of_validation(error: RequestValidationError) -> Problem:
+def _of_validation(error: RequestValidationError, request: Request) -> Problem:
     found = error.errors()
     if found[0]["type"] == "json_invalid":
-        return Problem(400, "malformed_json", f"the body is not JSON: {found[0]['ctx']['error']}")
-    if any(one["loc"][0] == "path" for one in found):
-        return Problem(404, "not_found", "there is nothing at this path")
+        return _malformed(error)
+    if in_path := [one for one in found if one["loc"][0] == "path"]:
+        why = f"{in_path[0]['loc'][-1]}: {_say(in_path[0])}"
+        return Problem(404, "not_found", f"{_nothing_there(request)} ({why})")
     return invalid_fields((_where(one, error.body), _say(one)) for one in genuine(found))
 
 
@@ -173,7 +201,7 @@ def _where(error: Mapping[str, Any], body: Any) -> str:
 def _inside(error: Mapping[str, Any], location: Sequence[Any], body: Any) -> list[Any]:
     """pydantic puts the names of union members into a location; a pointer has only what the body has."""
     parts, here = [], body
-    absent = location[-1] if location and error["type"] == "missing" else None
+    absent = location[-1] if location and error["type"] in ("missing", "misnamed") else None
     for part in location:
         if isinstance(here, dict) and part not in here and part != absent:
             continue
@@ -193,20 +221,23 @@ def _say(error: Mapping[str, Any]) -> str:
         return "unknown parameter"
     if error["type"] == "model_attributes_type":
         return "must be a JSON object"
+    if error["type"] in ("literal_error", "enum"):
+        names = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+        return f"{did_you_mean(error['input'], names)}must be one of {', '.join(names)}"
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-PROBLEMS: dict[type[Exception], Callable[[Any], Problem]] = {
-    Problem: lambda problem: problem,
+PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {
+    Problem: lambda problem, _: problem,
     RequestValidationError: _of_validation,
     HTTPException: _of_http,
-    NotFound: lambda error: Problem(404, "not_found", str(error)),
-    Conflict: lambda error: Problem(409, "conflict", str(error)),
-    KeyReused: lambda error: Problem(422, "idempotency_key_reused", str(error)),
+    NotFound: lambda error, _: Problem(404, "not_found", str(error)),
+    Conflict: lambda error, _: Problem(409, "conflict", str(error)),
+    KeyReused: lambda error, _: Problem(422, "idempotency_key_reused", str(error)),
     OperationalError: _of_database,
     InterfaceError: _of_database,
     NoConnection: _of_database,
-    Exception: lambda _: Problem(500, "internal_error", "an error of ours; the log has the request_id"),
+    Exception: lambda *_: Problem(500, "internal_error", "an error of ours; the log has the request_id"),
 }
 
 
@@ -226,11 +257,11 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in ("DELETE", "GET", "HEAD", "POST") if takes(method)]
 
 
-def _handler(explain: Callable[[Any], Problem]) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+def _handler(
+    explain: Callable[[Any, Request], Problem],
+) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        answered = answer(request, explain(error))
-        if answered.status_code == 405:
-            answered.headers["Allow"] = ", ".join(_allowed(request))
+        answered = answer(request, explain(error, request))
         if answered.status_code >= 500 and not isinstance(error, Problem):
             log.error("%r", error)
         return answered

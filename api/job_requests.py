@@ -5,13 +5,12 @@ import json
 from typing import Annotated, Any
 
 from fastapi import Header, Response
-from pydantic import BaseModel, Field, FiniteFloat, StrictInt, field_validator
+from pydantic import BaseModel, Field, FiniteFloat, StrictInt, ValidationError, field_validator
 
-from api.errors import invalid, pointer_to
+from api.errors import invalid_at
 from api.jobs import POLL_S
-from api.plain import Body, Text, refuse_unknown
+from api.plain import Body, Text
 from api.workloads import resolve_params
-from clr import optimizers
 from clr.optimizers import OptimizerSpec, parse_optimizer
 from store.models import Workload
 
@@ -45,18 +44,17 @@ class WorkloadRequest(Body):
     @field_validator("optimizer", mode="before")
     @classmethod
     def _known_parameters(cls, given: Any) -> Any:
-        refuse_unknown_optimizer(given, "optimizer")
+        check_optimizer(given, "optimizer")
         return given
 
 
-def refuse_unknown_optimizer(given: Any, *path: object) -> None:
-    """Raise a 422 problem for an optimizer at `path` that does not exist, or has no such parameter."""
+def check_optimizer(given: Any, *path: object) -> None:
+    """Raise a 422 problem for what is wrong with an optimizer at `path`."""
     if isinstance(given, dict):
-        named = str(given.get("name")).lower()
-        models = {name.lower(): getattr(optimizers, name) for name in optimizers.NAMES}
-        if named not in models:
-            raise invalid(pointer_to(*path, "name"), f"must be one of {', '.join(optimizers.NAMES)}")
-        refuse_unknown(given, models[named].model_fields, *path)
+        try:
+            parse_optimizer(given)
+        except ValidationError as error:
+            raise invalid_at(error, given, *path) from None
 
 
 def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:

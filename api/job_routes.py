@@ -10,10 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from api import curves
 from api.errors import carrying, responses
-from api.jobs import Filtered, JobId, JobView, Page, find, list_jobs, suggest_polling
+from api.jobs import Filtered, JobId, JobView, Page, find, get, list_jobs, suggest_polling
 from api.state import Opened, State
 from store import jobs
 from store.curves import StoredSweep, load
+from store.errors import Conflict
 from store.models import Job
 from store.status import FINAL, Status
 
@@ -105,7 +106,8 @@ def _add_ending(
     )
     def cancel(state: Opened, job_id: JobId, response: Response) -> Any:
         """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
-        find(state, job_id, kind=kind)
+        if find(state, job_id, kind=kind).status in FINAL - {Status.CANCELLED}:
+            raise Conflict("the job has ended already: nothing is left to cancel")
         with state.database.write() as session:
             job = jobs.request_cancel(session, job_id)
         response.status_code = 202 if job.status == Status.CANCELLING else 200
@@ -124,4 +126,4 @@ def _add_ending(
 def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredSweep]]:
     """The job with what is stored of its curve. Raises `NotFound`."""
     with state.database.read() as session:
-        return jobs.get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
+        return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

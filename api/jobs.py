@@ -8,7 +8,8 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
 from api.errors import Problem, responses
 from api.plain import Moment, Text, moment
@@ -23,6 +24,7 @@ LINKS = {
     "range_test": ("bounds", "curve", "plot.svg", "plot.png", "cancel"),
     "training_job": ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume"),
 }
+EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 
@@ -96,7 +98,7 @@ def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404"
     try:
         return str(UUID(id))
     except ValueError:
-        raise NotFound from None
+        raise NotFound(f"{id[:100]!r} is no id: those look like {EXAMPLE_ID}") from None
 
 
 JobId = Annotated[str, Depends(_job_id)]
@@ -105,7 +107,24 @@ JobId = Annotated[str, Depends(_job_id)]
 def find(state: State, job_id: str, *, kind: str | None = None) -> Job:
     """The job as it stands now. Raises `NotFound`."""
     with state.database.read() as session:
+        return get(session, job_id, kind=kind)
+
+
+def get(session: Session, job_id: str, *, kind: str | None = None) -> Job:
+    """The job, of this kind if one is given. Raises `NotFound`, with what else has this id."""
+    try:
         return jobs.get(session, job_id, kind=kind)
+    except NotFound:
+        raise NotFound(whose(session, job_id)) from None
+
+
+def whose(session: Session, id: str) -> str:
+    """What has this id, and where, in a sentence for who looked elsewhere."""
+    if job := session.get(Job, id):
+        return f"{id} is a {job.kind.replace('_', ' ')}: look at {PATHS[job.kind]}/{id}"
+    if session.get(Comparison, id):
+        return f"{id} is a comparison: look at /comparisons/{id}"
+    return f"there is nothing of the id {id}: it was deleted, or never here"
 
 
 def suggest_polling(response: Response, job: Job) -> None:
@@ -123,8 +142,6 @@ class Page(BaseModel, Generic[Item]):
 
 class Paging(BaseModel):
     """Which page of a list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     page_size: int = Field(default=PAGE_SIZE, ge=1, description=f"capped at {MAX_PAGE_SIZE}")
     page_token: str | None = Field(default=None, description="`next_page_token` of the page before")

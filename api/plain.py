@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
 from api.errors import Problem, invalid, pointer_to
+from api.routes import query_names
+from clr.spelling import did_you_mean
+from store import json_text
 
 MAX_DEPTH = 16
 NOT_TEXT = "must be text without NUL characters or lone surrogates"
@@ -39,10 +41,22 @@ def refuse_unknown(names: Iterable[str], allowed: Iterable[str], *path: object) 
     known = list(allowed)
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
             listed = ", ".join(known) or "none"
-            raise invalid(pointer_to(*path, name), f"unknown field; {hint}allowed: {listed}")
+            said = f"unknown field; {did_you_mean(name, known)}allowed: {listed}"
+            raise invalid(pointer_to(*path, name), said)
+
+
+def refuse_unknown_query(request: Request) -> None:
+    """Raise a 422 problem for a query parameter that the route does not have, or that is given twice."""
+    given = [name for name, _ in request.query_params.multi_items()]
+    known = query_names(request) if given else []
+    for name in given:
+        if name not in known:
+            listed = f"allowed: {', '.join(known)}" if known else "there are none here"
+            said = f"unknown query parameter; {did_you_mean(name, known)}{listed}"
+            raise invalid(f"query:{name}", said)
+        if given.count(name) > 1:
+            raise invalid(f"query:{name}", "is given more than once: give it once")
 
 
 def is_text(value: str) -> bool:
@@ -85,8 +99,19 @@ class Body(BaseModel):
         return data
 
 
-def require_json(request: Request) -> None:
-    """Refuse a body that does not call itself JSON."""
-    media_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Problem(415, "unsupported_media_type", "send the body as Content-Type: application/json")
+async def require_json(request: Request) -> None:
+    """Refuse a body that does not call itself JSON, is no object, or has a key twice."""
+    body = await request.body()
+    if not body:
+        raise invalid("", "is empty: send a JSON object, at least {}")
+    given = request.headers.get("Content-Type", "")
+    if given.partition(";")[0].strip().lower() != "application/json":
+        sent = f"the body came as {given[:100]}" if given else "the body came without a Content-Type"
+        advice = "send it as Content-Type: application/json"
+        raise Problem(415, "unsupported_media_type", f"{sent}: {advice}")
+    try:
+        read = json_text.read(body)
+    except json_text.Broken as broken:
+        raise Problem(400, "malformed_json", f"the body is not JSON: {broken}") from None
+    if not isinstance(read, dict):
+        raise invalid("", f"must be a JSON object, not {json_text.kind(read)}")

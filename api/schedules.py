@@ -1,14 +1,14 @@
 """Schedules over HTTP: what a policy would do, without training."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import ConfigDict, Field, StrictInt
+from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_validator
 
-from api.errors import invalid, responses
+from api.errors import invalid, invalid_at, responses
 from api.examples import PREVIEW_REQUESTS
 from api.plain import Body, require_json
-from clr.policies import Columns, Schedule
+from clr.policies import Columns, Schedule, parse_schedule
 
 MOST_ROWS = 100_000
 
@@ -23,6 +23,16 @@ class PreviewRequest(Body):
     schedule: Schedule
     num_steps: Annotated[StrictInt, Field(ge=1, le=10**12, description="steps 0 .. num_steps - 1")]
     every: Annotated[StrictInt, Field(ge=1, le=10**12, description="answer each so many steps")] = 1
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        try:
+            return parse_schedule(given)
+        except ValidationError as error:
+            raise invalid_at(error, given, "schedule") from None
 
 
 @router.post("/preview", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))

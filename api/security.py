@@ -3,7 +3,7 @@
 import hmac
 from typing import Annotated
 
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import Problem
@@ -13,18 +13,29 @@ BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where th
 
 
 def require_key(
-    state: Opened, given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
+    state: Opened,
+    request: Request,
+    given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> None:
-    """Refuse a request without a configured key."""
-    keys = state.settings.api_keys
-    if not keys:
+    """Refuse a request without a configured key, and one with a key where none is configured."""
+    keys, header = state.settings.api_keys, request.headers.get("Authorization")
+    if not keys and (
+        header is None or header.lower().startswith("basic ")
+    ):  # which a proxy before us asked for
         return
-    sent = given.credentials.encode() if given else b""
-    known = [hmac.compare_digest(sent, key.get_secret_value().encode()) for key in keys]
-    if not sent or not any(known):
-        raise Problem(
-            401,
-            "unauthorized",
-            "send one of the service's keys: Authorization: Bearer KEY",
-            headers={"WWW-Authenticate": "Bearer"},
+    if not keys:
+        raise _unauthorized(
+            "this service has no keys: leave the Authorization header out, or set its CLR_API_KEYS"
         )
+    if given is None:
+        what = "send" if header is None else "the Authorization header is not `Bearer KEY`: send"
+        raise _unauthorized(f"{what} one of the service's keys: Authorization: Bearer KEY")
+    sent = given.credentials.encode("latin-1")  # as it came: headers are read so
+    if not any([hmac.compare_digest(sent, key.get_secret_value().encode()) for key in keys]):
+        raise _unauthorized(
+            "the key is none of the service's: Authorization: Bearer KEY takes one of its CLR_API_KEYS"
+        )
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

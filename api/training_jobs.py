@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.errors import Problem, carrying, invalid, responses
 from api.job_requests import IdempotencyKey, Name, Tags, Timeout, accept, request_hash, resolve
 from api.job_routes import add_job_routes, measured
-from api.jobs import JobId, JobView
+from api.jobs import JobId, JobView, get, whose
 from api.pictures import PICTURES, Format, picture, thinned
 from api.plain import require_json
 from api.range_tests import KIND as RANGE_TEST
@@ -155,7 +155,8 @@ def _range_test(session: Session, job_id: str | None) -> Job | None:
     try:
         found = jobs.get(session, job_id, kind=RANGE_TEST)
     except NotFound:
-        raise invalid("/range_test_id", "there is no such range test") from None
+        told = f"there is no such range test: {whose(session, job_id[:100])}"
+        raise invalid("/range_test_id", told) from None
     if found.status in FINAL and found.outcome != "bounds_found":
         raise invalid("/range_test_id", f"it found no bounds: it is {found.outcome or found.status}")
     return found
@@ -223,7 +224,7 @@ def resume_training_job(
 def _queue_resume(
     session: Session, state: State, job_id: str, body: ResumeRequest, **about: Any
 ) -> tuple[Job, bool]:
-    before = jobs.get(session, job_id, kind=KIND)
+    before = get(session, job_id, kind=KIND)
     config = _resumed(session, before, body)
     config["warnings"] = foreseen(config, max_steps=state.settings.max_steps)
     new = NewJob(

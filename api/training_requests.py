@@ -17,7 +17,7 @@ from pydantic import (
 from api.errors import invalid, invalid_at, pointer_to
 from api.examples import TRAINING_JOB_REQUESTS
 from api.job_requests import Seed, Timeout, WorkloadRequest
-from api.plain import Body, Text, refuse_unknown
+from api.plain import Body, Text
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
 from clr.training_job import BudgetRefused, Precision, TrainingConfig, plan_training
@@ -32,18 +32,14 @@ test, step_size from step_size_epochs, gamma and the like from the budget"""
 
 def check_schedule(given: Mapping[str, Any], *path: object) -> None:
     """Raise a 422 problem for what can be seen to be wrong in the schedule at `path` of the body."""
-    policies = by_policy()
-    model = policies.get(str(given.get("policy")))
-    if model is None:
-        raise invalid(pointer_to(*path, "policy"), f"must be one of {', '.join(policies)}")
-    refuse_unknown(given, model.model_fields, *path)
-    for one, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
-        if one in given and other in model.model_fields and other not in given:
-            raise invalid(pointer_to(*path, other), f"must be given with {one}, or both left out")
     try:
         check_partial(given)
     except ValidationError as error:
         raise invalid_at(error, dict(given), *path) from None
+    fields = by_policy()[given["policy"]].model_fields
+    for one, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
+        if one in given and other in fields and other not in given:
+            raise invalid(pointer_to(*path, other), f"must be given with {one}, or both left out")
 
 
 class Budget(Body):

@@ -1,15 +1,18 @@
 """What can be run, as the workers published it; requests are checked against it before they are queued."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError as SchemaError
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, invalid, invalid_fields, pointer_to, responses
-from api.plain import is_text, refuse_unknown
+from api.plain import refuse_unknown
 from api.state import Opened
+from clr.spelling import did_you_mean
 from store import workers
 from store.errors import NotFound
 from store.models import Workload
@@ -49,10 +52,10 @@ def list_workloads(state: Opened) -> Workloads:
 def get_workload(state: Opened, name: str) -> WorkloadView:
     """One workload."""
     with state.database.read() as session:
-        workload = workers.workload(session, name) if is_text(name) else None
-    if workload is None:
-        raise NotFound(f"there is no workload {name!r}")
-    return WorkloadView.of(workload)
+        known = {workload.name: workload for workload in workers.workloads(session)}
+    if name not in known:
+        raise NotFound(_unknown(name, known))
+    return WorkloadView.of(known[name])
 
 
 def no_catalogue() -> Problem:
@@ -67,8 +70,15 @@ def find_workload(session: Session, name: str) -> Workload:
     if not known:
         raise no_catalogue()
     if name not in known:
-        raise invalid("/workload", f"unknown workload {name!r}; known: {', '.join(known)}")
+        raise invalid("/workload", _unknown(name, known))
     return known[name]
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    listed = f"{did_you_mean(name, known)}known: {', '.join(known) or 'none'}"
+    return (
+        f"unknown workload {name!r}; {listed}. One installed since is published when its worker is restarted"
+    )
 
 
 def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]:
@@ -79,5 +89,10 @@ def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]
         refuse_unknown(params, properties, "params")
     errors = list(Draft202012Validator(schema).iter_errors(params))
     if errors:
-        raise invalid_fields((pointer_to("params", *error.absolute_path), error.message) for error in errors)
+        raise invalid_fields((pointer_to("params", *error.absolute_path), _say(error)) for error in errors)
     return {name: each["default"] for name, each in properties.items() if "default" in each} | params
+
+
+def _say(error: SchemaError) -> str:
+    options: Any = error.validator_value if error.validator == "enum" else ()
+    return did_you_mean(error.instance, [one for one in options if isinstance(one, str)]) + error.message

@@ -3,11 +3,14 @@
 Exit codes: 0 done, 1 failed, 2 a wrong argument, 3 inconclusive, 4 diverged, 130 interrupted.
 """
 
+import io
+import sys
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from client import (
     comparison_commands,
@@ -18,23 +21,40 @@ from client import (
     training_commands,
     workload_commands,
 )
-from client.errors import ClientError, Inconclusive
-from client.job_commands import INCONCLUSIVE
-from client.report import describe_inconclusive
+from client.errors import ClientError, Inconclusive, Interrupted
+from client.report import describe_inconclusive, print_json
 
 
 class _Commands(TyperGroup):
-    """Turns the client's errors into messages and exit codes."""
+    """Turns the client's errors into messages and exit codes; with --json into one JSON document on stdout."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        # A name that the terminal cannot spell is no reason to break off.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
+        as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
-        except Inconclusive as inconclusive:
-            typer.echo(describe_inconclusive(inconclusive))
-            raise typer.Exit(INCONCLUSIVE) from inconclusive
         except ClientError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from error
+            _tell(error, as_json=as_json)
+            raise typer.Exit(error.exit_code) from error
+        except TyperException as error:
+            if as_json:
+                print_json({"code": "usage", "detail": error.format_message()})
+            raise
+
+
+def _tell(error: ClientError, *, as_json: bool) -> None:
+    if as_json:
+        print_json(error.to_dict())
+    elif isinstance(error, Inconclusive):
+        typer.echo(describe_inconclusive(error))
+    if not isinstance(error, Inconclusive):
+        typer.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
 
 
 main = typer.Typer(

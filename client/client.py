@@ -3,18 +3,18 @@
 Requests are repeated while the service restarts; a create carries an Idempotency-Key, so it makes one job.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
-from urllib.parse import quote
 
+from client.address import default_url
 from client.comparison import Comparison
-from client.connection import Connection
+from client.connection import Connection, path_of
 from client.job import Job
 from client.range_test import RangeTest
 from client.training_job import TrainingJob
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
 
 
@@ -30,19 +30,22 @@ class Filters(TypedDict, total=False):
 class Client:
     """A connection to one service; use it as a context manager or `close` it.
 
-    api_key: sent as a bearer token. timeout_s: of one answer. retry_s: how long a request is repeated while
-    nobody answers or the service says 503 (its Retry-After is honoured); 0: once. One client may be used by
-    several threads.
+    base_url: default CLR_URL, or CLR_HOST and CLR_PORT as `serve` reads them, or http://127.0.0.1:8000.
+    api_key: sent as a bearer token; default CLR_API_KEY where base_url is left out.
+    timeout_s: of one answer. retry_s: how long a request is repeated while nobody answers or the service says 503
+    (its Retry-After is honoured); 0: once. One client may be used by several threads.
     """
 
     def __init__(
         self,
-        base_url: str = DEFAULT_URL,
+        base_url: str | None = None,
         api_key: str | None = None,
         *,
         timeout_s: float = 30.0,
         retry_s: float = 30.0,
     ) -> None:
+        if base_url is None:
+            base_url, api_key = default_url(), api_key or os.environ.get("CLR_API_KEY")
         self.connection = Connection(base_url, api_key=api_key, timeout_s=timeout_s, retry_s=retry_s)
 
     def __enter__(self) -> Self:
@@ -121,7 +124,7 @@ class Client:
 
     def comparison(self, id: str) -> Comparison:
         """The comparison of this id; raises `Refused` (404) when there is none."""
-        return Comparison(self.connection, self.connection.get(f"/comparisons/{quote(id, safe='')}"))
+        return Comparison(self.connection, self.connection.get(path_of("comparisons", id)))
 
     def comparisons(self) -> Iterator[Comparison]:
         """Every comparison, newest first, through all pages."""
@@ -129,7 +132,7 @@ class Client:
 
     def job(self, id: str) -> Job:
         """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""
-        found = self.connection.get(f"/jobs/{quote(id, safe='')}")
+        found = self.connection.get(path_of("jobs", id))
         return self._job(self.connection.get(found["links"]["self"]))
 
     def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:

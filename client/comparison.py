@@ -82,4 +82,4 @@ class Comparison(Work):
         return tuple(self.data.get("warnings") or ())
 
     def _failure(self) -> JobFailed:
-        return JobFailed(self.status, "; ".join(self.warnings))
+        return JobFailed(self.status, "; ".join(self.warnings), self.data)

@@ -1,15 +1,13 @@
 """The commands of those who choose: train several schedules at an equal budget, and print who is ahead."""
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from client.client import DEFAULT_URL
 from client.comparison import Comparison
-from client.job_commands import connect, follow, write_plot
+from client.job_commands import about, connect, follow, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -33,6 +31,7 @@ from client.schedule_commands import read_schedule
 from clr.partial_schedules import check_partial
 from clr.policies import by_policy
 from clr.presets import Preset
+from store import json_text
 
 COMPARISONS = "Comparisons"
 
@@ -84,7 +83,7 @@ def compare(
     tag: Tag = None,
     plot: Picture = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Train WORKLOAD under several schedules at an equal budget and print which of them is ahead.
@@ -117,10 +116,11 @@ def compare(
     }
     with connect(url, api_key) as client:
         comparison = client.compare(workload, **request)
-        follow(comparison)
+        with about(comparison):
+            follow(comparison)
+            if plot:
+                write_plot(comparison, plot)
         _print(comparison, as_json=as_json)
-        if plot:
-            write_plot(comparison, plot)
 
 
 @app.command(rich_help_panel=COMPARISONS)
@@ -128,7 +128,7 @@ def comparisons(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="Print this one, as far as it is.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """List the comparisons, newest first, or print one of them."""
@@ -158,9 +158,11 @@ def _print(comparison: Comparison, *, as_json: bool) -> None:
 
 def _listed(file: Path) -> list[Any]:
     try:
-        read = json.loads(file.read_text())
-    except ValueError as error:
-        raise typer.BadParameter(f"{file} is not JSON: {error}") from None
+        read = json_text.read(file.read_bytes())
+    except json_text.Broken as broken:
+        raise typer.BadParameter(f"{file} is not JSON: {broken}") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from None
     if not isinstance(read, list):
-        raise typer.BadParameter(f"{file} must hold a list of entries")
+        raise typer.BadParameter(f"{file} must hold a list of entries, not {json_text.kind(read)}")
     return read

@@ -5,19 +5,24 @@ the service restarts.
 """
 
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
 
-from client.errors import Refused, Unreachable
+from client.address import is_loopback, parse, show
+from client.errors import ClientError, Refused, Unreachable
 
+log = logging.getLogger(__name__)
+
+ADVICE = "start a service with `clr-tuner serve`, or name yours with CLR_URL, or --url on the command line"
 Answer = TypeVar("Answer")
 
 
@@ -25,15 +30,21 @@ class Connection:
     """Sends requests and turns what is not an answer into `client.errors`. For the arguments see `Client`."""
 
     def __init__(self, base_url: str, *, api_key: str | None, timeout_s: float, retry_s: float) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url must start with http:// or https://, got {base_url!r}")
-        self.base_url = base_url.rstrip("/")
+        url, key = parse(base_url), (api_key or "").strip()
+        if key and not all("!" <= character <= "~" for character in key):
+            raise ValueError("the API key must be of visible ASCII characters alone")
+        if key and url.userinfo:
+            raise ValueError(
+                "give an API key or a user in base_url, not both: one request carries one of them"
+            )
+        self.shown = show(base_url)
         self._timeout_s = timeout_s
         self._retry_s = retry_s
         self._http = httpx2.Client(
-            base_url=self.base_url,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
-            trust_env=not is_loopback(httpx2.URL(base_url).host),  # a proxy cannot reach our loopback
+            base_url=url.copy_with(userinfo=b""),  # whoever logs an address logs no password
+            auth=(url.username, url.password) if url.userinfo else None,
+            headers={"Authorization": f"Bearer {key}"} if key else None,
+            trust_env=not is_loopback(url.host),  # a proxy cannot reach our loopback
         )
 
     def close(self) -> None:
@@ -46,12 +57,17 @@ class Connection:
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a GET; query parameters that are None are left out."""
-        return self.request("GET", path, query=query).json()
+        return read_json(self.request("GET", path, query=query))
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The JSON of a POST."""
+        return read_json(self.request("POST", path, body=body))
 
     def create(self, path: str, fields: Mapping[str, Any]) -> Any:
         """The JSON of a POST that makes one thing, however often it is sent; fields that are None are left out."""
         body = {name: value for name, value in fields.items() if value is not None}
-        return self.request("POST", path, body=body, headers={"Idempotency-Key": str(uuid4())}).json()
+        headers = {"Idempotency-Key": str(uuid4())}
+        return read_json(self.request("POST", path, body=body, headers=headers))
 
     def request(
         self,
@@ -87,11 +103,14 @@ class Connection:
 
     def _repeated(self, send: Callable[[], Answer]) -> Answer:
         deadline = time.monotonic() + self._retry_s
-        backoff_s = 0.25
+        backoff_s, tried = 0.25, 0
         while True:
             pause_s = backoff_s * random.uniform(0.5, 1.0)
             try:
-                return send()
+                answer = send()
+                if tried:
+                    log.warning("%s answers again", self.shown)
+                return answer
             except Unreachable as unreachable:
                 failure: Unreachable | Refused = unreachable
             except Refused as refused:
@@ -101,6 +120,9 @@ class Connection:
                 pause_s = refused.retry_after_s or pause_s
             if time.monotonic() + pause_s > deadline:
                 raise failure
+            if not tried:
+                log.warning("%s: trying again, for up to %g s", str(failure).partition(";")[0], self._retry_s)
+            tried += 1
             time.sleep(pause_s)
             backoff_s = min(4.0, 2 * backoff_s)
 
@@ -123,17 +145,27 @@ class Connection:
                     answer.read()
                     raise Refused(answer.status_code, _problem(answer), retry_after(answer))
                 yield answer
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             reason = str(error) or type(error).__name__
-            raise Unreachable(f"no answer from {self.base_url}: {reason}") from error
+            raise Unreachable(f"no answer from {self.shown}: {reason}; {ADVICE}") from error
+        except UnicodeEncodeError as error:
+            raise ClientError(f"{error.object!a} is no text that can be sent") from None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
+def path_of(*parts: str) -> str:
+    """The path whose parts are spelled so, whatever they hold. Raises `ClientError` for an empty one."""
+    if not all(parts):
+        raise ClientError("the id is empty")
+    return "".join(f"/{quote(part, safe='', errors='surrogateescape')}" for part in parts)
+
+
+def read_json(answer: httpx2.Response) -> Any:
+    """What an answer holds. Raises `ClientError` where it is none of our service's."""
     try:
-        return ip_address(host).is_loopback
+        return answer.json()
     except ValueError:
-        return host == "localhost"
+        url = show(str(answer.url))
+        raise ClientError(f"{url} answers, but with no JSON: is it clr-tuner that runs there?") from None
 
 
 def retry_after(answer: httpx2.Response) -> float | None:

@@ -6,19 +6,41 @@ ClientError
 ├── NotReady           the range test has no bounds yet
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
 ├── JobFailed          the job, or a whole comparison, ended without a result: reason, message
+├── Interrupted        Ctrl-C while a command waited; what it waited for was cancelled
 ├── Inconclusive       the curve gives no trustworthy bounds: why, next_experiment, candidates
 └── CannotServe        the embedded service could not start, or may not
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes of the command line
 
 
 class ClientError(Exception):
-    """Whatever the client raises; its text is one clear sentence for a person."""
+    """Whatever the client raises; its text is one clear sentence for a person.
+
+    about: {"id", "links"} of the work that it is about; empty where that is not known.
+    """
+
+    code = "client_error"
+    exit_code: ClassVar[int] = 1
+    about: Mapping[str, Any] = {}
+
+    def of(self, work: Mapping[str, Any]) -> Self:
+        """This error, about some work as the service told it."""
+        self.about = {name: work[name] for name in ("id", "links") if name in work}
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {**self.about, "code": self.code, "detail": str(self)}
 
 
 class Unreachable(ClientError):
     """Nobody answered at this address."""
+
+    code = "unreachable"
 
 
 class Refused(ClientError):
@@ -34,22 +56,52 @@ class Refused(ClientError):
         fields = [f"{error.get('pointer', '')}: {error.get('message', '')}" for error in self.errors]
         super().__init__("\n  ".join([self.detail, *(field for field in fields if field != self.detail)]))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The problem as the service told it."""
+        return {**self.about, "code": self.code, "detail": self.detail, **self.problem}
+
 
 class NotReady(ClientError):
     """The range test has no bounds yet; `wait()` for it."""
+
+    code = "not_ready"
 
 
 class StillRunning(ClientError, TimeoutError):
     """The job was not done in time; it goes on."""
 
+    code = "still_running"
+
+
+class Interrupted(ClientError):
+    """Ctrl-C; the work was cancelled. data: as the service told it last."""
+
+    code = "interrupted"
+    exit_code = INTERRUPTED
+
+    def __init__(self, message: str, data: dict[str, Any]) -> None:
+        self.data = data
+        super().__init__(message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The work as the service told it."""
+        return self.data
+
 
 class JobFailed(ClientError):
-    """The job ended without a result: `reason` is a stable code, `message` a sentence."""
+    """The job ended without a result: `reason` is a stable code, `message` a sentence, `data` what was told of it."""
 
-    def __init__(self, reason: str, message: str) -> None:
+    code = "job_failed"
+
+    def __init__(self, reason: str, message: str, data: dict[str, Any] | None = None) -> None:
         self.reason = reason
         self.message = message
+        self.data = data
         super().__init__(f"{reason}: {message}" if message else reason)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The work as the service told it."""
+        return self.data or {**super().to_dict(), "reason": self.reason}
 
 
 class Inconclusive(ClientError):
@@ -59,6 +111,8 @@ class Inconclusive(ClientError):
     other finders' rules would have said, each {"name", "lr", "note"}.
     """
 
+    exit_code = INCONCLUSIVE
+
     def __init__(self, problem: dict[str, Any]) -> None:
         self.problem = problem
         self.why = str(problem.get("why", ""))
@@ -67,6 +121,12 @@ class Inconclusive(ClientError):
         self.candidates: list[dict[str, Any]] = problem.get("candidates") or []
         super().__init__(f"{self.why}: {self.detail}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """The problem as the service told it."""
+        return {**self.about, **self.problem}
+
 
 class CannotServe(ClientError):
     """The embedded service could not start, or may not."""
+
+    code = "cannot_serve"

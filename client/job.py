@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from client.work import Work
 
+MOST_LISTED = 500
+
 
 class Job(Work):
     """One job."""
@@ -25,6 +27,19 @@ class Job(Work):
     def config(self) -> dict[str, Any]:
         """The request with every default resolved; empty in a list of every kind until `refresh`."""
         return self.data.get("config") or {}
+
+    def why_queued(self) -> str:
+        """What a queued job waits for, as "2 jobs before it"; "" where a worker should take it now."""
+        workload = self.data.get("workload")
+        if not any(workload in worker["workloads"] for worker in self._connection.get("/workers")["items"]):
+            return f"no worker runs {workload} now"
+        queued = self._connection.get("/jobs", status="queued", page_size=MOST_LISTED)["items"]
+        running = self._connection.get("/jobs", status="running", page_size=MOST_LISTED)["items"]
+        mine = self.data.get("created_at") or ""
+        before = len(running) + sum(job["created_at"] < mine for job in queued)
+        again = ["its worker was lost or stopped"] if self.data.get("attempt") else []
+        jobs = [f"{before} job{'s' if before > 1 else ''} before it"] if before else []
+        return ", ".join(again + jobs)
 
     def curve(self, max_points: int | None = None) -> dict[str, Any]:
         """The raw points in columns, `{"complete", "runs": [...]}`; every point unless `max_points`."""

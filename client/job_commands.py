@@ -1,19 +1,20 @@
 """The commands of those who look after jobs, of either kind, through HTTP; and what such commands share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from client.client import DEFAULT_URL, Client
-from client.errors import Unreachable
+from client.client import Client
+from client.errors import ClientError, Interrupted, Unreachable
 from client.job import Job
 from client.options import ApiKey, AsJson, JobId, Url, plot_format
 from client.report import ProgressReport, columns, describe_params, print_json
 from client.work import Work
 
-INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes
 JOBS = "Jobs"
 
 app = typer.Typer()
@@ -27,7 +28,7 @@ def jobs(
     tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """List the jobs of either kind, newest first."""
@@ -46,7 +47,7 @@ def jobs(
 
 
 @app.command(rich_help_panel=JOBS)
-def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+def status(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
     """Print how a job stands."""
     with connect(url, api_key) as client:
         job = client.job(id)
@@ -66,7 +67,7 @@ def status(id: JobId, as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: 
 def curve(
     id: JobId,
     max_points: Annotated[int | None, typer.Option(help="Thin the curve to so many points.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Print the raw points of a job as CSV."""
@@ -80,16 +81,17 @@ def plot(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write (.png or .svg); default: ID.png")
     ] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Write the picture of a job: its curve, with both bounds of a range test."""
     with connect(url, api_key) as client:
-        write_plot(client.job(id), output or Path(f"{id}.png"))
+        job = client.job(id)
+        write_plot(job, output or Path(f"{job.id}.png"))
 
 
 @app.command(rich_help_panel=JOBS)
-def cancel(id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+def cancel(id: JobId, url: Url = None, api_key: ApiKey = None) -> None:
     """Stop a job; the curve so far stays readable."""
     with connect(url, api_key) as client:
         job = client.job(id).cancel()
@@ -97,7 +99,7 @@ def cancel(id: JobId, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
 
 
 @app.command(rich_help_panel=JOBS)
-def workloads(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey = None) -> None:
+def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
     """List what can be tested and trained, with its parameters."""
     with connect(url, api_key) as client:
         found = client.workloads()
@@ -111,27 +113,42 @@ def workloads(as_json: AsJson = False, url: Url = DEFAULT_URL, api_key: ApiKey =
             typer.echo(f"{'':<{width}} --param {params}")
 
 
-def connect(url: str, api_key: str | None) -> Client:
+def connect(url: str | None, api_key: str | None) -> Client:
     """A client of a service that is there; raises `Unreachable` saying what to do, at once."""
     try:
-        client = Client(url, api_key)
+        client = Client(url or None, api_key)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:
         client.ping()
-    except Unreachable as error:
+    except ClientError:
         client.close()
-        raise Unreachable(
-            f"{error}\nStart a service with `clr-tuner serve`, or name yours with --url or CLR_URL."
-        ) from None
+        raise
     return client
 
 
 def of_kind(job: Job, kind: type[Kind]) -> Kind:
     """The job, if it is of this kind."""
     if not isinstance(job, kind):
-        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}")
+        wanted = "a range test" if kind.__name__ == "RangeTest" else "a training job"
+        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}; this needs {wanted}")
     return job
+
+
+def identified(work: Work) -> dict[str, Any]:
+    """What a program needs to go on from here; it comes first in what is printed as JSON."""
+    return {"id": work.id, "status": work.status, "links": work.data["links"]}
+
+
+@contextmanager
+def about(work: Work) -> Iterator[None]:
+    """What goes wrong inside says which work it is about."""
+    try:
+        yield
+    except ClientError as error:
+        if error.about:
+            raise
+        raise error.of(work.data) from error.__cause__
 
 
 def follow(work: Work) -> None:
@@ -143,11 +160,17 @@ def follow(work: Work) -> None:
     except KeyboardInterrupt:
         if not work.refresh().is_final:
             work.cancel()
-        typer.echo(f"{work.noun} {work.id} is {work.status}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise Interrupted(f"{work.noun} {work.id} is {work.status}", work.data) from None
+    except Unreachable as error:
+        hint = f"the {work.noun} goes on once the service is back; its id is {work.id}"
+        raise Unreachable(f"{error}\n{hint}") from None
 
 
 def write_plot(work: Work, file: Path) -> None:
     """Write its picture in the format of the file's name."""
-    file.write_bytes(work.plot(plot_format(file)))
+    picture = work.plot(plot_format(file))
+    try:
+        file.write_bytes(picture)
+    except OSError as error:
+        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"picture: {file}", err=True)

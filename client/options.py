@@ -6,7 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-Url = Annotated[str, typer.Option(envvar="CLR_URL", help="Address of the service.")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="CLR_URL",
+        help="Address of the service; default: by CLR_HOST and CLR_PORT, or else http://127.0.0.1:8000.",
+    ),
+]
 ApiKey = Annotated[
     str | None, typer.Option(envvar="CLR_API_KEY", help="API key, if the service asks for one.")
 ]
@@ -48,6 +54,8 @@ def pairs(pairs: list[str] | None) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise typer.BadParameter(f"{pair!r} must look like name=value")
+        if name in read:
+            raise typer.BadParameter(f"{name} is given twice")
         read[name] = read_value(value)
     return read
 
@@ -56,7 +64,7 @@ def read_value(text: str) -> Any:
     """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return float(text) if text[-1:].isdigit() else text
@@ -76,16 +84,24 @@ def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
             if not left:
                 raise typer.BadParameter(f"{name} needs a value")
             value = left.pop(0)
-        read[name.removeprefix("--").replace("-", "_")] = read_value(value)
+        field = name.removeprefix("--").replace("-", "_")
+        if field in read:
+            raise typer.BadParameter(f"{name} is given twice")
+        read[field] = read_value(value)
     return read, others
+
+
+def own_options(context: typer.Context) -> list[str]:
+    """The options of the command that is run."""
+    return [option for parameter in context.command.params for option in parameter.opts if option[:2] == "--"]
 
 
 def plot_format(file: Path) -> Any:
     """ "png" or "svg" by the file's name."""
-    if file.suffix not in (".png", ".svg"):
+    if file.suffix.lower() not in (".png", ".svg"):
         raise typer.BadParameter(f"{file} must end in .png or .svg")
     require_folder(file)
-    return file.suffix[1:]
+    return file.suffix[1:].lower()
 
 
 def require_folder(file: Path) -> None:

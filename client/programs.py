@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from client.connection import is_loopback
+from client.address import is_loopback
 from client.errors import CannotServe
 from store.settings import Settings
 

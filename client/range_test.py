@@ -6,6 +6,7 @@ from typing import Any, Self
 from client.analysis import Analysis
 from client.comparison import Comparison
 from client.confirmation import Confirmation
+from client.connection import read_json
 from client.errors import Inconclusive, JobFailed, NotReady, Refused
 from client.job import Job
 
@@ -76,13 +77,14 @@ class RangeTest(Job):
             answer = self._connection.request("GET", self._path("/bounds"), query=budget)
         except Refused as refused:
             if refused.code == "inconclusive":
-                raise Inconclusive(refused.problem) from None
+                raise Inconclusive(refused.problem).of(self.data) from None
             if refused.code == "job_failed":
-                raise JobFailed(str(refused.problem.get("reason", "")), refused.detail) from None
-            raise
+                reason = str(refused.problem.get("reason", ""))
+                raise JobFailed(reason, refused.detail, self.data) from None
+            raise refused.of(self.data) from None
         if answer.status_code == 202:
-            raise NotReady(f"job {self.id} is {self.status}: no bounds yet")
-        return Bounds.from_dict(answer.json())
+            raise NotReady(f"job {self.id} is {self.status}: no bounds yet").of(self.data)
+        return Bounds.from_dict(read_json(answer))
 
     def confirm(
         self,
@@ -109,8 +111,7 @@ class RangeTest(Job):
 
         Raises `Refused`: 409 before the job is final, 422 for an unknown rule with the names of all.
         """
-        answer = self._connection.request("POST", self._path("/analyses"), body={"rule": rule})
-        return Analysis.from_dict(answer.json())
+        return Analysis.from_dict(self._connection.post(self._path("/analyses"), {"rule": rule}))
 
     def analyses(self) -> list[Analysis]:
         """What was asked so far, newest first."""

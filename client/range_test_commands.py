@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from client.client import DEFAULT_URL
-from client.errors import Inconclusive
-from client.job_commands import DIVERGED, INCONCLUSIVE, connect, follow, of_kind, write_plot
+from client.errors import DIVERGED, INCONCLUSIVE
+from client.job_commands import about, connect, follow, identified, of_kind, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -70,7 +69,7 @@ def range_test(
     tag: Tag = None,
     plot: Picture = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
@@ -95,12 +94,11 @@ def range_test(
     }
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)
-        follow(job)
-        try:
-            print_bounds(job, as_json=as_json)
-        finally:
+        with about(job):
+            follow(job)
             if plot:
                 write_plot(job, plot)
+            print_bounds(job, as_json=as_json)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
@@ -109,7 +107,7 @@ def bounds(
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
@@ -127,7 +125,7 @@ def confirm(
     num_epochs: NumEpochs = None,
     plot: Picture = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Train around the bounds of a range test and print whether they hold.
@@ -140,12 +138,13 @@ def confirm(
     with connect(url, api_key) as client:
         range_test = of_kind(client.job(id), RangeTest)
         comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs)
-        follow(comparison)
-        [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
-        if plot:
-            write_plot(comparison, plot)
+        with about(comparison):
+            follow(comparison)
+            [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
+            if plot:
+                write_plot(comparison, plot)
     if as_json:
-        print_json(said.data)
+        print_json({**identified(comparison), "range_test_id": range_test.id, **said.data})
     else:
         typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(said.verdict)}")
     if said.verdict is None:
@@ -160,7 +159,7 @@ def analyse(
         typer.Option(help="bounds, which is ours, or another finder's, as valley, slide, minimum or steep."),
     ] = "bounds",
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Read the stored curve of a range test again and print what a rule says of it. Trains nothing.
@@ -168,9 +167,11 @@ def analyse(
     Exit code 3: the rule gives no answer.
     """
     with connect(url, api_key) as client:
-        analysis = of_kind(client.job(id), RangeTest).analyse(rule)
+        job = of_kind(client.job(id), RangeTest)
+        with about(job):
+            analysis = job.analyse(rule)
     if as_json:
-        print_json(asdict(analysis))
+        print_json({**identified(job), **asdict(analysis)})
     else:
         typer.echo(describe_analysis(analysis))
     if analysis.outcome in ("inconclusive", "no_lr"):
@@ -178,15 +179,9 @@ def analyse(
 
 
 def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
-    """Print what a range test found. Raises `Inconclusive`, or exits as it does once its JSON is printed."""
-    try:
-        found = job.bounds(**budget)
-    except Inconclusive as inconclusive:
-        if as_json:
-            print_json(inconclusive.problem)
-            raise typer.Exit(INCONCLUSIVE) from None
-        raise
+    """Print what a range test found. Raises `Inconclusive`."""
+    found = job.bounds(**budget)
     if as_json:
-        print_json(found.data)
+        print_json({**identified(job), **found.data})
     else:
         typer.echo(describe_bounds(found))

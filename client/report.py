@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,10 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from client.analysis import Analysis
 from client.comparison import Comparison, Row, Spread
 from client.confirmation import Verdict
-from client.errors import Inconclusive
+from client.errors import ClientError, Inconclusive
+from client.job import Job
 from client.range_test import Bounds
 from client.training_job import CycleEnd, TrainingJob
 from client.work import Work
+
+ASK_EVERY = 5  # polls, between two looks at why a job is queued still
 
 
 class ProgressReport:
@@ -41,6 +45,7 @@ class ProgressReport:
             self._task = self._bar.add_task("queued", total=None, unit="")
         self._of = ""
         self._said = ""
+        self._queued, self._reason = 0, ""
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -57,7 +62,7 @@ class ProgressReport:
         """Show where it is now."""
         completed, total = work.progress.get("completed") or 0, work.progress.get("total")
         phase = work.progress.get("phase")
-        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status
+        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status + self._why(work)
         unit = work.progress.get("unit") or "steps"
         if self._bar:
             if self._of not in ("", work.id):
@@ -71,6 +76,16 @@ class ProgressReport:
         if line != self._said:
             typer.echo(line, err=True)
             self._said = line
+
+    def _why(self, work: Work) -> str:
+        """Why it is queued still, asked now and then."""
+        if work.status != "queued" or not isinstance(work, Job):
+            return ""
+        if self._queued % ASK_EVERY == ASK_EVERY - 1:
+            with suppress(ClientError):
+                self._reason = work.why_queued()
+        self._queued += 1
+        return f": {self._reason}" if self._reason else ""
 
 
 def describe_bounds(bounds: Bounds) -> str:

@@ -1,15 +1,17 @@
 """Schedules in the shell: computed here, no service needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
 
-from client.options import Picture, plot_format, policy_options
+from client.errors import ClientError
+from client.options import Picture, own_options, plot_format, policy_options
 from client.report import columns, print_json
 from clr.policies import Columns, Schedule, by_policy, genuine, parse_schedule
+from clr.spelling import did_you_mean
 
 ROWS = 20  # printed at most, about
 CYCLES = 3  # shown where nothing is said
@@ -56,7 +58,7 @@ def schedule(
         raise typer.BadParameter("--policy is not an option: name the policy first")
     if num_steps is not None and "num_steps" in _model(policy).model_fields:
         given["num_steps"] = num_steps
-    chosen = read_schedule(policy, given, parse_schedule)
+    chosen = read_schedule(policy, given, parse_schedule, others=own_options(context))
     shown = num_steps or chosen.length(CYCLES)
     if shown is None:
         raise typer.BadParameter(f"{policy} has no cycles: say how far to look with --num-steps")
@@ -71,30 +73,46 @@ def schedule(
 
 
 def read_schedule(
-    policy: str, given: dict[str, Any], parse: Callable[[dict[str, Any]], Schedule]
+    policy: str,
+    given: dict[str, Any],
+    parse: Callable[[dict[str, Any]], Schedule],
+    *,
+    others: Iterable[str] = (),
 ) -> Schedule:
-    """The schedule of a policy and its options, as `parse` reads it; what is wrong is told by its option."""
+    """The schedule of a policy and its options, as `parse` reads it; what is wrong is told by its option.
+
+    others: the options of the command itself, one of which may have been meant.
+    """
     _model(policy)
     try:
         return parse({**given, "policy": policy})
     except ValidationError as error:
-        raise typer.BadParameter("; ".join(map(_say, genuine(error.errors())))) from None
+        said = [_say(one, policy, others) for one in genuine(error.errors())]
+        raise typer.BadParameter("; ".join(said)) from None
 
 
 def _model(policy: str) -> type[BaseModel]:
     if policy not in by_policy():
-        raise typer.BadParameter(f"there is no policy {policy!r}; known: {', '.join(by_policy())}")
+        known = f"{did_you_mean(policy, by_policy())}known: {', '.join(by_policy())}"
+        raise typer.BadParameter(f"there is no policy {policy!r}; {known}")
     return by_policy()[policy]
 
 
-def _say(error: Any) -> str:
+def _say(error: Any, policy: str, others: Iterable[str]) -> str:
     _, field, *inside = error["loc"]  # the policy comes first
     option = " ".join(["--" + str(field).replace("_", "-"), *map(str, inside)])
     if error["type"] == "missing":
         return f"{option} is missing"
-    if error["type"] == "extra_forbidden":
-        return f"{option} is not an option of this policy"
+    if error["type"] == "misnamed" and not inside:
+        return f"{option} is not an option of this policy; {_meant(str(field), policy, others)}"
     return f"{option} {error['msg'].removeprefix('Value error, ')}"
+
+
+def _meant(field: str, policy: str, others: Iterable[str]) -> str:
+    """Which option of the policy, or of the command itself, was meant."""
+    own = [f"--{name.replace('_', '-')}" for name in by_policy()[policy].model_fields if name != "policy"]
+    near = did_you_mean(f"--{field}", [*own, *others])
+    return f"{near}it has {', '.join(own)}"
 
 
 def _draw(chosen: Schedule, num_steps: int, file: Path) -> None:
@@ -102,7 +120,11 @@ def _draw(chosen: Schedule, num_steps: int, file: Path) -> None:
     from clr.plots import render  # noqa: PLC0415 - matplotlib takes half a second, which only drawing needs
     from clr.schedule_plots import schedule_figure  # noqa: PLC0415 - as above
 
-    file.write_bytes(render(schedule_figure(chosen, num_steps, title=chosen.policy), format))
+    picture = render(schedule_figure(chosen, num_steps, title=chosen.policy), format)
+    try:
+        file.write_bytes(picture)
+    except OSError as error:
+        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"picture: {file}", err=True)
 
 

@@ -12,8 +12,7 @@ import typer
 
 from client.demo import run_demo
 from client.embedded import EmbeddedService
-from client.errors import CannotServe
-from client.job_commands import INTERRUPTED
+from client.errors import INTERRUPTED, CannotServe
 from client.programs import api_command, environment, python, refuse_open_bind
 from client.report import columns
 from store.settings import Settings, get_settings

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from client.client import DEFAULT_URL
-from client.errors import ClientError, JobFailed
-from client.job_commands import DIVERGED, connect, follow, of_kind, write_plot
+from client.errors import DIVERGED, ClientError, Inconclusive, JobFailed
+from client.job_commands import about, connect, follow, of_kind, write_plot
 from client.options import (
     ApiKey,
     AsJson,
@@ -26,12 +25,13 @@ from client.options import (
     TimeoutS,
     Url,
     optimizer_of,
+    own_options,
     pairs,
     plot_format,
     policy_options,
     require_folder,
 )
-from client.range_test_commands import print_bounds
+from client.range_test import RangeTest
 from client.report import columns, describe_training, print_json
 from client.schedule_commands import describe_policies, read_schedule
 from client.training_job import TrainingJob
@@ -48,6 +48,7 @@ app = typer.Typer()
     context_settings={"ignore_unknown_options": True},
 )
 def train(
+    context: typer.Context,
     words: Annotated[
         list[str] | None,
         typer.Argument(
@@ -92,7 +93,7 @@ def train(
     plot: Picture = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the best checkpoint here.")] = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Train WORKLOAD and print the schedule, the final and the best accuracy and loss.
@@ -106,7 +107,7 @@ def train(
         raise typer.BadParameter(f"unexpected {workloads[1]!r}; parameters are options: --base-lr 0.001")
     if not workloads and range_test is None:
         raise typer.BadParameter("name a WORKLOAD, or a range test with --range-test")
-    read_schedule(policy, given, check_partial)
+    read_schedule(policy, given, check_partial, others=own_options(context))
     if plot:
         plot_format(plot)
     if checkpoint:
@@ -135,7 +136,8 @@ def train(
     }
     with connect(url, api_key) as client:
         job = client.train(next(iter(workloads), None), **request)
-        _see_through(job, plot=plot, checkpoint=checkpoint, as_json=as_json)
+        with about(job):
+            _see_through(job, plot=plot, checkpoint=checkpoint, as_json=as_json)
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -145,7 +147,7 @@ def resume(
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
     as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Go on where a finished training job stopped, in a new job under the same schedule.
@@ -154,7 +156,10 @@ def resume(
     """
     with connect(url, api_key) as client:
         before = of_kind(client.job(id), TrainingJob)
-        _see_through(before.resume(num_cycles, num_steps, num_epochs), as_json=as_json)
+        with about(before):
+            job = before.resume(num_cycles, num_steps, num_epochs)
+        with about(job):
+            _see_through(job, as_json=as_json)
 
 
 @app.command(rich_help_panel=TRAINING)
@@ -164,7 +169,7 @@ def checkpoints(
         Path | None, typer.Option(help="Write one here: the best, or that of --step.")
     ] = None,
     step: Annotated[int | None, typer.Option(min=0, help="Which one to download.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """List the checkpoints of a training job, or download one.
@@ -189,28 +194,36 @@ def _see_through(
     job: TrainingJob, *, plot: Path | None = None, checkpoint: Path | None = None, as_json: bool
 ) -> None:
     """Follow a training job to its end, and print and fetch what came of it."""
-    _follow(job, as_json=as_json)
-    if as_json:
-        print_json(job.data)
-    else:
+    _follow(job)
+    if not as_json:
         typer.echo(describe_training(job))
     if plot:
         write_plot(job, plot)
     diverged = job.outcome == "diverged"
     if checkpoint and (job.checkpoints() or not diverged):
         _download(job, checkpoint)
+    if as_json:
+        print_json(job.data)
     if diverged:
         typer.echo("diverged: the loss is no longer finite", err=True)
         raise typer.Exit(DIVERGED)
 
 
-def _follow(job: TrainingJob, *, as_json: bool) -> None:
+def _follow(job: TrainingJob) -> None:
     try:
         follow(job)
     except JobFailed as failed:
         if failed.reason == "no_bounds" and (range_test := job.range_test()):
-            print_bounds(range_test, as_json=as_json)  # raises why there are none
+            _raise_why(range_test, job)
         raise
+
+
+def _raise_why(range_test: RangeTest, job: TrainingJob) -> None:
+    """Raise what the range test says of why there are no bounds, if that is what it says."""
+    try:
+        range_test.bounds()
+    except Inconclusive as inconclusive:
+        raise inconclusive.of(job.data) from None
 
 
 def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
@@ -219,5 +232,8 @@ def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
         if not kept:
             raise ClientError(f"job {job.id} has no checkpoints")
         step = kept[-1].step
-    job.download(step, file)
+    try:
+        job.download(step, file)
+    except OSError as error:
+        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
     typer.echo(f"checkpoint after step {step}: {file}", err=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from client.connection import path_of
 from client.job import Job
 from client.range_test import RangeTest
 
@@ -98,7 +99,7 @@ class TrainingJob(Job):
 
         The file is there when it is whole, and not before.
         """
-        self._connection.download(self._path(f"/checkpoints/{step}"), Path(file))
+        self._connection.download(self._path(path_of("checkpoints", str(step))), Path(file))
 
     def resume(
         self,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
-from client.connection import Connection, retry_after
+from client.connection import Connection, path_of, read_json, retry_after
 from client.errors import JobFailed, StillRunning
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -73,7 +73,7 @@ class Work:
             if now >= deadline:
                 raise StillRunning(
                     f"{self.noun} {self.id} is {self.status} after {timeout_s:g} s; it goes on"
-                )
+                ).of(self.data)
             time.sleep(max(0.0, min(asked_at + retry_after_s, deadline) - now))
         if self.status != "succeeded":
             raise self._failure()
@@ -81,11 +81,11 @@ class Work:
 
     def plot(self, format: Literal["svg", "png"] = "svg") -> bytes:
         """The picture of what was measured."""
-        return self._connection.request("GET", self._path(f"/plot.{format}")).content
+        return self._connection.request("GET", self._path(path_of(f"plot.{format}"))).content
 
     def cancel(self) -> Self:
         """Stop it; what runs is `cancelling` for up to some seconds. What was measured stays readable."""
-        self.data = self._connection.request("POST", self._path("/cancel")).json()
+        self.data = self._connection.post(self._path("/cancel"))
         return self
 
     def delete(self) -> None:
@@ -101,11 +101,12 @@ class Work:
 
     def _failure(self) -> JobFailed:
         """Why there is no result."""
-        return JobFailed(str(self.data.get("reason") or self.status), self.data.get("message") or "")
+        reason = str(self.data.get("reason") or self.status)
+        return JobFailed(reason, self.data.get("message") or "", self.data)
 
     def _poll(self, *, wait_s: float) -> float:
         """Ask once, letting the service hold the answer for up to `wait_s`; when to ask again, seconds."""
         query = {"wait_s": round(wait_s, 3) or None}
         answer = self._connection.request("GET", self._path(), query=query, wait_s=wait_s)
-        self.data = answer.json()
+        self.data = read_json(answer)
         return retry_after(answer) or 0.0

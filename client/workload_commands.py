@@ -1,6 +1,5 @@
 """The commands of those who bring a workload of their own: write its package, try it out."""
 
-import json
 import os
 import shlex
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from client.plugin import write_plugin
 from client.programs import python
+from store import json_text
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -56,8 +56,8 @@ def check(
 
 def _object(text: str) -> str:
     try:
-        read = json.loads(text)
-    except ValueError as error:
+        read = json_text.read(os.fsencode(text))
+    except json_text.Broken as error:
         raise typer.BadParameter(f"--params {text!r} is not JSON: {error}") from None
     if not isinstance(read, dict):
         raise typer.BadParameter(f'--params {text!r} must be a JSON object, as in {{"hidden": 64}}')

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
+from clr.spelling import refuse_misnamed
+
 NonNegative = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]  # and a float32
 Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, strict=True, allow_inf_nan=False)]
@@ -82,7 +84,10 @@ class Adadelta(_Spec):
     eps: NonNegative = 1e-6
 
 
-NAMES = ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta")
+MODELS: dict[str, type[BaseModel]] = {
+    model.__name__: model for model in (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta)
+}
+NAMES = tuple(MODELS)
 _CANONICAL = {name.lower(): name for name in NAMES}
 
 
@@ -102,7 +107,38 @@ _ADAPTER: TypeAdapter[SGD | Adam | AdamW | RMSprop | Adagrad | Adadelta] = TypeA
 
 def parse_optimizer(spec: dict[str, Any]) -> OptimizerSpec:
     """Check {"name", its parameters}. Raises pydantic's ValidationError naming the parameter."""
+    refuse_misnamed(_spell(spec), kind="optimizer", tag="name", models=MODELS, hint=_hint)
     return _ADAPTER.validate_python(spec)
+
+
+# What users of torch look for: (the names, the parameter of ours that it leads to where a model has one, what to do).
+_HINTS = (
+    (
+        ("lr", "learning_rate", "max_lr", "base_lr"),
+        None,
+        "a range test sweeps the rate from start_lr to end_lr, and a training follows its schedule",
+    ),
+    (("momentum", "beta", "beta1"), "betas", "use betas: the first is its momentum, as in [0.9, 0.999]"),
+    (("beta2", "beta_1", "beta_2", "b1", "b2"), "betas", "use betas, the two in one, as in [0.9, 0.999]"),
+    (("betas", "beta", "beta1", "beta_1"), "momentum", "use momentum, as in 0.9"),
+    (("alpha", "beta2", "rho"), "rho", "use rho"),
+    (("rho", "beta2", "beta_2"), "alpha", "use alpha"),
+    (("wd", "l2", "decay"), "weight_decay", "use weight_decay"),
+    (("epsilon",), "eps", "use eps"),
+    (("eps", "epsilon"), "momentum", "it divides by nothing that eps would guard: leave it out"),
+    (("nesterov", "dampening"), None, "nesterov and dampening are SGD's: leave it out, or use SGD"),
+    (
+        ("fused", "foreach", "capturable", "differentiable", "maximize"),
+        None,
+        "it is chosen here: leave it out",
+    ),
+)
+
+
+def _hint(model: type[BaseModel], name: str) -> str | None:
+    fields = model.model_fields
+    told = (said for names, leads_to, said in _HINTS if name in names and leads_to in (None, *fields))
+    return next(told, None)
 
 
 def momentum_of(parameters: Mapping[str, Any]) -> float:

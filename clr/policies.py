@@ -23,6 +23,7 @@ from pydantic import (
 
 from clr import schedules
 from clr.schedules import Anneal
+from clr.spelling import refuse_misnamed
 
 Rate = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]
 Gamma = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]
@@ -259,6 +260,10 @@ Unstaged = Annotated[
     Field(discriminator="policy"),
 ]  # fmt: skip
 
+UNSTAGED: dict[str, type[_Policy]] = {
+    get_args(model.model_fields["policy"].annotation)[0]: model for model in get_args(get_args(Unstaged)[0])
+}
+
 
 class Stage(BaseModel):
     """A schedule from step `start` up to, not including, `end`; it counts its own steps from `start`."""
@@ -333,6 +338,12 @@ _ADAPTER: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 
 def parse_schedule(spec: dict[str, Any]) -> Schedule:
     """Check {"policy", its parameters}. Raises pydantic's ValidationError naming the parameter."""
+    refuse_misnamed(spec, kind="schedule", tag="policy", models=by_policy())
+    stages = spec.get("stages") if isinstance(spec, dict) else None
+    for index, stage in enumerate(stages if isinstance(stages, list | tuple) else ()):
+        if isinstance(stage, dict):
+            path = ("staged", "stages", index, "schedule")
+            refuse_misnamed(stage.get("schedule"), kind="schedule", tag="policy", models=UNSTAGED, path=path)
     return _ADAPTER.validate_python(spec)
 
 
@@ -354,8 +365,7 @@ def genuine(errors: Iterable[Any]) -> list[Any]:
 
 def by_policy() -> dict[str, type[_Policy]]:
     """The model of each policy, by its name."""
-    models: list[type[_Policy]] = [*get_args(get_args(Unstaged)[0]), Staged]
-    return {get_args(model.model_fields["policy"].annotation)[0]: model for model in models}
+    return UNSTAGED | {"staged": Staged}
 
 
 class Columns(BaseModel):

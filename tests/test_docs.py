@@ -279,6 +279,50 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert f"| `CLR_{name.upper()}` | {default} | {field.description} |" in text
 
 
+# Those of curl 7.68 (Ubuntu 20.04) that a document may need; newer ones, as --json of 7.82, are refused.
+OLD_CURL = set("sSfoOLNiIXHdFGkuw") | {
+    *("silent", "show-error", "fail", "output", "location", "no-buffer", "include", "head", "request"),
+    *("header", "data", "data-binary", "data-raw", "data-urlencode", "get", "user", "write-out"),
+    *("max-time", "connect-timeout", "retry", "unix-socket"),
+}  # fmt: skip
+
+
+def curl_options(page: str) -> list[str]:
+    """The options of every curl command on a page, without their dashes; `-sS` is two."""
+    found = []
+    for command in re.finditer(r"\bcurl\s((?:'[^']*'|\"[^\"]*\"|\\\n|[^'\"\n|;)`])*)", page):
+        unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "''", command[1])
+        for word in re.findall(r"(?<=\s)-[-\w]+|^-[-\w]+", unquoted):
+            found += [word[2:]] if word.startswith("--") else list(word[1:])
+    return found
+
+
+def test_every_curl_command_works_with_the_curl_of_older_systems() -> None:
+    folders = ("docs", "benchmarks", "client", "api", "worker", "store", "clr", "migrations", "examples")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.is_file()]
+    pages = [
+        file
+        for file in (*ROOT.glob("*"), *files)
+        if file.suffix in (".md", ".in", ".py", ".yml", ".toml", "")
+    ]
+    commands = 0
+
+    for page in pages:
+        options = curl_options(page.read_text()) if page.is_file() else []
+        commands += len(options)
+        assert set(options) <= OLD_CURL, page
+
+    assert commands > 20
+
+
+def test_a_newer_option_of_curl_would_be_noticed() -> None:
+    page = (
+        """curl -sS localhost:8000/jobs --json '{"--a": 1}' | sed -n 's/-x//' and `curl --fail-with-body x`"""
+    )
+
+    assert curl_options(page) == ["s", "S", "json", "fail-with-body"]
+
+
 def test_every_link_leads_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from torch.nn.parameter import is_lazy
 
 from clr.optimizers import parse_optimizer
+from clr.spelling import did_you_mean
 from clr.training import StagedBatches, Trainer, seeded
 from clr.workload import GROUP, Problem, Workload
 from worker.catalogue import BadDeclaration, load_workload, sentence
@@ -63,9 +64,9 @@ def _find(name: str, findings: Findings) -> Workload:
     installed = entry_points(group=GROUP)
     entries = list(installed.select(name=name))
     if not entries:
-        findings.stop(
-            f"no workload {name} is installed in {sys.prefix}; there are: {', '.join(sorted(installed.names))}"
-        )
+        near = did_you_mean(name, installed.names)
+        there = f"{near}there are: {', '.join(sorted(installed.names))}"
+        findings.stop(f"no workload {name} is installed in {sys.prefix}; {there}")
     entry = entries[-1]  # as the worker, which keeps the last of a name
     if len(entries) > 1:
         findings.problem(f"{name} is offered more than once: {', '.join(one.value for one in entries)}")

@@ -142,5 +142,42 @@ def test_what_can_be_got_has_a_head(api: TestClient) -> None:
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_a_path_with_a_slash_too_many_is_not_found(api: TestClient) -> None:
-    assert api.get("/range-tests/").status_code == 404
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("Bearer wrong", "the key is none of the service's"),
+        ("Bearer", "the Authorization header is not `Bearer KEY`"),
+        ("secret", "the Authorization header is not `Bearer KEY`"),
+        ("Basic dTpw", "the Authorization header is not `Bearer KEY`"),
+        (None, "send one of the service's keys"),
+    ],
+)
+def test_a_wrong_key_is_told_what_is_wrong_with_it(
+    api_settings: Settings, header: str | None, told: str
+) -> None:
+    settings = api_settings.model_copy(update={"api_keys": [SecretStr("secret")]})
+    with TestClient(create_app(settings)) as api:
+        answer = api.get("/jobs", headers={"Authorization": header} if header else {})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert told in answer.json()["detail"]
+
+
+def test_a_key_that_is_not_ascii_opens_as_it_is_sent(api_settings: Settings) -> None:
+    settings = api_settings.model_copy(update={"api_keys": [SecretStr("schlüssel")]})
+    with TestClient(create_app(settings)) as api:
+        answer = api.get("/jobs", headers={"Authorization": "Bearer schlüssel".encode()})
+
+    assert answer.status_code == 200
+
+
+def test_a_password_for_the_proxy_before_a_service_without_keys_is_left_alone(api: TestClient) -> None:
+    assert api.get("/jobs", headers={"Authorization": "Basic bWU6cHc="}).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer anything", "Bearer", "anything", ""])
+def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, header: str) -> None:
+    answer = api.get("/jobs", headers={"Authorization": header})
+
+    assert answer.status_code == 401
+    assert "this service has no keys: leave the Authorization header out" in answer.json()["detail"]

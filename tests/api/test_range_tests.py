@@ -79,7 +79,7 @@ def test_a_full_body_is_kept_as_given(api: TestClient) -> None:
         ("optimizer", {}, "/optimizer/name", "Adam"),
         ("optimizer", {"name": "sgdd"}, "/optimizer/name", "Adam"),
         ("optimizer", {"name": ["SGD"]}, "/optimizer/name", "Adam"),
-        ("optimizer", {"name": "SGD", "lr": 1}, "/optimizer/lr", "momentum"),
+        ("optimizer", {"name": "SGD", "lr": 1}, "/optimizer/lr", "sweeps the rate from start_lr to end_lr"),
         ("optimizer", {"name": "SGD", "momentun": 1}, "/optimizer/momentun", "did you mean momentum?"),
         ("optimizer", {"name": "SGD", "momentum": -1}, "/optimizer/momentum", "greater"),
         ("optimizer", {"name": "SGD", "momentum": "0.9"}, "/optimizer/momentum", "number"),

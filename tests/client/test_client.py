@@ -269,3 +269,26 @@ def test_a_job_can_be_cancelled_drawn_and_deleted(client: Client, service: Servi
 def test_an_address_without_a_scheme_is_refused() -> None:
     with pytest.raises(ValueError, match="http://"):
         Client("localhost:8000")
+
+
+QUEUED = {"workload": "digits-mlp", "created_at": "2026-11-25T12:00:05Z"}
+
+
+@pytest.mark.parametrize(
+    ("workloads", "fields", "why"),
+    [
+        ([], {}, "no worker runs digits-mlp now"),
+        (["digits-cnn"], {}, "no worker runs digits-mlp now"),
+        (["digits-mlp"], {}, "2 jobs before it"),
+        (["digits-mlp"], {"attempt": 1}, "its worker was lost or stopped, 2 jobs before it"),
+    ],
+)
+def test_a_queued_job_tells_what_it_waits_for(
+    client: Client, service: Service, workloads: list[str], fields: dict[str, object], why: str
+) -> None:
+    others = [job(created_at=f"2026-11-25T12:00:0{second}Z") for second in (4, 6)]
+    service.answers("GET", "/workers", Answer(body={"items": [{"workloads": workloads}]}))
+    service.answers("GET", "/jobs", Answer(body={"items": others[:1]}))
+    service.answers("POST", "/range-tests", Answer(202, job(**QUEUED, **fields)))
+
+    assert client.range_test("digits-mlp").why_queued() == why

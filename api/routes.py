@@ -1,0 +1,64 @@
+"""The routes as the OpenAPI document lists them: what may follow a `?`, and which is near a path that is none."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+
+NEAR = 0.7  # of 1: how alike the words of two paths are, on average
+LONGEST_SEGMENT = 100  # characters; longer ones are like nothing
+
+
+def query_names(request: Request) -> list[str]:
+    """The query parameters of the route that serves this request."""
+    route: APIRoute = request.scope["route"]
+    operation = request.app.openapi()["paths"][route.path][request.method.lower()]
+    return [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+
+
+def nearest(app: FastAPI, path: str) -> str | None:
+    """The path of ours that is most like this one, which is none; None where nothing is near."""
+    asked = [segment for segment in path.split("/") if segment]
+    tried = [asked, asked[1:]]  # /v1/jobs and /api/jobs too
+    if asked[:1] == ["jobs"] and len(asked) > 2:  # what a job has lies with its kind
+        tried += [[kind, *asked[1:]] for kind in ("range-tests", "training-jobs")]
+    found = [
+        (_likeness(words, one), filled)
+        for one in tried
+        if all(len(segment) <= LONGEST_SEGMENT for segment in one)
+        for words, filled in _candidates(app, one)
+        if filled != path
+    ]
+    likeness, near = max(found, key=lambda one: one[0], default=(0.0, ""))
+    return near if likeness >= NEAR else None
+
+
+def _candidates(app: FastAPI, asked: list[str]) -> Iterator[tuple[list[str | None], str]]:
+    """Every path of as many segments: (its own words, None where anything may stand; the path with those filled in)."""
+    for template, operations in app.openapi()["paths"].items():
+        for spelled in _spelled_out(template, operations):
+            words = [None if word.startswith("{") else word for word in spelled.strip("/").split("/")]
+            if len(words) == len(asked):
+                filled = [word or given for word, given in zip(words, asked, strict=True)]
+                yield words, "/" + "/".join(filled)
+
+
+def _spelled_out(template: str, operations: dict[str, Any]) -> list[str]:
+    """The path for each value of a parameter that has only some, as plot.svg and plot.png of plot.{format}."""
+    paths = [template]
+    for parameter in next(iter(operations.values())).get("parameters", ()):
+        if values := parameter["schema"].get("enum"):
+            slot = f"{{{parameter['name']}}}"
+            paths = [path.replace(slot, str(value)) for path in paths for value in values]
+    return list(dict.fromkeys(paths))
+
+
+def _likeness(words: list[str | None], asked: list[str]) -> float:
+    compared = [
+        SequenceMatcher(None, word, given.lower()).ratio()
+        for word, given in zip(words, asked, strict=True)
+        if word is not None
+    ]
+    return sum(compared) / len(compared) if compared else 0.0
