@@ -50,7 +50,7 @@ class Child:
         *,
         env: Mapping[str, str],
         log: Path,
-        stop_s: float = 3.0,
+        stop_s: float = 2.5,
         needed: bool = False,
     ) -> None:
         self.name = name

@@ -1,7 +1,9 @@
 """The commands of those who run the service: all of it under one parent, or one program of it."""
 
+import io
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -123,14 +125,17 @@ def variable(name: str) -> str:
 
 
 def _settings(host: str | None = None, port: int | None = None) -> Settings:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the name of a folder may be no text
     _warn_of_unknown()
     try:
         read = get_settings()
     except ValidationError as error:
         wrong = [f"{variable(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
         raise CannotServe("\n".join(wrong)) from None
-    except ValueError as error:  # pydantic-settings': what was to be JSON is none
-        raise CannotServe(f"a CLR_ variable is wrong: {error}") from None
+    except ValueError:  # pydantic-settings': the one list is no JSON
+        raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
     chosen = {"host": host, "port": port}
     return read.model_copy(update={name: value for name, value in chosen.items() if value is not None})
 

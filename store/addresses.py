@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from kombu.utils.url import parse_url
-
 DATABASES = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 BROKERS = ("redis", "rediss", "sentinel")
 UNREADABLE = (
@@ -42,16 +40,23 @@ def check_database_url(url: str) -> str:
 
 def check_broker_url(url: str) -> str:
     """The URL, or each of Sentinel's, separated by semicolons, if a broker could have it. Raises ValueError."""
+    from kombu.connection import Connection  # noqa: PLC0415 - as above
+
     for one in _each(url):
         try:
-            scheme, _, *rest = urlsplit(one)
-            parse_url(one)
-        except (ValueError, TypeError):  # TypeError: of a parameter that the URL has already said
+            read = urlsplit(one)
+            user, password = read.username, read.password
+            Connection(one)
+        except ValueError:
             raise ValueError(UNREADABLE) from None
-        if scheme not in BROKERS:
+        except TypeError:
+            raise ValueError("has a parameter that no broker knows, or twice what stands before it") from None
+        if read.scheme not in BROKERS:
             raise ValueError("must start with redis://, rediss:// or sentinel://")
-        if any("@" in part for part in rest):  # a password ended the host's part too early
+        if "@" in read.path + read.query + read.fragment:  # a password ended the host's part too early
             raise ValueError(UNREADABLE)
+        if user and not password:
+            raise ValueError("names a user without a password; a password alone is redis://:PASSWORD@HOST")
     return url
 
 
