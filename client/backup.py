@@ -38,7 +38,8 @@ def _database(settings: Settings, file: Path) -> Path:
     if settings.database_file is not None:
         return settings.database_file
     url = settings.resolved_database_url
-    plain = url.set(drivername="postgresql", password=None, query=without_secrets(url.query))
+    named = url._replace(password=None)  # which `set` takes for "as it is"
+    plain = named.set(drivername="postgresql", query=without_secrets(url.query))
     address = shlex.quote(plain.render_as_string(hide_password=False))
     raise NoBackup(
         "the database is Postgres, which has a tool of its own (it asks for the password, or reads PGPASSWORD):\n"
