@@ -59,8 +59,8 @@ def get_workload(state: Opened, name: str) -> WorkloadView:
 
 
 def no_catalogue() -> Problem:
-    """503: no worker was ever here."""
-    detail = "no worker has published its workloads yet; try again"
+    """503: no worker was here since anything was installed."""
+    detail = "no worker has published its workloads yet; it does some seconds after its start: try again"
     return Problem(503, "catalogue_empty", detail, headers={"Retry-After": "2"})
 
 

@@ -7,6 +7,7 @@ that names a database or broker of the user's own is passed on as it is.
 import fcntl
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +20,10 @@ from client.client import Client
 from client.errors import CannotServe, Refused, Unreachable
 from client.processes import Child, Supervisor, describe_exit
 from client.programs import api_command, environment, python, refuse_open_bind
+from store.database_file import make_whole
 from store.settings import Settings
 
 READY_TIMEOUT_S = 120.0
-WORKER_STOP_S = 12.0
 
 
 class EmbeddedService:
@@ -34,6 +35,7 @@ class EmbeddedService:
     def __init__(self, settings: Settings, *, say: Callable[[str], None]) -> None:
         refuse_open_bind(settings)
         self._settings = settings
+        self._say = say
         self._supervisor = Supervisor(say)
         self._lock: IO[str] | None = None
         self.logs = settings.data_dir / "logs"
@@ -85,10 +87,8 @@ class EmbeddedService:
             broker_url = f"redis://127.0.0.1:{broker_port}/0"
             self._supervisor.start(self._broker(broker_port))
         env = environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
-        self._migrate(env)
-        self._supervisor.start(
-            Child("worker", python("worker"), env=env, log=self.logs / "worker.log", stop_s=WORKER_STOP_S)
-        )
+        self._prepare(env)
+        self._supervisor.start(Child("worker", python("worker"), env=env, log=self.logs / "worker.log"))
         self._supervisor.start(
             Child("api", api_command(self._settings.host, port), env=env, log=self.logs / "api.log")
         )
@@ -98,10 +98,13 @@ class EmbeddedService:
     def _broker(self, port: int) -> Child:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
-        return Child("broker", command, env=dict(os.environ), log=self.logs / "broker.log")
+        return Child("broker", command, env=dict(os.environ), log=self.logs / "broker.log", needed=True)
 
-    def _migrate(self, env: dict[str, str]) -> None:
-        migration = Child("migrate", python("migrations"), env=env, log=self.logs / "migrate.log")
+    def _prepare(self, env: dict[str, str]) -> None:
+        """Migrate the database; where nobody else can use it, what a killed service left running is let go."""
+        alone = not (self._settings.database_url or self._settings.broker_url)
+        program = python("worker.takeover" if alone else "migrations")
+        migration = Child("migrate", program, env=env, log=self.logs / "migrate.log")
         migration.start()
         try:
             code = migration.wait()
@@ -134,7 +137,18 @@ class EmbeddedService:
             self._supervisor.stop()
         finally:
             if self._lock is not None:
+                self._make_whole()
                 self._lock.close()
+
+    def _make_whole(self) -> None:
+        """Have one file hold everything, also when a process was killed that had it open."""
+        file = self._settings.database_file
+        if file is None:
+            return
+        try:
+            make_whole(file)
+        except sqlite3.Error as error:
+            self._say(f"{file}-wal could not be folded into {file.name} ({error}): copy both, or start again")
 
 
 def refuse_taken_port(host: str, port: int) -> None:

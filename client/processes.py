@@ -39,17 +39,26 @@ class Backoff:
 class Child:
     """One process and its log file.
 
-    stop_s: how long it may take to end after SIGTERM before its whole process group is killed.
+    stop_s: how long it may take to end after SIGTERM before its whole process group is killed. needed: by the
+    other children, so that it is stopped after them.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, stop_s: float = 5.0
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        stop_s: float = 2.5,
+        needed: bool = False,
     ) -> None:
         self.name = name
         self.log = log
+        self.needed = needed
         self._command, self._env, self._stop_s = command, env, stop_s
         self._process: subprocess.Popen[bytes] | None = None
-        self.started_at = 0.0  # monotonic
+        self.started_at = self._killed_at = 0.0  # monotonic
 
     def start(self) -> None:
         """Start the process; its output is appended to the log."""
@@ -80,13 +89,17 @@ class Child:
         assert self._process is not None, "not started"
         return self._process.wait()
 
+    def ask_to_stop(self) -> None:
+        """Ask the process to end, without waiting."""
+        self._killed_at = time.monotonic() + self._stop_s
+        if self._process is not None:
+            self._process.terminate()
+
     def stop(self) -> None:
-        """Ask the process to end, wait, then kill whatever is left of its group."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(self._stop_s)
+        """Wait for the process that was asked to end, then kill whatever is left of its group."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(max(0.0, self._killed_at - time.monotonic()))
         self.kill()
 
     def kill(self) -> None:
@@ -133,10 +146,14 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """Stop the children, the last started first; interrupted, kill them all at once."""
+        """Stop the children, all at once, and then those that they needed; interrupted, kill every one at once."""
         try:
-            for child in reversed(self.children):
-                child.stop()
+            for needed in (False, True):
+                stopping = [child for child in self.children if child.needed == needed]
+                for child in stopping:
+                    child.ask_to_stop()
+                for child in stopping:
+                    child.stop()
         finally:
             for child in self.children:
                 child.kill()

@@ -34,7 +34,7 @@ def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str
         *python("uvicorn"),
         *("--factory", "api.app:create_app", "--app-dir", app_dir),
         *("--host", host, "--port", str(port), "--log-level", log_level),
-        *("--timeout-graceful-shutdown", "2"),  # a long poll must not hold up the end
+        *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end
     ]
 
 

@@ -1,24 +1,33 @@
 """The commands of those who run the service: all of it under one parent, or one program of it."""
 
+import io
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, NoReturn
-from urllib.parse import urlsplit
 
 import typer
+from pydantic import ValidationError
 
+from client.backup import back_up
 from client.demo import run_demo
 from client.embedded import EmbeddedService
 from client.errors import INTERRUPTED, CannotServe
 from client.programs import api_command, environment, python, refuse_open_bind
 from client.report import columns
-from store.settings import Settings, get_settings
+from store.addresses import masked
+from store.settings import PREFIX, Settings, get_settings
 
 SERVING = "The service"
 TEND_S = 0.25
+OTHERS = frozenset(
+    {"CLR_URL", "CLR_API_KEY", "CLR_WORKER_ID", "CLR_WORKER_PID"}
+)  # the client's, a worker's own
 
 app = typer.Typer()
 
@@ -88,16 +97,44 @@ def settings() -> None:
     rows = []
     for name, field in Settings.model_fields.items():
         value = getattr(effective, name)
-        shown = _mask_password(value) if name.endswith("_url") else value
-        rows.append([f"CLR_{name.upper()}", shown, field.description])
+        shown = masked(value) if name.endswith("_url") else value
+        rows.append([variable(name), shown, field.description])
     typer.echo(columns([["VARIABLE", "VALUE", "MEANING"], *rows]))
 
 
+@app.command(rich_help_panel=SERVING)
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write the copy of the database.")],
+    checkpoints: Annotated[
+        bool,
+        typer.Option("--checkpoints", help="Copy checkpoints too, to the folder checkpoints beside FILE."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+) -> None:
+    """Copy the SQLite database of CLR_DATA_DIR, also while the service runs; for Postgres see pg_dump."""
+    copied = back_up(_settings(), file, checkpoints=checkpoints, force=force)
+    typer.echo(
+        f"{file} holds the database as it was{f', with {copied} checkpoint files' if checkpoints else ''}"
+    )
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
 def _settings(host: str | None = None, port: int | None = None) -> Settings:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the name of a folder may be no text
+    _warn_of_unknown()
     try:
         read = get_settings()
-    except ValueError as error:  # pydantic's; its text names the field and what is allowed
-        raise CannotServe(f"a CLR_ variable is wrong: {error}") from None
+    except ValidationError as error:
+        wrong = [f"{variable(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
+        raise CannotServe("\n".join(wrong)) from None
+    except ValueError:  # pydantic-settings': the one list is no JSON
+        raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
     chosen = {"host": host, "port": port}
     return read.model_copy(update={name: value for name, value in chosen.items() if value is not None})
 
@@ -138,6 +175,14 @@ def _warn(line: str) -> None:
     typer.echo(line, err=True)
 
 
-def _mask_password(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _warn_of_unknown() -> None:
+    """Say it where a variable looks like a slip of the pen; others may be a workload's own."""
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known | OTHERS:
+            for near in get_close_matches(name, known, n=1, cutoff=0.8):
+                _warn(f"warning: no setting is called {name}; did you mean {near}?")

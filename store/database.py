@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import Connection, Float, create_engine, event
+from sqlalchemy import URL, Connection, Float, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -55,8 +55,8 @@ def upsert(session: Session, table: Any, key: Sequence[str], row: dict[str, Any]
 class Database:
     """Opens transactions; safe to share between threads, not between processes."""
 
-    def __init__(self, url: str) -> None:
-        """`url`: `sqlite:///PATH` or `postgresql+psycopg://...`."""
+    def __init__(self, url: str | URL) -> None:
+        """`url`: `sqlite:///PATH` or `postgresql+psycopg://...`; a path of the system's only as SQLAlchemy's URL."""
         backend = make_url(url).get_backend_name()
         options = _CONNECT_OPTIONS[backend]
         self._reader = create_engine(

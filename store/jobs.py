@@ -325,6 +325,11 @@ def expired(session: Session) -> list[Job]:
     return list(session.scalars(query.with_for_update(skip_locked=True)))
 
 
+def active(session: Session) -> list[Job]:
+    """Jobs that a worker holds, or held when it was lost."""
+    return list(session.scalars(select(Job).where(Job.status.in_(ACTIVE))))
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """A running attempt as its worker watches it; every age in seconds of the database's clock."""

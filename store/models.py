@@ -165,6 +165,7 @@ class Workload(Base):
     default_optimizer: Mapped[dict[str, Any]]
     default_batch_size: Mapped[int]
     published_at: Mapped[float]
+    installation: Mapped[str | None] = mapped_column(String(64))
 
 
 class Worker(Base):

@@ -5,16 +5,23 @@ Every process of one service must see the same database and broker; the rest may
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from store.addresses import check_broker_url, check_database_url
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+PREFIX = "CLR_"
 
 
 class Settings(BaseSettings):
     """One attribute per variable; the unit of a duration is in its name."""
 
-    model_config = SettingsConfigDict(env_prefix="CLR_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     database_url: str = Field(
         default="",
@@ -63,10 +70,35 @@ class Settings(BaseSettings):
         default="text", description="`text`, or `json`: one object a line"
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: str) -> str:
+        return check_database_url(url) if url else url
+
+    @field_validator("broker_url")
+    @classmethod
+    def _check_broker_url(cls, url: str) -> str:
+        return check_broker_url(url) if url else url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _find_home(cls, data_dir: Path) -> Path:
+        return data_dir.expanduser() if data_dir.parts[:1] == ("~",) else data_dir  # as no shell did it
+
     @property
-    def resolved_database_url(self) -> str:
-        """`database_url`, or SQLite's file in the data directory."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'clr.sqlite3'}"
+    def resolved_database_url(self) -> "URL":
+        """`database_url`, or SQLite's file in the data directory: built, as a folder's name may hold anything."""
+        from sqlalchemy.engine import URL, make_url  # noqa: PLC0415 - as in store/addresses.py
+
+        if self.database_url:
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str(self.data_dir.resolve() / "clr.sqlite3"))
+
+    @property
+    def database_file(self) -> Path | None:
+        """SQLite's file; None where the database is Postgres."""
+        url = self.resolved_database_url
+        return Path(str(url.database)) if url.drivername.startswith("sqlite") else None
 
 
 @lru_cache

@@ -9,36 +9,13 @@ from threading import Event, Semaphore, Thread
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import jobs, workers
+from store import jobs
 from store.database import Database
 from store.doorbell import Doorbell
-from store.errors import ClaimLost
+from store.losses import sweep
 from store.settings import Settings
-from store.status import Reason
 
 log = logging.getLogger(__name__)
-
-
-def sweep(database: Database, settings: Settings) -> int:
-    """Queue again, fail or cancel the jobs whose lease ran out; answers how many. Idempotent."""
-    with database.write() as session:
-        lost = jobs.expired(session)
-        for job in lost:
-            try:
-                became = jobs.fail(
-                    session,
-                    job.id,
-                    job.attempt,
-                    Reason.WORKER_LOST,
-                    "the worker was lost without a word, the last of too many times",
-                    max_attempts=settings.max_attempts,
-                )
-            except ClaimLost:
-                continue
-            ids = {"job_id": job.id, "attempt": job.attempt}
-            log.warning("the lease was lost; the job is now %s", became, extra=ids)
-        workers.forget(session, unseen_for_s=10 * settings.lease_s)
-    return len(lost)
 
 
 class Sweeper:

@@ -22,13 +22,21 @@ class WorkerInfo:
     device: str
 
 
-def publish(session: Session, worker: WorkerInfo, workloads: Sequence[dict[str, Any]]) -> None:
+def publish(
+    session: Session,
+    worker: WorkerInfo,
+    workloads: Sequence[dict[str, Any]],
+    *,
+    installation: str | None = None,
+) -> None:
     """Announce a worker with the workloads it has; a workload published before is replaced.
 
-    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size.
+    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size. `installation`:
+    what is installed there (worker/installation.py), None where not all of it could be loaded.
     """
     for workload in sorted(workloads, key=lambda workload: str(workload["name"])):
-        upsert(session, Workload, ["name"], workload | {"published_at": now()})
+        row = workload | {"published_at": now(), "installation": installation}
+        upsert(session, Workload, ["name"], row)
     offered = [workload["name"] for workload in workloads]
     upsert(
         session,
@@ -53,6 +61,12 @@ def is_seen(session: Session, hostname: str, *, within_s: float) -> bool:
 def forget(session: Session, *, unseen_for_s: float) -> None:
     """Drop the workers that were not seen for so long."""
     session.execute(delete(Worker).where(Worker.seen_at < now() - unseen_for_s))
+
+
+def start_over(session: Session, *, installation: str) -> None:
+    """Forget every worker, and every workload unless this very installation published it."""
+    session.execute(delete(Worker))
+    session.execute(delete(Workload).where(Workload.installation.is_distinct_from(installation)))
 
 
 def living(session: Session) -> list[Worker]:

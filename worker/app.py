@@ -19,6 +19,7 @@ from store.database import Database
 from store.doorbell import TASK, make_celery
 from store.settings import get_settings
 from store.sweeper import Sweeper
+from worker.drain import Drain
 from worker.publisher import Publisher
 from worker.watcher import Watcher
 
@@ -85,11 +86,14 @@ class _Parent:
 
 
 _parent: _Parent | None = None
+_drain: Drain | None = None
 
 
 @signals.celeryd_init.connect
 def name_worker(**_: Any) -> None:
-    """Give the worker an id that its children inherit."""
+    """Give the worker an id that its children inherit; from now on it can be stopped."""
+    global _drain
+    _drain = Drain()
     os.environ |= {WORKER_ID: str(uuid4()), PARENT_PID: str(os.getpid())}
 
 
@@ -98,6 +102,8 @@ def start_parent(**_: Any) -> None:
     """Publish the catalogue, then watch and sweep."""
     global _parent
     _parent = _Parent()
+    if _drain is not None:
+        _drain.watcher = _parent.watcher
     _parent.watcher.start()
     _parent.sweeper.start()
 
@@ -111,16 +117,17 @@ def bury_child(task_id: str, exception: BaseException, **_: Any) -> None:
 
 @signals.worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """Give running jobs back."""
-    if _parent is not None:
-        _parent.watcher.drain()
+    """Give running jobs back, and wait for no child."""
+    if _drain is not None:
+        _drain.begin()
 
 
 @signals.worker_shutdown.connect
 def stop_parent(**_: Any) -> None:
     """Leave nothing running."""
     if _parent is not None:
+        _parent.publisher.stop()
         _parent.watcher.stop()
+        _parent.watcher.drain()  # what a child claimed in its last moment
         _parent.sweeper.stop()
-        _parent.publisher.wait()
         _parent.database.close()

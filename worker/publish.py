@@ -1,18 +1,26 @@
-"""`python -m worker.publish`: announce a worker with its catalogue, then end.
+"""`python -m worker.publish`: announce a worker with its catalogue, ring for the jobs that waited for it, then end.
 
 A process of its own, because describing workloads loads torch and the Celery parent must not.
 """
 
+import logging
 import os
 import socket
 import sys
+from importlib.metadata import entry_points
 
 import torch
+from kombu.exceptions import OperationalError as BrokerError
 
-from store import logs, workers
+from clr.workload import GROUP
+from store import jobs, logs, workers
 from store.database import Database
-from store.settings import get_settings
+from store.doorbell import Doorbell
+from store.settings import Settings, get_settings
 from worker.catalogue import describe, load_workloads
+from worker.installation import installation
+
+log = logging.getLogger(__name__)
 
 
 def device() -> str:
@@ -31,9 +39,24 @@ def publish(worker_id: str, parent_pid: int) -> None:
         slots=settings.worker_slots,
         device=torch.cuda.get_device_name() if device() == "cuda" else "cpu",
     )
+    here = installation()  # before the workloads are loaded: what changes meanwhile is another one
+    offered = [describe(workload) for workload in load_workloads().values()]
+    complete = len(offered) == len(entry_points(group=GROUP))
     with database.write() as session:
-        workers.publish(session, worker, [describe(workload) for workload in load_workloads().values()])
+        workers.publish(session, worker, offered, installation=here if complete else None)
+    _ring(database, settings)
     database.close()
+
+
+def _ring(database: Database, settings: Settings) -> None:
+    """Have the jobs claimed that no worker could run until now; where that fails the sweeper rings later."""
+    with database.read() as session:
+        queued, _ = jobs.waiting(session, for_s=0)
+    try:
+        if queued and settings.broker_url:
+            Doorbell(settings.broker_url).ring(queued, queued=queued)
+    except BrokerError as error:
+        log.warning("could not ring for the jobs that waited: %s", error)
 
 
 if __name__ == "__main__":

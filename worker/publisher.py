@@ -22,3 +22,8 @@ class Publisher:
     def wait(self) -> None:
         """Wait for the process that runs, if one does."""
         self._process.wait()
+
+    def stop(self) -> None:
+        """End the process that runs, if one does: it takes seconds, and what it would say is over."""
+        self._process.kill()
+        self._process.wait()

@@ -83,9 +83,8 @@ class Watcher:
         self._thread.join()
 
     def watch(self) -> None:
-        """Look once at every child."""
+        """Look once at every child, unless the worker is stopping."""
         if self._draining:
-            self._give_back()
             return
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id)
@@ -105,7 +104,9 @@ class Watcher:
                 del self._verdicts[attempt.job_id, attempt.attempt]
 
     def buried(self, ring_id: str, message: str) -> None:
-        """A child died while it answered this ring: end what it left, if anything."""
+        """A child died while it answered this ring: end what it left, if anything; see `drain`."""
+        if self._draining:
+            return
         with self._database.read() as session:
             held = jobs.held_by(session, self._worker_id, ring_id=ring_id)
         for attempt in held:
@@ -113,7 +114,7 @@ class Watcher:
             self._end(attempt, known or explain_death(message))
 
     def drain(self) -> None:
-        """Kill every child and give its job back, now and at each later look: the worker is stopping."""
+        """Give every job back and kill its child: the worker is stopping, and calls this until it has ended."""
         self._draining = True
         try:
             self._give_back()

@@ -13,10 +13,10 @@ from sqlalchemy import update
 from api.app import create_app
 from store import counters, jobs
 from store.database import Database
+from store.losses import sweep
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
-from store.sweeper import sweep
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "metrics.md").read_text()

@@ -14,9 +14,9 @@ from tests.machine import patience
 SLEEP = "while :; do sleep 0.02; done"
 
 
-def shell(name: str, script: str, *, folder: Path, stop_s: float = 5.0) -> Child:
+def shell(name: str, script: str, *, folder: Path, stop_s: float = 5.0, needed: bool = False) -> Child:
     log = folder / f"{name}.log"
-    return Child(name, ["sh", "-c", script], env=dict(os.environ), log=log, stop_s=stop_s)
+    return Child(name, ["sh", "-c", script], env=dict(os.environ), log=log, stop_s=stop_s, needed=needed)
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
@@ -70,18 +70,24 @@ def test_a_child_that_dies_is_started_again_and_somebody_is_told(tmp_path: Path)
     assert child.exit_code() is None
 
 
-def test_children_stop_in_the_reverse_order_of_their_start(tmp_path: Path) -> None:
+def test_children_stop_together_and_what_they_need_stops_after_them(tmp_path: Path) -> None:
     supervisor = Supervisor(lambda _: None)
     order = tmp_path / "order"
+    # Each of the two ends only when the other was asked to, too.
+    meets = {"worker": "api", "api": "worker"}
     for name in ("broker", "worker", "api"):
-        script = f"trap 'echo {name} >> {order}; exit 0' TERM; echo ready; {SLEEP}"
-        child = shell(name, script, folder=tmp_path)
+        other = tmp_path / f"{meets.get(name, 'broker')}.asked"
+        asked = f"touch {tmp_path / name}.asked; while ! [ -e {other} ]; do sleep 0.02; done"
+        script = f"trap '{asked}; echo {name} >> {order}; exit 0' TERM; echo ready; {SLEEP}"
+        child = shell(name, script, folder=tmp_path, needed=name == "broker")
         supervisor.start(child)
         assert eventually(said(child, "ready"))
 
     supervisor.stop()
 
-    assert order.read_text().split() == ["api", "worker", "broker"]
+    first, second, last = order.read_text().split()
+    assert {first, second} == {"api", "worker"}
+    assert last == "broker"
 
 
 def test_a_child_that_ignores_sigterm_is_killed_with_its_whole_group(tmp_path: Path) -> None:
@@ -91,6 +97,7 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_whole_group(tmp_path: P
     assert eventually(said(child, "grandchild"))
     pids = [child.pid, int(child.log.read_text().split()[0])]
 
+    child.ask_to_stop()
     child.stop()
 
     assert eventually(lambda: not any(map(is_running, pids)))

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from alembic import command
 from sqlalchemy.engine import make_url
 
 from client.client import Client
-from migrations.schema import _config, upgrade
+from migrations.schema import _config, is_current, upgrade
 from store import jobs
 from store.database import API_THREADS, Database
+from store.settings import Settings
 from tests.conftest import fresh_database
 from tests.e2e.compose import (
     ROOT,
@@ -36,10 +38,12 @@ LINES = [line.partition("  #")[0].strip() for block in SHELL for line in block.s
 ENGINE = [line for line in LINES if line.startswith("docker compose ")]
 BARE = SHELL[0].splitlines()
 SECRETS = [line for line in SHELL[1].splitlines() if ".env" in line.partition("  #")[0]]
+(EMBEDDED,) = (block for block in SHELL if "clr-tuner backup" in block)
 
 
 def test_every_command_of_the_page_is_run_or_read_here() -> None:
-    assert set(LINES) == {line.partition("  #")[0].strip() for line in BARE} | set(SECRETS) | set(ENGINE)
+    bare = {line.partition("  #")[0].strip() for line in [*BARE, *EMBEDDED.splitlines()]}
+    assert set(LINES) == bare | set(SECRETS) | set(ENGINE)
     assert len(BARE) == 5, "the page says five lines"
 
 
@@ -172,6 +176,20 @@ def test_a_backup_brings_every_job_back(request: pytest.FixtureRequest, tmp_path
         database.close()
 
     assert (found.workload, found.config) == ("digits-mlp", {"seed": 7})
+
+
+def test_a_backup_of_the_embedded_service_is_a_data_directory(migrated_sqlite: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "clr.sqlite3").write_bytes(migrated_sqlite.read_bytes())
+    programs = f"{Path(sys.executable).parent}/"
+    environment = os.environ | {"CLR_DATA_DIR": str(data), "CLR_DATABASE_URL": ""}
+
+    there = EMBEDDED.replace(".venv/bin/", programs)
+    subprocess.run(["bash", "-euc", there], cwd=tmp_path, env=environment, check=True)
+
+    assert sorted(file.name for file in (tmp_path / "monday").iterdir()) == ["checkpoints", "clr.sqlite3"]
+    assert is_current(Settings(data_dir=tmp_path / "monday", database_url="").resolved_database_url)
 
 
 def test_the_connections_of_an_api_are_as_many_as_the_page_says() -> None:

@@ -11,10 +11,10 @@ from sqlalchemy import update
 from store import counters, jobs
 from store.database import Database
 from store.jobs import Held, NewJob
+from store.losses import sweep
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
-from store.sweeper import sweep
 from worker.watcher import Watcher, explain_death, judge, kill
 
 SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)

@@ -1,0 +1,58 @@
+"""The SQLite file of the embedded service as a file: made whole when nobody has it open, copied while it is in use.
+
+Beside it lie `-wal` and `-shm` while it is open, or after a process that held it was killed: what they hold is not
+in the file yet.
+"""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+BUSY_S = 5.0
+
+
+def make_whole(database: Path) -> None:
+    """Fold what a killed process left in `-wal` into the file, which then alone holds everything.
+
+    Raises sqlite3's errors: the disk is full, another process has the file open. Does nothing without a file.
+    """
+    if database.is_file():
+        with closing(sqlite3.connect(database, timeout=BUSY_S)) as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise sqlite3.OperationalError("another process has it open")
+
+
+def copy(database: Path, to: Path) -> list[str]:
+    """Copy a database that may be in use, as it is at one moment; `to` appears whole or not at all.
+
+    Answers the paths of the checkpoints that the copy knows, under the data directory. Raises sqlite3's errors and
+    OSError.
+    """
+    with _written_beside(to) as unfinished, closing(sqlite3.connect(unfinished)) as copied:
+        with closing(sqlite3.connect(database, timeout=BUSY_S)) as source:
+            source.backup(copied)
+        copied.execute("PRAGMA journal_mode=DELETE")  # one file; a service that opens it changes that again
+        found = copied.execute("PRAGMA integrity_check").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
+        shutil.copymode(database, unfinished)
+        return [path for (path,) in copied.execute("SELECT path FROM checkpoints")]
+
+
+@contextmanager
+def _written_beside(file: Path) -> Iterator[Path]:
+    """A file to write, which takes the name of `file` at the end, or goes."""
+    handle, name = tempfile.mkstemp(prefix=".backup-", dir=file.parent)
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        os.fsync(handle)
+        unfinished.replace(file)
+    finally:
+        os.close(handle)
+        unfinished.unlink(missing_ok=True)

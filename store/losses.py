@@ -1,0 +1,54 @@
+"""What is done about workers that were lost: their jobs are queued again, failed or cancelled. Idempotent."""
+
+import logging
+from collections.abc import Iterable
+
+from sqlalchemy.orm import Session
+
+from store import jobs, workers
+from store.database import Database
+from store.errors import ClaimLost
+from store.models import Job
+from store.settings import Settings
+from store.status import Reason
+
+log = logging.getLogger(__name__)
+
+
+def sweep(database: Database, settings: Settings) -> int:
+    """End the attempts whose lease ran out; answers how many."""
+    with database.write() as session:
+        lost = jobs.expired(session)
+        _let_go(session, lost, settings, "the lease was lost")
+        workers.forget(session, unseen_for_s=10 * settings.lease_s)
+    return len(lost)
+
+
+def take_over(database: Database, settings: Settings, *, installation: str) -> int:
+    """End every attempt at once, and forget the workers: for a service that knows itself alone with its database.
+
+    What an attempt's process should still write is refused, as ever. A job that kills the whole service has its
+    attempts counted like any other that kills its worker. Workloads that another installation published are
+    withdrawn until this one has published its own. Answers how many attempts.
+    """
+    with database.write() as session:
+        lost = jobs.active(session)
+        _let_go(session, lost, settings, "the service was killed while it ran")
+        workers.start_over(session, installation=installation)
+    return len(lost)
+
+
+def _let_go(session: Session, lost: Iterable[Job], settings: Settings, why: str) -> None:
+    for job in lost:
+        try:
+            became = jobs.fail(
+                session,
+                job.id,
+                job.attempt,
+                Reason.WORKER_LOST,
+                "the worker was lost without a word, the last of too many times",
+                max_attempts=settings.max_attempts,
+            )
+        except ClaimLost:
+            continue
+        log.warning("%s; the job is now %s", why, became, extra={"job_id": job.id, "attempt": job.attempt})

@@ -1,0 +1,117 @@
+"""Stops in the middle of a job, each followed by a start on a copy of the one file that the stop left."""
+
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import URL, select
+
+from client.client import Client
+from client.job import Job
+from store.database import Database
+from store.models import Attempt
+from tests.e2e.service import PLUGINS, wait_for
+
+STOP_S = 4.0  # what a stop with a running job may take
+STEPS = 50
+SWEEP = {"start_lr": 0.001, "end_lr": 0.1, "num_steps": STEPS}
+
+
+class Serve:
+    """`clr-tuner serve` on a folder and a free port, from its first word on."""
+
+    def __init__(self, folder: Path, *, plugins: Path = PLUGINS, **settings: object) -> None:
+        given = {"data_dir": folder, "database_url": "", "broker_url": "", "port": 0} | settings
+        self._started_at = time.monotonic()
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).with_name("clr-tuner")), "serve"],
+            env=os.environ
+            | {f"CLR_{name.upper()}": str(value) for name, value in given.items()}
+            | {"PYTHONPATH": str(plugins)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+
+    def wait_until_ready(self) -> "Serve":
+        """Until it says so, and with what."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said += line
+            if line.startswith("Ctrl-C"):
+                break
+        ready = re.search(r"ready at (http://\S+)", self.said)
+        assert ready, self.said
+        self.url = ready[1]
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """End it in order; how long that took, seconds."""
+        asked_at = time.monotonic()
+        self.process.send_signal(number)
+        self.said += self.process.communicate()[0]
+        assert self.said.endswith("stopped\n"), self.said
+        return time.monotonic() - asked_at
+
+    def kill(self) -> None:
+        """End it as the kernel would."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def stop_and_go_on(folder: Path, *, stops: int) -> list[float]:
+    """Stop a service in the middle of a range test so often, and end the test on the last copy.
+
+    Answers how long each stop took. Nothing but `clr.sqlite3` goes from one service to the next, and each goes on
+    with the first sweep that those before had not finished.
+    """
+    took, sweeps = [], 2 * stops
+    serve = Serve(folder / "0").wait_until_ready()
+    with Client(serve.url) as client:
+        job_id = client.range_test("hostile", {"fault": "patient"}, num_seeds=sweeps, **SWEEP).id
+    for stop in range(stops):
+        with Client(serve.url) as client:
+            wait_for(lambda client=client, known=stop * STEPS: _measured(client.job(job_id)) > known + 5)
+        took.append(serve.stop((signal.SIGTERM, signal.SIGINT)[stop % 2]))
+        serve = Serve(_copy(serve.folder, folder / str(stop + 1))).wait_until_ready()
+    with Client(serve.url) as client:
+        job = client.job(job_id).wait(timeout_s=100)
+        runs = job.curve()["runs"]
+    serve.stop()
+    assert [run["step"] for run in runs] == [list(range(STEPS))] * sweeps
+    assert _ends(serve.folder, job_id) == ["given_back"] * stops + ["succeeded"]
+    return took
+
+
+def _measured(job: Job) -> int:
+    completed: int = job.progress.get("completed", 0)
+    return completed
+
+
+def _copy(left: Path, to: Path) -> Path:
+    """A folder with the database alone, which must be all that the service left of it."""
+    assert [file.name for file in left.glob("clr.sqlite3*")] == ["clr.sqlite3"]
+    to.mkdir()
+    shutil.copy(left / "clr.sqlite3", to)
+    with closing(sqlite3.connect(to / "clr.sqlite3")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    return to
+
+
+def _ends(folder: Path, job_id: str) -> list[str | None]:
+    """How each attempt of the job ended."""
+    database = Database(URL.create("sqlite", database=str(folder / "clr.sqlite3")))
+    with database.read() as session:
+        query = select(Attempt.ended).where(Attempt.job_id == job_id).order_by(Attempt.attempt)
+        ends = list(session.scalars(query))
+    database.close()
+    return ends

@@ -1,0 +1,80 @@
+"""A service that finds itself alone with its database."""
+
+import pytest
+
+from store import jobs, workers
+from store.database import Database
+from store.errors import ClaimLost
+from store.jobs import NewJob
+from store.losses import take_over
+from store.settings import Settings
+from store.status import Reason, Status
+from tests.store.test_workers import worker, workload
+
+
+def claimed(database: Database) -> str:
+    """A job that a worker holds for long."""
+    with database.write() as session:
+        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
+    claim(database)
+    return job.id
+
+
+def claim(database: Database) -> None:
+    with database.write() as session:
+        assert jobs.claim(session, workloads=["w"], worker_id="dead", ring_id="r", pid=1, lease_s=600)
+
+
+def status(database: Database, job_id: str) -> str:
+    with database.read() as session:
+        return jobs.get(session, job_id).status
+
+
+def test_what_a_killed_service_ran_is_queued_again_at_once(database: Database, settings: Settings) -> None:
+    job_id = claimed(database)
+
+    assert take_over(database, settings, installation="here") == 1
+    assert take_over(database, settings, installation="here") == 0
+
+    assert status(database, job_id) == Status.QUEUED
+    with pytest.raises(ClaimLost), database.write() as session:
+        jobs.report(session, job_id, 1, {"completed": 7})
+
+
+def test_what_was_to_stop_is_cancelled(database: Database, settings: Settings) -> None:
+    job_id = claimed(database)
+    with database.write() as session:
+        jobs.request_cancel(session, job_id)
+
+    take_over(database, settings, installation="here")
+
+    assert status(database, job_id) == Status.CANCELLED
+
+
+def test_a_job_that_kills_the_service_each_time_fails_in_the_end(
+    database: Database, settings: Settings
+) -> None:
+    job_id = claimed(database)
+    for _ in range(settings.max_attempts - 1):
+        take_over(database, settings, installation="here")
+        claim(database)
+
+    take_over(database, settings, installation="here")
+
+    with database.read() as session:
+        job = jobs.get(session, job_id)
+    assert (job.status, job.reason) == (Status.FAILED, Reason.WORKER_LOST)
+
+
+@pytest.mark.parametrize(("published", "left"), [("here", ["x"]), ("another", []), (None, [])])
+def test_a_catalogue_stays_where_nothing_was_installed_since(
+    published: str | None, left: list[str], database: Database, settings: Settings
+) -> None:
+    with database.write() as session:
+        workers.publish(session, worker("a"), [workload("x")], installation=published)
+
+    take_over(database, settings, installation="here")
+
+    with database.read() as session:
+        assert [found.name for found in workers.workloads(session)] == left
+        assert workers.living(session) == []

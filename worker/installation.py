@@ -1,0 +1,45 @@
+"""What is installed here, as a hash that changes whenever the workloads may have: no workload is loaded for it.
+
+Entry points with their distributions' versions, and the times and sizes of the sources: an editable install, or one
+that was repeated without a new version, changes nothing else.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from clr.workload import GROUP
+
+
+def installation() -> str:
+    """The hash, 64 characters."""
+    found = hashlib.sha256()
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        version = entry.dist.version if entry.dist else None
+        found.update(repr((entry.name, entry.value, version)).encode())
+    for file in sorted(set(_sources())):
+        there = file.stat()
+        found.update(repr((str(file), there.st_mtime_ns, there.st_size)).encode())
+    return found.hexdigest()
+
+
+def _sources() -> Iterator[Path]:
+    for package in {package for entry in entry_points(group=GROUP) for package in _packages(entry)}:
+        try:
+            spec = find_spec(package)  # of a package that lies in none: nothing is imported
+        except (ImportError, ValueError):
+            continue
+        if spec is None:
+            continue
+        if spec.submodule_search_locations is None:
+            yield from (Path(spec.origin),) if spec.origin and Path(spec.origin).is_file() else ()
+        for folder in spec.submodule_search_locations or ():
+            yield from (file for file in Path(folder).rglob("*.py") if file.is_file())
+
+
+def _packages(entry: EntryPoint) -> set[str]:
+    """The top-level packages that a distribution names, where it does, and the one of the entry point."""
+    named = entry.dist.read_text("top_level.txt") if entry.dist else None
+    return {entry.module.partition(".")[0], *(named or "").split()}
