@@ -125,6 +125,7 @@ def _bounds(
     plan = chosen[0].plan
     metric = next(iter(found.values())).metric
     named = metric.replace("_", " ")
+    step_size = half_cycle(steps_per_epoch)
     ranges = train_as_well(tests) if tests else []
     readings = [*([pooled(ranges)] if ranges else []), *([_middle(basins)] if basins else [])]
     max_lr = _rounded(_mean(readings))
@@ -163,9 +164,9 @@ def _bounds(
                 if sweep not in chosen and (at := plateau(sweep)) is not None
             ],
         },
-        step_size=half_cycle(steps_per_epoch),
+        step_size=step_size,
         steps_per_epoch=steps_per_epoch,
-        warnings=warnings + _untested(base_lr, plan) + short_epoch(steps_per_epoch),
+        warnings=warnings + _untested(base_lr, plan) + short_epoch(steps_per_epoch, step_size),
         candidates=others,
         sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
     )

@@ -34,13 +34,13 @@ def half_cycle(steps_per_epoch: float | None, *, within: int | None = None) -> i
     return max(1, floor, round(FEWEST_EPOCHS * steps_per_epoch))
 
 
-def short_epoch(steps_per_epoch: float | None) -> list[str]:
-    """A warning where the rule of 2 epochs does not hold, as an epoch is a few steps."""
-    if steps_per_epoch is None or half_cycle(steps_per_epoch) == round(FEWEST_EPOCHS * steps_per_epoch):
+def short_epoch(steps_per_epoch: float | None, step_size: int) -> list[str]:
+    """A warning where this step_size is longer than the rule's 2 epochs, as an epoch is a few steps."""
+    if steps_per_epoch is None or round(FEWEST_EPOCHS * steps_per_epoch) >= min(step_size, FEWEST_STEPS):
         return []
     return [
-        f"an epoch is {steps_per_epoch:.3g} steps, so step_size is {FEWEST_STEPS} steps instead of {FEWEST_EPOCHS} "
-        "epochs; a smaller batch_size gives an epoch more steps"
+        f"{FEWEST_EPOCHS} epochs are only {FEWEST_EPOCHS * steps_per_epoch:.3g} steps, so step_size is {step_size}; "
+        "a smaller batch_size gives an epoch more steps"
     ]
 
 

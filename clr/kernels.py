@@ -29,7 +29,10 @@ def _fits_fused(parameter: Tensor) -> bool:
 
 def any_sparse(parameters: Iterable[Tensor]) -> bool:
     """Whether one of them has a sparse gradient, which is known after each backward pass only."""
-    return any(one.grad is not None and one.grad.is_sparse for one in parameters)
+    for one in parameters:  # noqa: SIM110, as `any` takes twice as long, at every step
+        if one.grad is not None and one.grad.is_sparse:
+            return True
+    return False
 
 
 def meet_sparse(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:

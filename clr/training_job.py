@@ -107,7 +107,7 @@ def plan_training(
     schedule = _fitting(config.schedule, rates, step_size, budget)
     num_steps = whole_cycles(schedule, budget, after=resume_at)
     by_rule = config.step_size_epochs is None and not _has_lengths(config)
-    floored = short_epoch(steps_per_epoch) if by_rule and schedule.cycle_at(0) else []
+    floored = short_epoch(steps_per_epoch, step_size) if by_rule and schedule.cycle_at(0) else []
     warnings = list(floored)
     if num_steps != budget and (floored or not _whole_by_epochs(config)):
         said = f"{budget} steps end inside a cycle of {schedule.policy}"
