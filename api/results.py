@@ -160,6 +160,10 @@ def _for_budget(
     if num_steps is not None and num_epochs is not None:
         raise invalid_fields([("query:num_epochs", "give num_steps or num_epochs, not both")])
     steps_per_epoch = found["steps_per_epoch"]
+    if num_epochs is not None and steps_per_epoch is None:
+        raise invalid_fields(
+            [("query:num_epochs", "this workload's epoch has no known length: give num_steps")]
+        )
     budget = num_steps if num_epochs is None else max(1, round(num_epochs * steps_per_epoch))
     if budget is None:
         return None

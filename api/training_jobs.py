@@ -50,7 +50,7 @@ class TrainingResult(BaseModel):
 
     schedule: dict[str, Any] = Field(description="every parameter as trained")
     num_steps: int
-    steps_per_epoch: int
+    steps_per_epoch: int | None
     stopped_early: bool
     final: CycleEndView | None
     best: CycleEndView | None

@@ -172,9 +172,10 @@ def describe_training(job: TrainingJob) -> str:
     lines = []
     if result := job.result:
         early = ", stopped early" if result.stopped_early else ""
+        epoch = f" ({result.steps_per_epoch} an epoch)" if result.steps_per_epoch else ""
         lines = [
             f"schedule  {_schedule(result.schedule)}",
-            f"num_steps {result.num_steps} ({result.steps_per_epoch} an epoch){early}",
+            f"num_steps {result.num_steps}{epoch}{early}",
         ]
         for name, end in (("final", result.final), ("best", result.best)):
             lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")

@@ -34,7 +34,7 @@ class TrainingResult:
 
     schedule: dict[str, Any]
     num_steps: int
-    steps_per_epoch: int
+    steps_per_epoch: int | None
     stopped_early: bool
     final: CycleEnd | None
     best: CycleEnd | None

@@ -13,6 +13,7 @@ from typing import Any
 
 from clr.basin import basin
 from clr.candidates import Candidate, candidates
+from clr.cycles import half_cycle, short_epoch
 from clr.doubts import doubt, resolved_from
 from clr.planning import chosen_range
 from clr.plateau import Plateau, at_end, plateau
@@ -21,9 +22,7 @@ from clr.ranges import COUNTS, Range, pooled, train_as_well
 from clr.sensitivity import Sensitivity, sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-STEP_SIZE_EPOCHS = 2  # the paper: 2 to 10 epochs, 8 only slightly better than 2
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
-DEFAULT_STEP_SIZE = 2000  # steps, where the epoch is unknown: the paper's CIFAR-10 value
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
@@ -126,6 +125,7 @@ def _bounds(
     plan = chosen[0].plan
     metric = next(iter(found.values())).metric
     named = metric.replace("_", " ")
+    step_size = half_cycle(steps_per_epoch)
     ranges = train_as_well(tests) if tests else []
     readings = [*([pooled(ranges)] if ranges else []), *([_middle(basins)] if basins else [])]
     max_lr = _rounded(_mean(readings))
@@ -164,9 +164,9 @@ def _bounds(
                 if sweep not in chosen and (at := plateau(sweep)) is not None
             ],
         },
-        step_size=round(STEP_SIZE_EPOCHS * steps_per_epoch) or 1 if steps_per_epoch else DEFAULT_STEP_SIZE,
+        step_size=step_size,
         steps_per_epoch=steps_per_epoch,
-        warnings=warnings + _untested(base_lr, plan),
+        warnings=warnings + _untested(base_lr, plan) + short_epoch(steps_per_epoch, step_size),
         candidates=others,
         sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
     )

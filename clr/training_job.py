@@ -11,13 +11,13 @@ from typing import Any, Literal, SupportsFloat
 
 from pydantic import ValidationError
 
+from clr.cycles import FEWEST_EPOCHS, half_cycle, short_epoch
 from clr.partial_schedules import complete
 from clr.policies import Schedule, Staged
 from clr.range_test import HeldOut, Point
 
 Precision = Literal["float32", "bfloat16"]
 
-STEP_SIZE_EPOCHS = 2.0  # of half a cycle: the paper's 2 to 10 epochs (section 3.2)
 NUM_CYCLES = 4  # the paper: at least 3 cycles, 4 or more are better (section 3.2)
 LENGTHS = ("step_size", "step_size_down", "t_0", "t_mult", "num_steps", "stages")  # of a schedule's own
 MOST_GROWN = 64  # periods of a schedule whose periods grow: more are longer than any budget
@@ -57,7 +57,7 @@ class TrainingPlan:
     schedule: Schedule
     step_size: int
     num_steps: int
-    steps_per_epoch: int
+    steps_per_epoch: int | None
     eval_every: int
     first_step: int = 0
     warnings: tuple[str, ...] = ()
@@ -86,26 +86,30 @@ class TrainingPlan:
 def plan_training(
     config: TrainingConfig,
     *,
-    steps_per_epoch: int,
+    steps_per_epoch: int | None,
     bounds: Mapping[str, Any] | None = None,
     resume_at: int = 0,
     max_steps: int = 10**12,
 ) -> TrainingPlan:
-    """What this request means with so many steps an epoch.
+    """What this request means with so many steps an epoch; None: nobody knows how many.
 
     bounds: what a range test found, for what the schedule lacks; its step_size holds for its steps_per_epoch.
     resume_at: steps that were trained before; the budget comes on top of them. max_steps: that may be trained now.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
-    step_size = _step_size(config, steps_per_epoch, bounds)
+    asked = _asked(config, steps_per_epoch)
+    step_size = _step_size(config, steps_per_epoch, bounds, asked)
     rates = {name: bounds[name] if bounds else None for name in ("base_lr", "max_lr")}
     probe = complete(config.schedule, **rates, step_size=step_size, num_steps=10**9)
-    budget = _budget(config, probe, step_size, steps_per_epoch, resume_at)
+    budget = resume_at + asked if asked else _cycles_asked(config, probe, step_size, resume_at)
     if budget - resume_at > max_steps:
         raise BudgetRefused(f"more than the {max_steps} steps that one job may take")
     schedule = _fitting(config.schedule, rates, step_size, budget)
-    num_steps, warnings = whole_cycles(schedule, budget, after=resume_at), []
-    if num_steps != budget and not _whole_by_epochs(config):
+    num_steps = whole_cycles(schedule, budget, after=resume_at)
+    by_rule = config.step_size_epochs is None and not _has_lengths(config)
+    floored = short_epoch(steps_per_epoch, step_size) if by_rule and schedule.cycle_at(0) else []
+    warnings = list(floored)
+    if num_steps != budget and (floored or not _whole_by_epochs(config)):
         said = f"{budget} steps end inside a cycle of {schedule.policy}"
         if not config.round_to_cycles:
             raise BudgetRefused(f"{said}; the nearest whole cycles end at {num_steps}")
@@ -147,23 +151,32 @@ def _fitting(
         raise BudgetRefused(f"for {num_steps} steps {'; '.join(told)}") from None
 
 
-def _step_size(config: TrainingConfig, steps_per_epoch: int, bounds: Mapping[str, Any] | None) -> int:
+def _asked(config: TrainingConfig, steps_per_epoch: int | None) -> int | None:
+    """The budget in steps; None where it is one of cycles."""
+    epochs = config.num_epochs
+    if steps_per_epoch is None:
+        if epochs is not None or config.step_size_epochs is not None:
+            raise BudgetRefused("this workload's epoch has no known length: say it in steps or cycles")
+        return config.num_steps
+    return config.num_steps if epochs is None else max(1, round(epochs * steps_per_epoch))
+
+
+def _step_size(
+    config: TrainingConfig, steps_per_epoch: int | None, bounds: Mapping[str, Any] | None, asked: int | None
+) -> int:
     given = config.schedule.get("step_size")
     if given is not None:
         return int(given)
-    if config.step_size_epochs is None and bounds and bounds["steps_per_epoch"] == steps_per_epoch:
-        return int(bounds["step_size"])
-    return max(1, round((config.step_size_epochs or STEP_SIZE_EPOCHS) * steps_per_epoch))
+    if config.step_size_epochs is not None and steps_per_epoch is not None:
+        return max(1, round(config.step_size_epochs * steps_per_epoch))
+    found = bounds["step_size"] if bounds and bounds["steps_per_epoch"] == steps_per_epoch else None
+    if found is not None and found != half_cycle(steps_per_epoch):  # by another rule than ours
+        return int(found)
+    return half_cycle(steps_per_epoch, within=asked)
 
 
-def _budget(
-    config: TrainingConfig, schedule: Schedule, step_size: int, steps_per_epoch: int, resume_at: int
-) -> int:
-    """The step after the last one."""
-    if config.num_steps is not None:
-        return resume_at + config.num_steps
-    if config.num_epochs is not None:
-        return resume_at + max(1, round(config.num_epochs * steps_per_epoch))
+def _cycles_asked(config: TrainingConfig, schedule: Schedule, step_size: int, resume_at: int) -> int:
+    """The step after so many cycles."""
     cycles = config.num_cycles or NUM_CYCLES
     if "num_steps" in type(schedule).model_fields and "num_steps" not in config.schedule:
         return resume_at + 2 * step_size * cycles  # one_cycle: as long as so many cycles of the others
@@ -177,10 +190,14 @@ def _budget(
 
 def _whole_by_epochs(config: TrainingConfig) -> bool:
     """Whether the budget is whole cycles in epochs, which steps show only up to rounding."""
-    if config.num_epochs is None or any(name in config.schedule for name in LENGTHS):
+    if config.num_epochs is None or _has_lengths(config):
         return False
-    cycles = config.num_epochs / (2 * (config.step_size_epochs or STEP_SIZE_EPOCHS))
+    cycles = config.num_epochs / (2 * (config.step_size_epochs or FEWEST_EPOCHS))
     return math.isclose(cycles, round(cycles)) and cycles > 0.5
+
+
+def _has_lengths(config: TrainingConfig) -> bool:
+    return any(name in config.schedule for name in LENGTHS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class TrialPlan:
     num_steps: int = NUM_STEPS
     phase: Literal["confirm"] = "confirm"
 
-    def training(self, *, steps_per_epoch: int) -> TrainingPlan:
+    def training(self, *, steps_per_epoch: int | None) -> TrainingPlan:
         """The plan that the run follows; it looks at the held-out set where cycles end."""
         return TrainingPlan(
             schedule=parse_schedule(self.schedule),

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 GROUP = "clr_tuner.workloads"  # of entry points
 
-Batch = tuple["Tensor", "Tensor"]
+Batch = tuple[Any, Any]  # (inputs, targets): tensors, or several in tuples, lists and mappings
 
 
 class NoParams(BaseModel):
@@ -29,6 +29,10 @@ class NoParams(BaseModel):
 
 class DatasetMissing(Exception):
     """The workload's data is not on this machine; the message holds the command that brings it."""
+
+
+class Untrainable(ValueError):
+    """The workload cannot be trained as it is, or not with what was asked for; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +51,18 @@ class Problem:
     `batches`: endless (inputs, targets), on the device already or movable to it.
     `held_out`: fixed (inputs, targets), never trained on, the same for every seed.
     `loss`: (outputs, targets) -> scalar, the batch mean.
-    `classifies`: targets are class indices and accuracy is meaningful.
-    `train_size`: examples in the training set; with the batch size it gives steps per epoch.
-    `parameter_groups`: every parameter of the model once; empty: all of them at the step's lr.
+    `classifies`: targets are classes and accuracy is meaningful (clr/accuracy.py says how it is read).
+    `train_size`: examples in the training set; with the batch size it gives steps per epoch. None: a stream, whose
+    epoch has no known length.
+    `parameter_groups`: every parameter of the model that trains, once; empty: all of them at the step's lr. Those
+    of the loss train only where a group holds them.
     """
 
     model: nn.Module
     loss: nn.Module
     batches: Iterable[Batch]
     held_out: Batch
-    train_size: int
+    train_size: int | None
     classifies: bool = True
     parameter_groups: Sequence[ParameterGroup] = ()
 

@@ -17,16 +17,16 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
-import torch
 from pydantic import ValidationError
-from torch.nn.parameter import is_lazy
 
+from clr.accuracy import guessed
+from clr.nested import content, moved, sliced, tensors
 from clr.optimizers import parse_optimizer
 from clr.spelling import did_you_mean
-from clr.training import StagedBatches, Trainer, seeded
+from clr.training import ENDED, StagedBatches, Trainer, materialise, seeded
 from clr.workload import GROUP, Problem, Workload
 from worker.catalogue import BadDeclaration, load_workload, sentence
-from worker.faults import batch_faults, class_faults, loss_faults, problem_faults
+from worker.faults import batch_faults, class_faults, leaves_one, loss_faults, problem_faults
 from worker.findings import Findings, Unusable
 from worker.publish import device
 from worker.setup import Setup
@@ -102,8 +102,10 @@ def _parse(workload: Workload, given: dict[str, Any] | None, findings: Findings)
 
 def _build(setup: Setup, seed: int, findings: Findings) -> Problem:
     with findings.calling(f"build(seed={seed})"):
-        problem = setup.problem(seed)
+        problem = setup.build(seed)
     findings.stop_at_any(problem_faults(problem))
+    with findings.calling("giving lazy layers their shapes"):
+        materialise(problem, device=setup.device, seed=seed)
     return problem
 
 
@@ -114,7 +116,7 @@ def _check_builds(first: Problem, again: Problem, other: Problem, findings: Find
     changed = [
         name
         for name, value in first.model.named_parameters()
-        if name not in weights or not (is_lazy(value) or torch.equal(value, weights[name]))
+        if name not in weights or content(value) != content(weights[name])
     ]
     findings.require(
         not changed,
@@ -123,8 +125,8 @@ def _check_builds(first: Problem, again: Problem, other: Problem, findings: Find
         "make the model inside `with seeded(seed):` of clr.training",
     )
     findings.require(
-        all(torch.equal(one, two) for one, two in zip(first.held_out, other.held_out, strict=True)),
-        ok=f"held out: {len(first.held_out[0])} examples, the same for every seed",
+        list(map(content, tensors(first.held_out))) == list(map(content, tensors(other.held_out))),
+        ok=f"held out: {len(next(tensors(first.held_out)))} examples, the same for every seed",
         problem="held_out differs between seed 0 and seed 1; take the same examples whatever the seed",
     )
 
@@ -134,7 +136,7 @@ def _check_batch(problem: Problem, setup: Setup, findings: Findings) -> None:
     with findings.calling("iterating over batches"):
         batch: Any = next(iter(problem.batches), None)
     findings.stop_at_any(batch_faults(batch))
-    inputs, targets = (each.to(setup.device) for each in batch)
+    inputs, targets = moved(batch, setup.device)
     model = problem.model.to(setup.device).train()
     with findings.calling("model(inputs)"):
         outputs = model(inputs)
@@ -151,34 +153,58 @@ def _check_batch(problem: Problem, setup: Setup, findings: Findings) -> None:
     findings.ok(f"the loss of a batch is a finite scalar ({float(loss):.4g}) with a gradient")
     if missed:
         findings.warning(f"no gradient reaches {', '.join(missed[:3])}: unused, or detached on the way")
+    _check_loss(problem, outputs, targets, findings)
+    _check_end(problem, inputs, setup, findings)
+
+
+def _check_loss(problem: Problem, outputs: Any, targets: Any, findings: Findings) -> None:
+    """What the loss alone does not show: an accuracy that fits it, its mean, its parameters."""
     if problem.classifies:
-        with findings.calling("outputs.argmax(dim=-1)"):
-            findings.stop_at_any(class_faults(outputs, targets))
-    _check_end(problem, setup, findings)
+        with findings.calling("reading the accuracy off the outputs"):
+            findings.stop_at_any(class_faults(problem.loss, outputs, targets))
+            doubt = guessed(problem.loss, outputs, targets)
+        if doubt is not None:
+            findings.warning(doubt)
+    if getattr(problem.loss, "reduction", None) == "sum":
+        findings.warning(
+            "the loss is a sum over the batch, so bounds hold for one batch_size alone; take reduction='mean'"
+        )
+    grouped = {id(one) for group in problem.parameter_groups for one in group.parameters}
+    idle = [
+        name
+        for name, one in problem.loss.named_parameters()
+        if one.requires_grad and id(one) not in grouped | {id(each) for each in problem.model.parameters()}
+    ]
+    if idle:
+        findings.warning(
+            f"nothing trains {', '.join(idle[:3])} of the loss; put it into model or into a ParameterGroup"
+        )
 
 
-def _check_end(problem: Problem, setup: Setup, findings: Findings) -> None:
-    """An iterator cannot begin again, so it has to be endless."""
+def _check_end(problem: Problem, inputs: Any, setup: Setup, findings: Findings) -> None:
+    """The last batch of a pass has to do as well; and an iterator cannot begin again, so it has to be endless."""
+    if leaves_one(problem.batches):
+        try:
+            problem.model(sliced(inputs, 0, 1))
+        except ValueError as error:  # BatchNorm's
+            findings.stop(f"the last batch of a pass is one example; say drop_last=True: {error}")
     if not isinstance(problem.batches, Iterator):
         return
-    wanted = min(math.ceil(problem.train_size / setup.batch_size), MOST_READ)
+    size = problem.train_size
+    wanted = MOST_READ if size is None else min(math.ceil(size / setup.batch_size), MOST_READ)
     with findings.calling("iterating over batches"):
         read = sum(1 for _ in islice(problem.batches, wanted))
     if read < wanted:
-        findings.stop(
-            f"batches end after {read + 1} and cannot begin again, as they are an iterator; put its loop into "
-            "`while True:`, or hand over a list or a DataLoader"
-        )
+        findings.stop(ENDED.replace("batches end", f"batches end after {read + 1}"))
     findings.ok(f"batches: {read + 1} read of an iterator that did not end")
 
 
 def _check_training(
     first: Problem, again: Problem, other: Problem, setup: Setup, num_steps: int, findings: Findings
 ) -> None:
-    before = [value.detach().cpu().clone() for value in first.model.parameters()]
+    before = [content(value) for value in first.model.parameters()]
     trainer, losses, seconds = _train(first, setup, num_steps, findings)
-    after = [value.detach().cpu() for value in first.model.parameters()]
-    if all(map(torch.equal, before, after)):
+    if before == [content(value) for value in first.model.parameters()]:
         findings.stop(
             f"{num_steps} steps at a learning rate of {LR:g} change no weight: the gradient is zero"
         )
@@ -199,10 +225,11 @@ def _check_training(
         ok=f"held-out loss {loss:.4g}" + ("" if accuracy is None else f", accuracy {accuracy:.3f}"),
         problem=f"held-out loss {loss}, accuracy {accuracy}: not finite, or not from 0 to 1",
     )
-    findings.ok(
-        f"{1000 * median(seconds):.3g} ms a step on {setup.device}; an epoch is "
-        f"{first.train_size / setup.batch_size:.1f} steps of {setup.batch_size}"
+    size = first.train_size
+    epoch = (
+        "of unknown length" if size is None else f"{size / setup.batch_size:.1f} steps of {setup.batch_size}"
     )
+    findings.ok(f"{1000 * median(seconds):.3g} ms a step on {setup.device}; an epoch is {epoch}")
 
 
 def _train(

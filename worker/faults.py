@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
 
-from clr.workload import Problem
+from clr.accuracy import share_right, takes_floats
+from clr.nested import tensors
+from clr.training import NO_BATCHES
+from clr.workload import Problem, Untrainable
 
 
 def problem_faults(problem: Any) -> Iterator[str]:
@@ -19,17 +23,20 @@ def problem_faults(problem: Any) -> Iterator[str]:
         yield "model has no parameter that requires a gradient: nothing can be trained"
     if not isinstance(problem.loss, nn.Module):
         yield f"loss must be a torch.nn.Module, as nn.CrossEntropyLoss() is; got {problem.loss!r}"
-    if not isinstance(problem.train_size, int) or problem.train_size < 1:
-        yield f"train_size must be the number of training examples, from 1; got {problem.train_size!r}"
+    size = problem.train_size
+    if size is not None and (not isinstance(size, int) or size < 1):
+        yield f"train_size must be the number of training examples, from 1, or None for a stream; got {size!r}"
     yield from _pair_faults("held_out", problem.held_out)
-    if problem.classifies and _is_pair(problem.held_out) and problem.held_out[1].is_floating_point():
-        yield "classifies is True, and the targets are no class indices but floats; say classifies=False"
+    if problem.classifies and _is_pair(problem.held_out) and not takes_floats(problem.loss):
+        targets = problem.held_out[1]
+        if isinstance(targets, Tensor) and targets.is_floating_point():
+            yield "classifies is True, and the targets are no class indices but floats; say classifies=False"
 
 
 def batch_faults(batch: Any) -> Iterator[str]:
     """What `batches` gave first; None: nothing."""
     if batch is None:
-        yield "batches are empty; a DataLoader with drop_last has none where a batch is larger than the data"
+        yield NO_BATCHES
     else:
         yield from _pair_faults("a batch", batch)
 
@@ -38,34 +45,49 @@ def loss_faults(loss: Any) -> Iterator[str]:
     """What `loss` gave for the first batch and the initial weights."""
     if not isinstance(loss, Tensor) or loss.dim():
         yield f"loss must give the batch's mean, a scalar; got {_shown(loss)}"
+    elif loss.is_complex():
+        yield "the loss is a complex number, which nothing can make small; take its real part or its abs()"
     elif not loss.isfinite():
         yield f"the loss of the first batch is {loss.detach()}, with the initial weights; look at data and model"
     elif not loss.requires_grad:
         yield "the loss has no gradient: it was cut off by detach, item, argmax, no_grad or the like"
 
 
-def class_faults(outputs: Tensor, targets: Tensor) -> Iterator[str]:
+def class_faults(loss: nn.Module, outputs: Any, targets: Any) -> Iterator[str]:
     """Whether an accuracy can be told from these."""
-    if outputs.argmax(dim=-1).shape != targets.shape:
-        yield (
-            f"classifies is True, but outputs {tuple(outputs.shape)} are not one row of classes for each of "
-            f"targets {tuple(targets.shape)}; change them, or say classifies=False"
-        )
+    if not isinstance(targets, Tensor):
+        yield f"classifies is True, but the targets are {_shown(targets)}; say classifies=False"
+        return
+    try:
+        share_right(loss, outputs, targets)
+    except Untrainable as error:
+        yield str(error)
+
+
+def leaves_one(batches: Any) -> bool:
+    """Whether the last batch of a pass is a single example."""
+    return (
+        isinstance(batches, DataLoader)
+        and not isinstance(batches.dataset, IterableDataset)
+        and not batches.drop_last
+        and batches.batch_size is not None
+        and batches.batch_size > 1
+        and len(batches.sampler) % batches.batch_size == 1  # type: ignore[arg-type]
+    )
 
 
 def _pair_faults(what: str, value: Any) -> Iterator[str]:
     if not _is_pair(value):
         yield f"{what} must be a pair of tensors (inputs, targets), got {_shown(value)}"
-    elif len(value[0]) != len(value[1]) or not len(value[0]):
+    elif len(lengths := {len(one) for one in tensors(value)}) > 1 or 0 in lengths:
         yield f"{what} must hold as many inputs as targets, one at least; got {_shown(value)}"
 
 
 def _is_pair(value: Any) -> bool:
-    return (
-        isinstance(value, tuple | list)
-        and len(value) == 2
-        and all(isinstance(each, Tensor) and each.dim() for each in value)
-    )
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        return False
+    held = [list(tensors(each)) for each in value]
+    return all(held) and all(one.dim() for each in held for one in each)
 
 
 def _shown(value: Any) -> str:

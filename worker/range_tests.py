@@ -1,5 +1,6 @@
 """A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -13,7 +14,7 @@ from clr.training_job import CycleEnd, run_training
 from clr.trials import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
 from clr.workload import Problem
 from worker.recorder import Recorder
-from worker.setup import Setup, fingerprint
+from worker.setup import Setup, fingerprint, steps_an_epoch
 
 TRIAL_READ_EVERY = 8  # losses of a trial on a GPU, in steps
 
@@ -30,20 +31,20 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         problem = setup.problem(plan.seed)
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     problem = problem or setup.problem(test.seed)
-    steps_per_epoch = max(1, problem.train_size // setup.batch_size)  # the last partial batch is dropped
+    epoch = steps_an_epoch(problem, setup.batch_size)
     found = find_bounds(
         finished,
-        steps_per_epoch=steps_per_epoch,
+        steps_per_epoch=epoch,
         optimizer=setup.optimizer.name,
         momentum=momentum_of(setup.optimizer.model_dump()),
     )
-    if isinstance(found, Bounds) and setup.batch_size > problem.train_size:
+    if isinstance(found, Bounds) and setup.batch_size > (problem.train_size or math.inf):
         found.warnings.append(
             f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
         )
     result = found.to_dict() | {"data": fingerprint(problem)}
     if isinstance(found, Bounds) and test.effort == "thorough":
-        _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=steps_per_epoch)
+        _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=epoch)
         result = confirmed(result, trials)
     recorder.succeed(
         outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive",
@@ -59,7 +60,7 @@ def _confirm(
     setup: Setup,
     recorder: Recorder,
     *,
-    steps_per_epoch: int,
+    steps_per_epoch: int | None,
 ) -> None:
     """Train what is left of the confirmation, adding to `trials`."""
     fresh = {
@@ -97,7 +98,7 @@ def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
     return measured
 
 
-def _train(plan: TrialPlan, trainer: Trainer, recorder: Recorder, *, steps_per_epoch: int) -> Trial:
+def _train(plan: TrialPlan, trainer: Trainer, recorder: Recorder, *, steps_per_epoch: int | None) -> Trial:
     trained = Trial(plan)
     read_every = 1 if trainer.device == "cpu" else TRIAL_READ_EVERY
     training = plan.training(steps_per_epoch=steps_per_epoch)

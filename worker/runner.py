@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
 from clr.training_job import BudgetRefused
-from clr.workload import DatasetMissing, Workload
+from clr.workload import DatasetMissing, Untrainable, Workload
 from store import counters, jobs, logs
 from store.database import Database
 from store.doorbell import Doorbell
@@ -117,6 +117,8 @@ def explain(error: BaseException) -> tuple[Reason, str]:
             return Reason.DATASET_MISSING, str(error)
         case OutOfMemoryError() | MemoryError():
             return Reason.OUT_OF_MEMORY, f"out of memory: {error}; try a smaller batch_size or model"
+        case Untrainable():
+            return Reason.INVALID_WORKLOAD, str(error)
         case ValidationError():
             return Reason.INVALID_WORKLOAD, f"this worker's workload refused the request: {error}"
     return Reason.WORKLOAD_ERROR, _tail(error)

@@ -4,7 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from clr.nested import content, tensors
 from clr.optimizers import OptimizerSpec, parse_optimizer
+from clr.training import materialise
 from clr.workload import Problem, Workload
 
 
@@ -30,14 +32,25 @@ class Setup:
             device,
         )
 
-    def problem(self, seed: int) -> Problem:
-        """The workload built for one seed."""
+    def build(self, seed: int) -> Problem:
+        """What the workload answers for one seed."""
         return self.workload.build(self.params, seed=seed, batch_size=self.batch_size, device=self.device)
+
+    def problem(self, seed: int) -> Problem:
+        """The workload built for one seed, with lazy layers made whole. Raises `Untrainable` where they cannot be."""
+        problem = self.build(seed)
+        materialise(problem, device=self.device, seed=seed)
+        return problem
+
+
+def steps_an_epoch(problem: Problem, examples_a_step: int) -> int | None:
+    """How often one pass updates, the last partial batch dropped; None for a stream, whose length nobody knows."""
+    return None if problem.train_size is None else max(1, problem.train_size // examples_a_step)
 
 
 def fingerprint(problem: Problem) -> str:
     """What tells data sets apart: a hash of the held-out examples and of how many there are to train on."""
     seen = hashlib.sha256(str(problem.train_size).encode())
-    for tensor in problem.held_out:
-        seen.update(tensor.cpu().contiguous().numpy().tobytes())
+    for tensor in tensors(problem.held_out):
+        seen.update(content(tensor))
     return f"sha256:{seen.hexdigest()}"

@@ -15,7 +15,7 @@ from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, 
 from store.curves import StoredSweep
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
-from worker.setup import Setup
+from worker.setup import Setup, steps_an_epoch
 
 
 def run_training_job(
@@ -36,10 +36,9 @@ def run_training_job(
     """
     seed = config["seed"]
     problem = setup.problem(seed)
-    examples_a_step = setup.batch_size * config["accumulation_steps"]
     plan = plan_training(
         TrainingConfig(**{field.name: config[field.name] for field in fields(TrainingConfig)}),
-        steps_per_epoch=max(1, problem.train_size // examples_a_step),  # the last partial batch is dropped
+        steps_per_epoch=steps_an_epoch(problem, setup.batch_size * config["accumulation_steps"]),
         bounds=bounds,
         resume_at=config["resume_at"],
         max_steps=max_steps,

@@ -1,8 +1,11 @@
 """A new plugin is written whole, under a name that can live, and over nothing."""
 
+import runpy
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 
 from client.cli import main
 from client.plugin import TEMPLATES, write_plugin
+from worker.check import check
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -49,6 +53,69 @@ def test_what_is_written_is_in_house_format(tmp_path: Path, name: str) -> None:
             check=False,
         )
         assert linted.returncode == 0, linted.stdout
+
+
+LAYERS = "                nn.ReLU(),\n"
+STAGED = "StagedBatches(inputs[:TRAIN], targets[:TRAIN], batch_size=batch_size, seed=seed)"
+CHANGES = {
+    "nothing": {},
+    "dropout": {LAYERS: LAYERS + "nn.Dropout(0.5),\n"},
+    "batch norm": {LAYERS: "nn.BatchNorm1d(params.hidden), nn.ReLU(),\n"},
+    "a lazy layer": {"nn.Linear(params.hidden, 2)": "nn.LazyLinear(2)"},
+    "a loader": {
+        STAGED: "DataLoader(TensorDataset(inputs[:TRAIN], targets[:TRAIN]), batch_size, shuffle=True)",
+        "from torch import Tensor, nn": "from torch import Tensor, nn\n"
+        "from torch.utils.data import DataLoader, TensorDataset",
+    },
+    "one output": {
+        "nn.Linear(params.hidden, 2)": "nn.Linear(params.hidden, 1)",
+        "nn.CrossEntropyLoss()": "nn.BCEWithLogitsLoss()",
+        "in rings())": "in rings())\n        targets = targets[:, None].float()",
+    },
+    "a regression": {
+        "nn.Linear(params.hidden, 2)": "nn.Linear(params.hidden, 1)",
+        "nn.CrossEntropyLoss()": "nn.MSELoss()",
+        "in rings())": "in rings())\n        targets = targets[:, None].float()",
+        "classifies=True": "classifies=False",
+    },
+    "a parameter without a default": {
+        "hidden: int = Field(default=32, ": "hidden: int = Field(",
+        "WORKLOAD.Params()": "WORKLOAD.Params(hidden=32)",
+    },
+}
+
+
+@pytest.fixture
+def forget() -> Iterator[None]:
+    """Other tests write a two_rings of their own."""
+    yield
+    sys.modules.pop("two_rings", None)
+
+
+@pytest.mark.usefixtures("forget")
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
+@pytest.mark.parametrize("changed", CHANGES)
+def test_its_own_test_and_the_check_bear_what_one_changes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    written, changes = write_plugin("two-rings", tmp_path), CHANGES[changed]
+    texts = {file: file.read_text() for file in written}
+    assert all(any(old in text for text in texts.values()) for old in changes)
+    for file, text in texts.items():
+        file.write_text(reduce(lambda done, old: done.replace(old, changes[old]), changes, text))
+    info = tmp_path / "two-rings" / "two_rings-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: two-rings\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[clr_tuner.workloads]\ntwo-rings = two_rings:TwoRingsWorkload\n")
+    monkeypatch.syspath_prepend(str(info.parent))
+    said: list[str] = []
+
+    tests = runpy.run_path(str(info.parent / "test_two_rings.py"))
+    for name in [name for name in tests if name.startswith("test_")]:
+        tests[name]()
+    passed = check("two-rings", {"hidden": 32}, num_steps=10, say=said.append)
+
+    assert passed, said
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,13 @@ def test_step_size_is_two_epochs_where_the_epoch_is_known() -> None:
     assert bounds_of(seeds(loss_of(GOOD), GOOD)).step_size == 2000
 
 
+def test_an_epoch_of_a_few_steps_is_warned_of() -> None:
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=1)
+
+    assert bounds.step_size == 20
+    assert "2 epochs are only 2 steps, so step_size is 20" in bounds.warnings[-1]
+
+
 def test_an_adaptive_optimizer_and_a_single_seed_are_warned_of() -> None:
     found = bounds_of(seeds(loss_of(GOOD), GOOD, num_seeds=1), optimizer="AdamW")
 

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
+from clr import training
 from clr.optimizers import NAMES, parse_optimizer
 from clr.training import StagedBatches, Trainer, make_optimizer, seeded
-from clr.workload import Batch, ParameterGroup, Problem
+from clr.workload import Batch, ParameterGroup, Problem, Untrainable
 
 INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)
 TARGETS = (INPUTS.sum(dim=1) > 0).long()
@@ -159,6 +161,150 @@ def test_batches_that_are_empty_are_a_clear_error() -> None:
 
     with pytest.raises(ValueError, match="batches are empty"):
         Trainer(problem(batches=loader), SGD, device="cpu").step(0.1)
+
+
+def test_a_loader_without_a_length_serves_as_batches() -> None:
+    class Stream(IterableDataset[Batch]):
+        def __iter__(self) -> Iterator[Batch]:
+            return zip(INPUTS, TARGETS, strict=True)
+
+    loader = DataLoader(Stream(), batch_size=10)
+
+    assert len(losses(Trainer(problem(batches=loader), SGD, device="cpu"), 7)) == 7
+
+
+def test_an_iterator_that_ends_is_told_what_to_do() -> None:
+    trainer = Trainer(problem(batches=iter([(INPUTS, TARGETS)])), SGD, device="cpu")
+    trainer.step(0.1)
+
+    with pytest.raises(ValueError, match="cannot begin again, as they are an iterator; put its loop into"):
+        trainer.step(0.1)
+
+
+class Sum(nn.Module):
+    """Takes its inputs in a dict and answers two outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, inputs: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        left, (right,) = inputs["left"], inputs["rest"]
+        return self.layer(left + right), left
+
+
+class OfTheFirst(nn.CrossEntropyLoss):
+    """Of several outputs."""
+
+    def forward(self, outputs: tuple[Tensor, Tensor], targets: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(outputs[0], targets)
+
+
+@pytest.mark.parametrize("staged", [True, False])
+def test_several_inputs_and_outputs_train_and_are_evaluated(staged: bool) -> None:
+    inputs = {"left": INPUTS / 2, "rest": (INPUTS / 2,)}
+    batches: Any = StagedBatches(inputs, TARGETS, batch_size=8, seed=0) if staged else [(inputs, TARGETS)]
+    built = replace(
+        problem(), model=Sum(), loss=OfTheFirst(), batches=batches, held_out=(inputs, TARGETS), train_size=30
+    )
+    trainer = Trainer(built, SGD, device="cpu")
+
+    before, _ = trainer.evaluate()
+    losses(trainer)
+    after, accuracy = trainer.evaluate()
+
+    assert after < before
+    assert accuracy == pytest.approx(
+        float((Sum.forward(built.model, inputs)[0].argmax(1) == TARGETS).float().mean())
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
+@pytest.mark.parametrize("name", NAMES)
+def test_lazy_layers_get_the_same_values_whenever_they_are_made(name: str) -> None:
+    def built() -> Problem:
+        return replace(
+            problem(), model=nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.LazyLinear(2))
+        )
+
+    first = losses(Trainer(built(), parse_optimizer({"name": name}), device="cpu"))
+    torch.manual_seed(9)
+    again = losses(Trainer(built(), parse_optimizer({"name": name}), device="cpu"))
+
+    assert first == again
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature")
+def test_a_lazy_layer_that_the_model_leaves_out_is_named() -> None:
+    model = nn.Linear(2, 2)
+    model.spare = nn.LazyLinear(2)
+
+    with pytest.raises(Untrainable, match=r"spare\.weight, spare\.bias of a lazy layer got no shape"):
+        Trainer(replace(problem(), model=model), SGD, device="cpu")
+
+
+def test_parts_that_were_put_in_eval_mode_stay_in_it() -> None:
+    built = problem()
+    frozen: nn.BatchNorm1d = built.model[1]  # type: ignore[index,assignment]
+    frozen.eval()
+    trainer = Trainer(built, SGD, device="cpu")
+
+    losses(trainer, 3)
+    trainer.evaluate()
+    losses(trainer, 3)
+
+    assert frozen.num_batches_tracked == 0
+    assert [module.training for module in built.model.modules()] == [True, True, False, True, True]
+
+
+def test_a_model_that_comes_in_eval_mode_is_trained_in_training_mode() -> None:
+    built = problem()
+
+    Trainer(replace(built, model=built.model.eval()), SGD, device="cpu")
+
+    assert all(module.training for module in built.model.modules())
+
+
+def test_what_the_loss_ignores_weighs_nothing_in_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = TARGETS.clone()
+    targets[3:10], targets[20:] = -100, -100
+    built = replace(problem(), held_out=(INPUTS, targets))
+    whole = Trainer(built, SGD, device="cpu").evaluate()
+
+    monkeypatch.setattr(training, "HELD_OUT_CHUNK", 10)
+    in_chunks = Trainer(built, SGD, device="cpu").evaluate()
+
+    assert in_chunks == pytest.approx(whole)
+
+
+def test_a_held_out_set_without_a_target_that_counts_is_refused() -> None:
+    built = replace(problem(), held_out=(INPUTS, torch.full_like(TARGETS, -100)))
+
+    with pytest.raises(Untrainable, match="no target that the loss counts"):
+        Trainer(built, SGD, device="cpu")
+
+
+def test_sparse_inputs_are_staged_and_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "HELD_OUT_CHUNK", 10)
+    weights = nn.ParameterList([torch.zeros(2, 2)])
+
+    class Product(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = weights
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.sparse.mm(inputs, self.weights[0])
+
+    sparse = INPUTS.to_sparse()
+    batches = StagedBatches(sparse, TARGETS, batch_size=8, seed=0)
+    trainer = Trainer(
+        replace(problem(), model=Product(), batches=batches, held_out=(sparse, TARGETS)), SGD, device="cpu"
+    )
+
+    losses(trainer)
+
+    assert trainer.evaluate()[0] < 0.69
 
 
 def test_seeding_leaves_the_global_generator_as_it_was() -> None:

@@ -72,6 +72,38 @@ def test_whole_cycles_in_epochs_are_no_rounding_though_their_steps_are() -> None
     assert planned.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("budget", "step_size", "num_steps"),
+    [
+        ({}, 20, 160),
+        ({"num_steps": 400}, 20, 400),
+        ({"num_epochs": 30}, 15, 30),
+        ({"num_epochs": 4}, 2, 4),
+        ({"num_epochs": 100}, 20, 120),
+        ({"step_size_epochs": 3.0}, 3, 24),
+    ],
+)
+def test_an_epoch_of_a_step_gives_half_a_cycle_some_steps_as_the_budget_allows(
+    budget: dict[str, Any], step_size: int, num_steps: int
+) -> None:
+    found = {"base_lr": 0.02, "max_lr": 0.08, "step_size": 20, "steps_per_epoch": 1}
+    for schedule, bounds in ((TRIANGULAR, None), ({"policy": "triangular"}, found)):
+        planned = plan(schedule, steps_per_epoch=1, bounds=bounds, **budget)
+
+        assert (planned.step_size, planned.num_steps) == (step_size, num_steps)
+        assert any("2 epochs are only 2 steps" in one for one in planned.warnings) == (step_size >= 15)
+        assert any("rounded" in one for one in planned.warnings) == (num_steps == 120)
+
+
+def test_without_a_known_epoch_half_a_cycle_is_the_default_and_epochs_are_refused() -> None:
+    asked = TrainingConfig(schedule=TRIANGULAR, num_cycles=1)
+
+    assert plan_training(asked, steps_per_epoch=None).step_size == 2000
+    for said in ({"num_epochs": 3.0}, {"step_size_epochs": 1.0}):
+        with pytest.raises(BudgetRefused, match="no known length: say it in steps or cycles"):
+            plan_training(TrainingConfig(schedule=TRIANGULAR, **said), steps_per_epoch=None)
+
+
 def test_more_steps_than_a_job_may_take_are_refused() -> None:
     with pytest.raises(BudgetRefused, match="more than the 100 steps"):
         plan_training(TrainingConfig(schedule=TRIANGULAR), steps_per_epoch=10, max_steps=100)

@@ -216,8 +216,9 @@ def test_a_batch_larger_than_the_data_is_an_epoch_a_step_and_is_warned_of(
 
     assert job.result is not None
     assert job.result["steps_per_epoch"] == 1
-    assert job.result["step_size"] == 2
+    assert job.result["step_size"] == 20
     assert "60000 is more than the 1500" in "".join(job.result["warnings"])
+    assert "2 epochs are only 2 steps, so step_size is 20" in "".join(job.result["warnings"])
 
 
 def trained(database: Database, job_id: str) -> list[StoredSweep]:

@@ -1,0 +1,63 @@
+"""Tensors as a model takes and gives them: alone, or several in tuples, lists and mappings, nested as one likes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def moved(value: Any, device: str) -> Any:
+    """Everything on the device."""
+    if hasattr(value, "to"):  # a tensor, or what holds some and knows how, as a PackedSequence does
+        return value.to(device)
+    return _rebuilt(value, lambda one: moved(one, device))
+
+
+def gathered(value: Any, indices: Tensor) -> Any:
+    """These examples, out of every tensor."""
+    if isinstance(value, Tensor):
+        return value.index_select(0, indices)
+    return _rebuilt(value, lambda one: gathered(one, indices))
+
+
+def sliced(value: Any, start: int, stop: int) -> Any:
+    """The examples from `start` up to `stop`, out of every tensor."""
+    if isinstance(value, Tensor):
+        if value.layout == torch.strided:
+            return value[start:stop]
+        return value.index_select(0, torch.arange(start, min(stop, len(value)), device=value.device))
+    return _rebuilt(value, lambda one: sliced(one, start, stop))
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """All of them, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping | tuple | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from tensors(one)
+
+
+def num_examples(value: Any) -> int:
+    """The length of the first dimension of its tensors."""
+    return len(next(tensors(value)))
+
+
+def content(tensor: Tensor) -> bytes:
+    """Its numbers byte for byte, whatever dtype and layout they have."""
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_sparse_coo().coalesce()
+        return content(tensor.indices()) + content(tensor.values())
+    plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous()
+    return plain.flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _rebuilt(value: Any, do: Callable[[Any], Any]) -> Any:
+    """The same tuple, list or mapping with `do` of what it holds; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {name: do(one) for name, one in value.items()}
+    if isinstance(value, tuple | list):
+        each = [do(one) for one in value]
+        return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
+    return value
