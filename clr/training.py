@@ -205,14 +205,20 @@ def _torch_groups(
 
 
 def endless(batches: Iterable[Item]) -> Iterator[Item]:
-    """Begin again whenever the batches end. Raises ValueError where there are none."""
+    """Begin again whenever the batches end. Raises ValueError where there are none, or none a second time."""
+    begun = False
     while True:
         empty = True
         for batch in batches:
             empty = False
             yield batch
+        if empty and begun:
+            raise ValueError("the batches ended and cannot begin anew: hand over the loader, not an iterator")
         if empty:
-            raise ValueError("the batches are empty")
+            raise ValueError(
+                "the batches are empty; a DataLoader with drop_last has none where a batch is larger than the data"
+            )
+        begun = True
 
 
 def _moved(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
