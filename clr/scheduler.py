@@ -115,7 +115,9 @@ def _parsed(schedule: Any) -> Any:
     if isinstance(schedule, Mapping):
         return parse_schedule(dict(schedule))
     if not callable(schedule):
-        raise ValueError(f"a schedule is what parse_schedule answers, or the dict that it takes; got {schedule!r}")
+        raise ValueError(
+            f"a schedule is what parse_schedule answers, or the dict that it takes; got {schedule!r}"
+        )
     return schedule
 
 
@@ -178,7 +180,9 @@ class LambdaOf:
         return lr / self.initial_lr
 
 
-def as_lambda_lr(schedule: Schedule | Mapping[str, Any], *, initial_lr: float = 1.0) -> Callable[[int], float]:
+def as_lambda_lr(
+    schedule: Schedule | Mapping[str, Any], *, initial_lr: float = 1.0
+) -> Callable[[int], float]:
     """`LambdaLR(optimizer, as_lambda_lr(schedule))` for an optimizer made with lr=1.0.
 
     initial_lr: the lr that the optimizer was made with, if another (> 0).

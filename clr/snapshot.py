@@ -194,28 +194,28 @@ def bystanders(optimizers: list[Any], model: nn.Module) -> list[Any]:
 
     Schedulers and wrappers that hold one of these optimizers, GradScalers, and averages of this model.
     """
-    kinds: dict[type, bool] = {}
-    ours = {id(one) for one in optimizers}
-    shapes = _shapes(model)
-    found = []
-    for value in gc.get_objects():
-        kind = type(value)
-        if kind not in kinds:
-            kinds[kind] = _may_stand_by(kind)
-        if kinds[kind] and (
+    ours, shapes = {id(one) for one in optimizers}, _shapes(model)
+    kinds = _Kinds()
+    return [
+        value
+        for value in gc.get_objects()
+        if kinds[type(value)]
+        and (
             isinstance(value, torch.amp.GradScaler)
             or (isinstance(value, AveragedModel) and _shapes(value) == shapes)
             or any(id(one) in ours for one in getattr(value, "__dict__", {}).values())
-        ):
-            found.append(value)
-    return found
+        )
+    ]
 
 
-def _may_stand_by(kind: type) -> bool:
-    if issubclass(kind, LRScheduler | Scheduler | torch.amp.GradScaler | AveragedModel):
-        return True
-    saved = all(hasattr(kind, name) for name in ("state_dict", "load_state_dict", "step"))
-    return saved and not issubclass(kind, nn.Module)
+class _Kinds(dict[type, bool]):
+    """Whether objects of a type may stand by; each is asked once, as there are hundreds of thousands of objects."""
+
+    def __missing__(self, kind: type) -> bool:
+        saved = all(hasattr(kind, name) for name in ("state_dict", "load_state_dict", "step"))
+        known = issubclass(kind, LRScheduler | Scheduler | torch.amp.GradScaler | AveragedModel)
+        self[kind] = known or (saved and not issubclass(kind, nn.Module))
+        return self[kind]
 
 
 def _shapes(model: nn.Module) -> list[torch.Size]:
