@@ -13,7 +13,6 @@ from torch import nn
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
 from clr.leaks import FirstLosses, fingerprint
-from clr.optimizers import momentum_of
 from clr.planning import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
 from clr.rates import Rates, is_optimizer, with_inner
@@ -78,10 +77,12 @@ class LRFinder:
         self._epoch, self._taken = 0, 0  # batches: of the loader, and trained on
         self.sweeps, self._begun, self._over = [], False, True
         self._first_losses = FirstLosses()
-        self._rates = Rates(self._optimizer)
+        beside = bystanders(with_inner(self._optimizer), self._model)
+        cycled = any(getattr(one, "cycle_momentum", False) for one in beside)
+        self._rates = Rates(self._optimizer, momentum_cycled=cycled)
         self._warnings = [RATES_DIFFER] if self._rates.differ else []
         try:
-            self._before = self._snapshot()
+            self._before = self._snapshot(beside)
         except BaseException:
             self._rates.release()
             raise
@@ -185,7 +186,7 @@ class LRFinder:
             sweeps,
             steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
             optimizer=type(self._optimizer).__name__,
-            momentum=momentum_of(self._optimizer.param_groups[0]),
+            momentum=self._rates.momentum,
             warnings=warnings,
         )
 
@@ -207,11 +208,9 @@ class LRFinder:
         )
         return [shorter], [f"the loop ended after {taken} of the {plan.num_steps} steps of its first sweep"]
 
-    def _snapshot(self) -> Snapshot:
-        """The optimizer's first, so that it is restored first; schedulers and the like that only the loop knows too."""
-        before = Snapshot(self._optimizer)
-        for one in bystanders(with_inner(self._optimizer), self._model):
-            before.add(one)
+    def _snapshot(self, beside: list[Any]) -> Snapshot:
+        """The optimizer's first, so that it is restored first. beside: schedulers and the like that the loop knows."""
+        before = Snapshot(self._optimizer, *beside)
         before.add(self._scaler, whole=True)
         before.add(self._model)
         for one in self._also:

@@ -13,17 +13,22 @@ from clr.scheduler import set_lr, set_momentum
 class Rates:
     """The rates of an optimizer, and of those inside it, as SAM and Lookahead have one; momentum stays as it is.
 
+    momentum_cycled: a scheduler has set it already; then the one that the optimizer was made with is used, if any.
+
     Raises ValueError for a group without a rate to set. `release` must be called at the end.
     """
 
-    def __init__(self, optimizer: Any) -> None:
+    def __init__(self, optimizer: Any, *, momentum_cycled: bool = False) -> None:
         self._optimizer = optimizer
         self._at_first = list(optimizer.param_groups)
         optimizers = with_inner(optimizer)
-        groups = {id(group): group for one in optimizers for group in one.param_groups}
-        if any(group.get("lr") is None for group in groups.values()):
+        owned = {id(group): (group, one) for one in optimizers for group in one.param_groups}
+        if any(group.get("lr") is None for group, _ in owned.values()):
             raise ValueError("a param group has no lr: an optimizer that sets its own rate cannot be swept")
-        self._groups = [(group, momentum_of(group)) for group in groups.values()]
+        self._groups = [
+            (group, (momentum_cycled and momentum_of(getattr(one, "defaults", {}))) or momentum_of(group))
+            for group, one in owned.values()
+        ]
         self._planned: float | None = None
         self._moved, self._updates = False, 0
         self._handles = [
@@ -31,6 +36,11 @@ class Rates:
             for one in optimizers
             if hasattr(one, "_optimizer_step_pre_hooks")
         ]
+
+    @property
+    def momentum(self) -> float:
+        """That of the first group, or its first beta; 0 without."""
+        return self._groups[0][1]
 
     @property
     def differ(self) -> bool:
@@ -45,7 +55,8 @@ class Rates:
         if self._moved:
             warnings.append(
                 "something in the loop, a scheduler perhaps, set a rate or a momentum of its own; each update had the "
-                "test's all the same. Leave it out of the loop: torch's are put back, others need `also`"
+                f"planned rate and a momentum of {self.momentum:g} all the same. Leave it out of the loop, or hand it "
+                "over with `also` if it is not one of torch's"
             )
         if self._handles and not self._updates:
             warnings.append("this optimizer was never stepped: hand over the one that the loop steps")
@@ -54,8 +65,10 @@ class Rates:
     def set(self, lr: float) -> None:
         """Have the next update use this rate, times each group's `lr_scale`."""
         self._planned = lr
-        for group, _ in self._groups:
+        for group, momentum in self._groups:
             set_lr(group, lr)
+            if momentum_of(group) != momentum:
+                set_momentum(group, momentum)
 
     def hold(self) -> bool:
         """Put back what was set; whether anything had moved. Raises ValueError where groups came or went."""

@@ -73,6 +73,11 @@ class Scheduler:
         """The rate of each group as it stands: the next update uses it."""
         return [group["lr"] for group in self._optimizer.param_groups]
 
+    @property
+    def cycle_momentum(self) -> bool:
+        """Whether it sets momentum too; torch's schedulers call it so."""
+        return self._momentum is not None
+
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, as JSON could hold it."""
         return {
@@ -92,7 +97,7 @@ class Scheduler:
         momentum = state["momentum"] and tuple(state["momentum"])
         _check(self._optimizer, schedules, momentum)
         self._next, self._schedules, self._momentum = state["step"], schedules, momentum
-        self._for_all = state.get("for_all", False)
+        self._for_all = state.get("for_all", False)  # not in states of old
         self._apply()
 
     def _fit(self) -> None:

@@ -9,6 +9,7 @@ import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
+from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -151,7 +152,7 @@ def _keep_object(value: Any) -> tuple[list[Restore], list[tuple[Any, bool]]]:
     parts = [keep_mapping(attributes)]
     if isinstance(value, torch.jit.ScriptModule):  # its tensors and its mode lie in C++
         inside += _plain([*value.parameters(), *value.buffers(), *value.modules()])
-        parts.append(lambda training=value.training: value.train(training))  # type: ignore[misc]
+        parts.append(partial(value.train, value.training))
     return parts, inside
 
 

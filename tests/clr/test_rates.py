@@ -66,7 +66,9 @@ def undisturbed() -> LRFinder:
 
 
 def state_of(scheduler: Any) -> Any:
-    return copy.deepcopy({name: one for name, one in vars(scheduler).items() if "optimizer" not in name})
+    inner = [state_of(one) for one in getattr(scheduler, "_schedulers", [])]
+    left_out = ("optimizer", "_schedulers")
+    return inner, copy.deepcopy({name: one for name, one in vars(scheduler).items() if name not in left_out})
 
 
 SCHEDULERS: dict[str, Callable[[Any], LRScheduler]] = {
