@@ -7,7 +7,7 @@ Everything here is a pure function of the stored curve.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import fmean, median
 from typing import Any
 
@@ -66,13 +66,14 @@ class Bounds:
 class Inconclusive:
     """No trustworthy bounds: why (a stable code), in a sentence, and what to try next.
 
-    next_experiment: {"message": a sentence, "request": the fields to POST again}.
+    next_experiment: {"message": a sentence, "request": the fields to POST again}. warnings: what may have bent it.
     """
 
     why: str
     message: str
     next_experiment: dict[str, Any]
     candidates: list[Candidate]
+    warnings: list[str] = field(default_factory=list)
     analyzer: str = ANALYZER
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,10 +87,11 @@ def find_bounds(
     steps_per_epoch: float | None = None,
     optimizer: str | None = None,
     momentum: float = 0.0,
+    warnings: Sequence[str] = (),
 ) -> Bounds | Inconclusive:
     """Read the bounds off the best range that was measured, for every seed, and pool them with the scout's.
 
-    optimizer: its class's name. momentum: its momentum or first beta, >= 0.
+    optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
     """
     others = candidates(sweeps)
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
@@ -102,6 +104,7 @@ def find_bounds(
             message=message,
             next_experiment={"message": advice, "request": request},
             candidates=others,
+            warnings=list(warnings),
         )
     found = {sweep.plan.seed: at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns}
     basins = [
@@ -109,8 +112,8 @@ def find_bounds(
         for sweep in sweeps
         if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
     ]
-    warnings = _warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests))
-    return _bounds(chosen, tests, found, basins, steps_per_epoch, warnings, others)
+    told = [*warnings, *_warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests))]
+    return _bounds(chosen, tests, found, basins, steps_per_epoch, told, others)
 
 
 def _bounds(

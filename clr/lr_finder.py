@@ -3,26 +3,25 @@
 The same plans and the same reading as the service's (clr/planning.py, clr/bounds.py); only the loop is yours.
 """
 
-import copy
-import random
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
-from clr.optimizers import momentum_of
-from clr.planning import RangeTestConfig, next_sweep
+from clr.leaks import FirstLosses, fingerprint
+from clr.planning import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
-from clr.scheduler import set_lr
+from clr.rates import Rates, is_optimizer, with_inner
+from clr.snapshot import Snapshot, bystanders, generators_in
 from clr.training import endless
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")
+RATES_DIFFER = "the groups' rates differ, and all are swept alike; give them lr_scale"
 MOST_BATCHES_A_STEP = 10_000  # more without a `step` is a loop that forgot it
 
 
@@ -40,11 +39,15 @@ class LRFinder:
 
     evaluate: answers (held-out loss, accuracy in [0, 1] or None), called now and then in eval mode without
     gradients; without it the training loss decides. scaler: a GradScaler that the loop uses. config: as a
-    request to the service; `effort="quick"` is one sweep of 200 steps. A param group's `lr_scale` (default 1)
-    multiplies the rate. When the `with` block is left, also by an exception, the model (weights, buffers, gradients,
-    modes), optimizer, scaler and random generators (torch's on every device, numpy's, Python's, the loader's)
-    are bit for bit as they were; only what lives in a loader's persistent workers is out of reach. `sweeps` holds
-    what was measured, `current` the sweep in progress.
+    request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps. A param group's `lr_scale`
+    (default 1) multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
+    tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
+    begins, to reset what lives in the loop's own variables.
+
+    At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
+    optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
+    generators (docs/learning-rates.md has the list, and what is out of reach). `sweeps` holds what was measured,
+    `current` the sweep in progress. Raises ValueError for what cannot be tested, before anything is trained.
     """
 
     def __init__(
@@ -54,205 +57,225 @@ class LRFinder:
         *,
         evaluate: Evaluate | None = None,
         scaler: Any = None,
-        config: RangeTestConfig | None = None,
+        config: RangeTestConfig | Mapping[str, Any] | None = None,
+        also: Sequence[Any] = (),
+        on_sweep: Callable[[], object] | None = None,
     ) -> None:
-        self._model, self._optimizer, self._scaler = model, optimizer, scaler
-        self._evaluate = evaluate
-        self._config = config or RangeTestConfig()
+        _check(model, optimizer)
+        self._model, self._optimizer = model, optimizer
+        self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
+        self._evaluate, self._on_sweep = evaluate, on_sweep
+        self._config = _parsed(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
-        self._before: _Snapshot | None = None
+        self._before: Snapshot | None = None
+        self.sweeps: list[Sweep] = []
+        self.current: Sweep
+        self._begun, self._over = False, True
 
     def __enter__(self) -> Self:
-        self._before = _Snapshot(self._model, self._optimizer, self._scaler)
         self._epoch, self._taken = 0, 0  # batches: of the loader, and trained on
-        self.sweeps: list[Sweep] = []
-        self._over = True
+        self.sweeps, self._begun, self._over = [], False, True
+        self._first_losses = FirstLosses()
+        beside = bystanders(with_inner(self._optimizer), self._model)
+        cycled = any(getattr(one, "cycle_momentum", False) for one in beside)
+        self._rates = Rates(self._optimizer, momentum_cycled=cycled)
+        self._warnings = [RATES_DIFFER] if self._rates.differ else []
+        try:
+            self._before = self._snapshot(beside)
+        except BaseException:
+            self._rates.release()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is not None:
-            self._before.restore()
+        before, self._before, self._over = self._before, None, True
+        if before is not None:
+            try:
+                before.restore()
+            finally:
+                self._rates.release()
 
     def batches(self, loader: Iterable[Item]) -> Iterator[Item]:
         """The loader's batches, begun again at its end, until the test has measured enough.
 
-        Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches.
+        Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
         """
         if self._before is None:
             raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
-        self._before.watch(_generators_of(loader))
-        self._epoch = len(loader) if isinstance(loader, Sized) else 0
+        _check_loader(loader)
+        for generator in generators_in(loader):
+            self._before.add(generator)
+        self._epoch = _length(loader)
+        if getattr(loader, "persistent_workers", False):
+            self._warnings.append(
+                "what the loader's persistent workers hold is out of reach: it was not restored"
+            )
         while (plan := next_sweep(self._config, self.sweeps)) is not None:
             self._before.restore()
             self._before.seed(plan.seed)
-            self._begin(Sweep(plan))
-            following, waited = endless(loader), 0
-            while not self._over:
-                measured = len(self.current.points)
-                self._taken += 1
-                yield next(following)
-                waited = waited + 1 if len(self.current.points) == measured else 0
-                if waited > MOST_BATCHES_A_STEP:
-                    raise RuntimeError("call finder.step(loss) after each optimizer.step()")
+            if self._on_sweep is not None:
+                self._on_sweep()
+            yield from self._swept(Sweep(plan), endless(loader))
+
+    def _swept(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
+        self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
+        self._rates.set(sweep.plan.lr(0))
+        waited = 0
+        while not self._over:
+            measured = len(sweep.points)
+            batch = next(batches)
+            if not measured and not waited:
+                self._first_batch = fingerprint(batch)
+            self._taken += 1
+            self._rates.hold()
+            yield batch
+            waited = waited + 1 if len(sweep.points) == measured else 0
+            if waited > MOST_BATCHES_A_STEP:
+                raise RuntimeError("call finder.step(loss) after each optimizer.step()")
 
     def step(self, loss: Any) -> None:
         """Take the loss of the batch that was just trained on (before its update), and set the next rate.
 
-        Once per optimizer step, not per accumulated micro-batch.
+        Once per optimizer step, not per accumulated micro-batch. Raises ValueError for what is no single number, and
+        where param groups came or went since the test began.
         """
         if self._over:
             raise RuntimeError("this sweep is over: step once per batch of `finder.batches(loader)`, at most")
         plan, step = self.current.plan, len(self.current.points)
         lr, last = plan.lr(step), step == plan.num_steps - 1
-        value = float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+        value = _number(loss)
+        self._rates.check()
+        if step == 0:
+            self._first_losses.seen(plan.seed, value, self._first_batch)
         self.current.add(Point(step, lr, value))
         diverged = self._divergence.seen(value)
         due = last or (step + 1) % plan.eval_every == 0
         if self._evaluate is not None and due and not diverged:
-            self.current.add(HeldOut(step, lr, *self._look(self._evaluate)))
+            self.current.add(HeldOut.answered(step, lr, self._look(self._evaluate)))
         self._over = diverged or last
         if self._over:
             self.sweeps.append(self.current)
         else:
-            self._set(plan.lr(step + 1))
+            self._rates.set(plan.lr(step + 1))
 
     def bounds(self) -> Bounds | Inconclusive:
-        """The recommendation, or why there is none."""
-        steps = sum(len(sweep.points) for sweep in self.sweeps)
+        """The recommendation, or why there is none; of a loop that was left early what its sweeps up to there tell.
+
+        Raises RuntimeError where no loop has begun.
+        """
+        if not self._begun:
+            raise RuntimeError(
+                "nothing was measured yet: first train over `finder.batches(loader)` in the `with` block"
+            )
+        sweeps, early = self._readable()
+        warnings = [*self._warnings, *self._rates.warnings, *self._first_losses.warnings, *early]
+        if not sweeps:
+            return Inconclusive(
+                why="too_few_points",
+                message=f"the loop ended before its first sweep did, after {len(self.current.points)} of its "
+                f"{self.current.plan.num_steps} steps",
+                next_experiment={"message": "train until `finder.batches(loader)` ends", "request": {}},
+                candidates=[],
+                warnings=warnings,
+            )
+        steps = sum(len(sweep.points) for sweep in sweeps)
         return find_bounds(
-            self.sweeps,
+            sweeps,
             steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
             optimizer=type(self._optimizer).__name__,
-            momentum=momentum_of(self._optimizer.param_groups[0]),
+            momentum=self._rates.momentum,
+            warnings=warnings,
         )
 
-    def _begin(self, sweep: Sweep) -> None:
-        self.current, self._divergence, self._over = sweep, Divergence(), False
-        self._set(sweep.plan.lr(0))
+    def _readable(self) -> tuple[list[Sweep], list[str]]:
+        """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""
+        if self.sweeps:
+            if next_sweep(self._config, self.sweeps) is None:
+                return self.sweeps, []
+            return self.sweeps, [
+                f"the loop ended before the test did: {len(self.sweeps)} of its sweeps were read"
+            ]
+        plan, taken = self.current.plan, len(self.current.points)
+        if taken < FEWEST_STEPS:
+            return [], []
+        shorter = Sweep(
+            replace(plan, num_steps=taken, end_lr=plan.lr(taken - 1)),
+            self.current.points,
+            self.current.held_out,
+        )
+        return [shorter], [f"the loop ended after {taken} of the {plan.num_steps} steps of its first sweep"]
 
-    def _set(self, lr: float) -> None:
-        for group in self._optimizer.param_groups:
-            set_lr(group, lr)
+    def _snapshot(self, beside: list[Any]) -> Snapshot:
+        """The optimizer's first, so that it is restored first. beside: schedulers and the like that the loop knows."""
+        before = Snapshot(self._optimizer, *beside)
+        before.add(self._scaler, whole=True)
+        before.add(self._model)
+        for one in self._also:
+            before.hand_over(one)
+        return before
 
-    def _look(self, evaluate: Evaluate) -> tuple[float, float | None]:
-        modes, generators = _modes(self._model), _generators()
+    def _look(self, evaluate: Evaluate) -> Any:
+        """What `evaluate` answers; it leaves no trace in modes, buffers, hidden states and generators."""
+        before = Snapshot(self._model, without=(nn.Parameter, torch.optim.Optimizer))
         self._model.eval()
         with torch.no_grad():
-            loss, accuracy = evaluate()
-        _set_modes(modes)
-        _set_generators(generators)
-        return float(loss), None if accuracy is None else float(accuracy)
+            answer = evaluate()
+        before.restore()
+        return answer
 
 
-class _Snapshot:
-    """Everything that a training loop changes; may be restored many times.
-
-    Raises ValueError for a model whose lazy parameters have no shape yet.
-    """
-
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, scaler: Any) -> None:
-        self._optimizer, self._scaler = optimizer, scaler
-        parameters = {
-            *model.parameters(),
-            *(one for group in optimizer.param_groups for one in group["params"]),
-        }
-        if any(map(is_lazy, parameters)):
-            raise ValueError("the model has lazy parameters without a shape: run one batch through it first")
-        self._parameters = [
-            (one, one.detach().clone(), one.requires_grad, None if one.grad is None else one.grad.clone())
-            for one in parameters
-        ]
-        self._buffers = [
-            (module, name, buffer, copy.deepcopy(buffer))
-            for module in model.modules()
-            for name, buffer in module._buffers.items()
-        ]
-        self._modes = _modes(model)
-        self._groups = [
-            {name: (held, None if name == "params" else copy.deepcopy(held)) for name, held in group.items()}
-            for group in optimizer.param_groups
-        ]
-        self._state = {parameter: copy.deepcopy(state) for parameter, state in optimizer.state.items()}
-        self._scaler_attributes = copy.deepcopy(vars(scaler)) if scaler is not None else {}
-        self._generators = _generators()
-        self._watched: dict[torch.Generator, torch.Tensor] = {}
-
-    def watch(self, generators: Iterable[torch.Generator]) -> None:
-        """Restore these as well."""
-        for generator in generators:
-            self._watched.setdefault(generator, generator.get_state())
-
-    def seed(self, seed: int) -> None:
-        """Have every generator of torch's draw by this seed."""
-        torch.manual_seed(seed)
-        for generator in self._watched:
-            generator.manual_seed(seed)
-
-    def restore(self) -> None:
-        """Bring everything back."""
-        with torch.no_grad():
-            for parameter, value, requires_grad, gradient in self._parameters:
-                parameter.copy_(value)
-                parameter.requires_grad_(requires_grad)
-                parameter.grad = None if gradient is None else gradient.clone()
-            for module, name, buffer, value in self._buffers:
-                module._buffers[name] = buffer
-                if buffer is not None and value is not None:
-                    buffer.copy_(value)
-        _set_modes(self._modes)
-        self._restore_optimizer()
-        if self._scaler is not None:
-            vars(self._scaler).update(copy.deepcopy(self._scaler_attributes))
-        _set_generators(self._generators)
-        for generator, state in self._watched.items():
-            generator.set_state(state)
-
-    def _restore_optimizer(self) -> None:
-        """In place: load_state_dict would cast the state to its parameter's dtype, and part with tensor rates."""
-        self._optimizer.state.clear()
-        for parameter, state in self._state.items():
-            self._optimizer.state[parameter] = copy.deepcopy(state)
-        for group, before in zip(self._optimizer.param_groups, self._groups, strict=True):
-            for name in group.keys() - before.keys():
-                del group[name]
-            for name, (held, value) in before.items():
-                tensor = isinstance(held, torch.Tensor)
-                group[name] = (
-                    held.copy_(value) if tensor else held if name == "params" else copy.deepcopy(value)
-                )
+def _check(model: Any, optimizer: Any) -> None:
+    if isinstance(optimizer, nn.Module) and not isinstance(model, nn.Module):
+        raise ValueError("the model comes first: LRFinder(model, optimizer)")
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"model must be a torch.nn.Module, got {model!r}; several go together as nn.ModuleList([...])"
+        )
+    if not is_optimizer(optimizer):
+        raise ValueError(
+            f"optimizer must be one of torch's, or step its param_groups as they do; got {optimizer!r}"
+        )
 
 
-def _generators_of(loader: Any) -> list[torch.Generator]:
-    """Those that a loader and its samplers draw from; clr's `StagedBatches` has one too."""
-    inner = (
-        getattr(getattr(loader, "batch_sampler", None), "sampler", None),
-        getattr(loader, "sampler", None),
-    )
-    found = (getattr(one, "generator", None) for one in (loader, *inner))
-    return [one for one in found if isinstance(one, torch.Generator)]
+def _parsed(config: RangeTestConfig | Mapping[str, Any] | None) -> RangeTestConfig:
+    if config is None or isinstance(config, RangeTestConfig):
+        return config or RangeTestConfig()
+    names = [field.name for field in fields(RangeTestConfig)]
+    if not isinstance(config, Mapping):
+        raise ValueError(f"config must be a RangeTestConfig, or a dict of its fields; got {config!r}")
+    if unknown := [name for name in config if name not in names]:
+        raise ValueError(f"config has no {', '.join(map(repr, unknown))}; it has {', '.join(names)}")
+    try:
+        return RangeTestConfig(**config)
+    except TypeError as error:
+        raise ValueError(f"config holds a value of the wrong type: {error}") from error
 
 
-def _modes(model: nn.Module) -> list[tuple[nn.Module, bool]]:
-    return [(module, module.training) for module in model.modules()]
+def _check_loader(loader: Any) -> None:
+    if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
+        raise ValueError(f"hand over a loader, something that gives batches; got {loader!r}")
+    if isinstance(loader, Iterator) and iter(loader) is loader:
+        raise ValueError("hand over the loader, not an iterator: a test begins it anew")
 
 
-def _set_modes(modes: list[tuple[nn.Module, bool]]) -> None:
-    for module, training in modes:
-        module.training = training
+def _length(loader: Any) -> int:
+    """In batches; 0 where it is unknown, as every DataLoader has a `len` that a stream does not bear."""
+    try:
+        return len(loader)
+    except (TypeError, NotImplementedError, AttributeError):
+        return 0
 
 
-def _generators() -> tuple[Any, ...]:
-    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return torch.get_rng_state(), on_gpus, np.random.get_state(), random.getstate()
-
-
-def _set_generators(states: tuple[Any, ...]) -> None:
-    on_cpu, on_gpus, numpys, pythons = states
-    torch.set_rng_state(on_cpu)
-    if on_gpus:
-        torch.cuda.set_rng_state_all(on_gpus)
-    np.random.set_state(numpys)
-    random.setstate(pythons)
+def _number(loss: Any) -> float:
+    try:
+        return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+    except (TypeError, ValueError, RuntimeError):
+        shown = (
+            f"a tensor of shape {tuple(loss.shape)}"
+            if isinstance(loss, torch.Tensor)
+            else type(loss).__name__
+        )
+        raise ValueError(f"step takes the batch's loss, a single number; got {shown}") from None

@@ -15,6 +15,7 @@ Phase = Literal["scout", "test"]
 Effort = Literal["quick", "standard", "thorough"]
 
 Plan = TypeVar("Plan")
+ROUNDING = 1e-6  # of a mean of float32
 
 SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
 
@@ -36,6 +37,28 @@ class HeldOut:
     lr: float
     loss: float
     accuracy: float | None
+
+    @classmethod
+    def answered(cls, step: int, lr: float, answer: Any) -> Self:
+        """What `evaluate` answered. Raises ValueError unless it is (loss, accuracy in [0, 1] or None).
+
+        A loss that is not finite excuses an accuracy of NaN: the model has gone.
+        """
+        try:
+            loss, accuracy = answer
+            loss, accuracy = float(loss), None if accuracy is None else float(accuracy)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                "evaluate must answer two numbers, (loss, accuracy), or (loss, None) where there are no classes; "
+                f"got {answer!r}"
+            ) from None
+        gone = not math.isfinite(loss) and accuracy is not None and math.isnan(accuracy)
+        if accuracy is not None and not gone and not -ROUNDING <= accuracy <= 1 + ROUNDING:
+            raise ValueError(
+                f"accuracy must lie in [0, 1], got {accuracy:g}: evaluate answers the share that is right, not "
+                "percent; any other measure belongs into the loss"
+            )
+        return cls(step, lr, loss, accuracy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,4 +191,4 @@ def run_sweep(
                 return
         unread.clear()
         if evaluating and evaluate is not None:
-            yield HeldOut(index, lr, *evaluate())
+            yield HeldOut.answered(index, lr, evaluate())

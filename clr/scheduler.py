@@ -4,7 +4,7 @@ The rate is set for the step to come, so the first update uses schedule(0) whate
 Nothing here imports torch: an optimizer is whatever has `param_groups`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from clr.policies import Schedule, parse_schedule
@@ -19,22 +19,27 @@ class Optimizer(Protocol):
 class Scheduler:
     """Sets each param group's lr, and its momentum where asked; call `step` once after each optimizer step.
 
-    schedule: one for all groups, where a group's `lr_scale` (default 1) multiplies the rate; or one per group.
-    momentum: (lowest, highest), cycled opposite to lr: highest while lr is at or below base_lr, lowest at
-    max_lr. It is `momentum` of SGD and RMSprop, beta1 of the Adam family; never touched when None.
-    Raises ValueError where the schedules do not fit the groups or there is no momentum to cycle.
+    schedule: one for all groups, also those added later, where a group's `lr_scale` (default 1) multiplies the rate;
+    or one per group. A dict is read by `parse_schedule`. momentum: (lowest, highest), cycled opposite to lr: highest
+    while lr is at or below base_lr, lowest at max_lr. It is `momentum` of SGD and RMSprop, beta1 of the Adam family;
+    never touched when None.
+    Raises ValueError where the schedules do not fit the groups or there is no momentum to cycle; `step` does so too,
+    and sets nothing, once groups were added.
     """
 
     def __init__(
         self,
         optimizer: Optimizer,
-        schedule: Schedule | Sequence[Schedule],
+        schedule: Schedule | Mapping[str, Any] | Sequence[Schedule | Mapping[str, Any]],
         *,
         momentum: tuple[float, float] | None = None,
     ) -> None:
-        groups = len(optimizer.param_groups)
+        if not hasattr(optimizer, "param_groups"):
+            raise ValueError(f"the optimizer comes first: Scheduler(optimizer, schedule); got {optimizer!r}")
         self._optimizer = optimizer
-        self._schedules = list(schedule) if isinstance(schedule, Sequence) else [schedule] * groups
+        self._for_all = not isinstance(schedule, list | tuple)
+        each = schedule if isinstance(schedule, list | tuple) else [schedule] * len(optimizer.param_groups)
+        self._schedules = [_parsed(one) for one in each]
         self._momentum = momentum
         self._next = 0
         _check(optimizer, self._schedules, momentum)
@@ -43,15 +48,18 @@ class Scheduler:
     def step(self) -> None:
         """Set the rates of the next update. Once per optimizer step: not per accumulated micro-batch, and not
         where a GradScaler skipped the step; see `follow`."""
+        self._fit()
         self._next += 1
         self._apply()
 
     def follow(self) -> Any:
         """Have `step` called after every optimizer step that really happens, instead of calling it.
 
-        Returns torch's handle; its `remove()` ends that.
+        Returns torch's handle; its `remove()` ends that. Raises ValueError for an optimizer without torch's hooks.
         """
         optimizer: Any = self._optimizer
+        if not hasattr(optimizer, "register_step_post_hook"):
+            raise ValueError("this optimizer has no hooks to follow: call `step` after each of its steps")
 
         def after_step(*_: Any) -> None:
             if not getattr(
@@ -65,11 +73,17 @@ class Scheduler:
         """The rate of each group as it stands: the next update uses it."""
         return [group["lr"] for group in self._optimizer.param_groups]
 
+    @property
+    def cycle_momentum(self) -> bool:
+        """Whether it sets momentum too; torch's schedulers call it so."""
+        return self._momentum is not None
+
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer, as JSON could hold it."""
         return {
             "step": self._next,
             "schedules": [schedule.model_dump(mode="json") for schedule in self._schedules],
+            "for_all": self._for_all,
             "momentum": self._momentum,
         }
 
@@ -83,7 +97,16 @@ class Scheduler:
         momentum = state["momentum"] and tuple(state["momentum"])
         _check(self._optimizer, schedules, momentum)
         self._next, self._schedules, self._momentum = state["step"], schedules, momentum
+        self._for_all = state.get("for_all", False)  # not in states of old
         self._apply()
+
+    def _fit(self) -> None:
+        """Have the groups that were added since follow the one schedule for all."""
+        groups = len(self._optimizer.param_groups)
+        if groups != len(self._schedules):
+            schedules = self._schedules[:1] * groups if self._for_all else self._schedules
+            _check(self._optimizer, schedules, self._momentum)
+            self._schedules = schedules
 
     def _apply(self) -> None:
         for group, schedule in zip(self._optimizer.param_groups, self._schedules, strict=True):
@@ -91,6 +114,16 @@ class Scheduler:
             set_lr(group, lr)
             if self._momentum is not None:
                 set_momentum(group, opposite(lr, schedule, self._momentum))
+
+
+def _parsed(schedule: Any) -> Any:
+    if isinstance(schedule, Mapping):
+        return parse_schedule(dict(schedule))
+    if not callable(schedule):
+        raise ValueError(
+            f"a schedule is what parse_schedule answers, or the dict that it takes; got {schedule!r}"
+        )
+    return schedule
 
 
 def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[float, float] | None) -> None:
@@ -152,11 +185,13 @@ class LambdaOf:
         return lr / self.initial_lr
 
 
-def as_lambda_lr(schedule: Schedule, *, initial_lr: float = 1.0) -> Callable[[int], float]:
+def as_lambda_lr(
+    schedule: Schedule | Mapping[str, Any], *, initial_lr: float = 1.0
+) -> Callable[[int], float]:
     """`LambdaLR(optimizer, as_lambda_lr(schedule))` for an optimizer made with lr=1.0.
 
     initial_lr: the lr that the optimizer was made with, if another (> 0).
     """
     if not initial_lr > 0:
         raise ValueError(f"initial_lr must be > 0, not {initial_lr}")
-    return LambdaOf(schedule, initial_lr)
+    return LambdaOf(_parsed(schedule), initial_lr)

@@ -278,7 +278,7 @@ def run_training(
                     return
             unread.clear()
             if looking:
-                held_out = HeldOut(index, lr, *evaluate())
+                held_out = HeldOut.answered(index, lr, evaluate())
                 yield held_out
                 if ended:
                     yield CycleEnd(number, held_out)

@@ -1,0 +1,140 @@
+"""The rate that a swept update uses: set on every param group, and put back where the loop sets another.
+
+A scheduler left in the loop would keep the rate where it likes it: what an update really uses is looked at before it.
+"""
+
+import math
+from typing import Any
+
+from clr.optimizers import momentum_of
+from clr.scheduler import set_lr, set_momentum
+
+
+class Rates:
+    """The rates of an optimizer, and of those inside it, as SAM and Lookahead have one; momentum stays as it is.
+
+    momentum_cycled: a scheduler has set it already; then the one that the optimizer was made with is used, if any.
+
+    Raises ValueError for a group without a rate to set. `release` must be called at the end.
+    """
+
+    def __init__(self, optimizer: Any, *, momentum_cycled: bool = False) -> None:
+        self._optimizer = optimizer
+        self._at_first = list(optimizer.param_groups)
+        optimizers = with_inner(optimizer)
+        owned = {id(group): (group, one) for one in optimizers for group in one.param_groups}
+        if any(group.get("lr") is None for group, _ in owned.values()):
+            raise ValueError("a param group has no lr: an optimizer that sets its own rate cannot be swept")
+        self._groups = [
+            (group, (momentum_cycled and momentum_of(getattr(one, "defaults", {}))) or momentum_of(group))
+            for group, one in owned.values()
+        ]
+        self._planned: float | None = None
+        self._moved, self._updates = False, 0
+        self._handles = [
+            one.register_step_pre_hook(self._before_update)
+            for one in optimizers
+            if hasattr(one, "_optimizer_step_pre_hooks")
+        ]
+
+    @property
+    def momentum(self) -> float:
+        """That of the first group, or its first beta; 0 without."""
+        return self._groups[0][1]
+
+    @property
+    def differ(self) -> bool:
+        """Whether the groups have rates of their own that no `lr_scale` speaks of."""
+        plain = [float(group["lr"]) for group, _ in self._groups if "lr_scale" not in group]
+        return any(not math.isclose(lr, plain[0], rel_tol=1e-6) for lr in plain)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the loop did to rates and updates, a sentence each."""
+        warnings = []
+        if self._moved:
+            warnings.append(
+                "something in the loop, a scheduler perhaps, set a rate or a momentum of its own; each update had the "
+                f"planned rate and a momentum of {self.momentum:g} all the same. Leave it out of the loop, or hand it "
+                "over with `also` if it is not one of torch's"
+            )
+        if self._handles and not self._updates:
+            warnings.append("this optimizer was never stepped: hand over the one that the loop steps")
+        return warnings
+
+    def set(self, lr: float) -> None:
+        """Have the next update use this rate, times each group's `lr_scale`."""
+        self._planned = lr
+        for group, momentum in self._groups:
+            set_lr(group, lr)
+            if momentum_of(group) != momentum:
+                set_momentum(group, momentum)
+
+    def hold(self) -> bool:
+        """Put back what was set; whether anything had moved. Raises ValueError where groups came or went."""
+        now = self._optimizer.param_groups
+        if len(now) != len(self._at_first) or any(
+            one is not other for one, other in zip(now, self._at_first, strict=True)
+        ):
+            raise ValueError(
+                "the param groups changed during the test: add or load them before it, or train without it"
+            )
+        if self._planned is None:
+            return False
+        moved = False
+        for group, momentum in self._groups:
+            planned = self._planned * group.get("lr_scale", 1.0)
+            if group["lr"] != planned and not math.isclose(float(group["lr"]), planned, rel_tol=1e-6):
+                set_lr(group, self._planned)
+                moved = True
+            if momentum_of(group) != momentum:
+                set_momentum(group, momentum)
+                moved = True
+        self._moved |= moved
+        return moved
+
+    def check(self) -> None:
+        """As `hold`, after an update. Raises RuntimeError where it may have used another rate, unseen."""
+        if self.hold() and not self._handles:
+            raise RuntimeError(
+                "something in the loop sets the rate, and this optimizer has no hooks to keep the planned one: "
+                "leave the scheduler out of the loop while the test runs"
+            )
+
+    def release(self) -> None:
+        """Look no more."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _before_update(self, *_: Any) -> None:
+        self._updates += 1
+        self.hold()
+
+
+def is_optimizer(value: Any) -> bool:
+    """Whether it is one, or behaves as one: it has groups of parameters, and steps."""
+    return (
+        not isinstance(value, type)
+        and isinstance(getattr(value, "param_groups", None), list)
+        and callable(getattr(value, "step", None))
+    )
+
+
+def with_inner(optimizer: Any) -> list[Any]:
+    """The optimizer and those among its attributes, however deep."""
+    found: dict[int, Any] = {}
+    waiting = [optimizer]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list | tuple):
+            waiting += value
+        elif id(value) not in found and is_optimizer(value):
+            found[id(value)] = value
+            held = [
+                one
+                for name, one in getattr(value, "__dict__", {}).items()
+                if name not in ("param_groups", "state")
+            ]
+            waiting += [one for one in held if not isinstance(one, dict)]
+            waiting += [inner for one in held if isinstance(one, dict) for inner in one.values()]
+    return list(found.values())
