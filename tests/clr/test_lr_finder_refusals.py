@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from clr.bounds import DEFAULT_STEP_SIZE, Bounds, Inconclusive
+from clr.bounds import Bounds, Inconclusive
+from clr.cycles import DEFAULT_STEP_SIZE
 from clr.lr_finder import LRFinder
 from clr.planning import RangeTestConfig
 
