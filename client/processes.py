@@ -51,7 +51,7 @@ class Child:
         *,
         env: Mapping[str, str],
         log: Path,
-        stop_s: float = 2.5,
+        stop_s: float = 2.0,
         needed: bool = False,
     ) -> None:
         self.name = name
