@@ -98,7 +98,8 @@ class EmbeddedService:
     def _broker(self, port: int) -> Child:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
-        return Child("broker", command, env=dict(os.environ), log=self.logs / "broker.log", needed=True)
+        log = self.logs / "broker.log"
+        return Child("broker", command, env=dict(os.environ), log=log, stop_s=0.5, needed=True)
 
     def _prepare(self, env: dict[str, str]) -> None:
         """Migrate the database; where nobody else can use it, what a killed service left running is let go."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+LOG_BYTES = 10_000_000  # a larger log is put aside when its process is started
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
@@ -50,7 +51,7 @@ class Child:
         *,
         env: Mapping[str, str],
         log: Path,
-        stop_s: float = 2.5,
+        stop_s: float = 2.0,
         needed: bool = False,
     ) -> None:
         self.name = name
@@ -61,7 +62,9 @@ class Child:
         self.started_at = self._killed_at = 0.0  # monotonic
 
     def start(self) -> None:
-        """Start the process; its output is appended to the log."""
+        """Start the process; its output is appended to the log, one that grew large becomes `NAME.log.1`."""
+        if self.log.is_file() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(f"{self.log}.1")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,

@@ -16,7 +16,7 @@ from worker.watcher import Watcher, kill
 
 log = logging.getLogger(__name__)
 
-DEADLINE_S = 1.5  # `serve` kills a worker that needs longer (client/embedded.py)
+DEADLINE_S = 1.2  # `serve` kills a worker that needs longer (client/embedded.py)
 LOOK_S = 0.05
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.processes import Backoff, Child, Supervisor, describe_exit
+from client.processes import LOG_BYTES, Backoff, Child, Supervisor, describe_exit
 from tests.machine import patience
 
 SLEEP = "while :; do sleep 0.02; done"
@@ -139,6 +139,19 @@ signal.pause()
         process.kill()
 
     assert eventually(lambda: not is_running(pid))
+
+
+def test_a_log_that_grew_large_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    child = shell("api", "echo new", folder=tmp_path)
+    for size, kept in ((LOG_BYTES, False), (LOG_BYTES + 1, True)):
+        with child.log.open("wb") as log:
+            log.truncate(size)
+
+        child.start()
+        child.wait()
+
+        assert (tmp_path / "api.log.1").exists() == kept
+    assert child.log.read_text() == "new\n"
 
 
 def test_exit_codes_are_told_in_words() -> None:

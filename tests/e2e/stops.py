@@ -14,7 +14,6 @@ from pathlib import Path
 from sqlalchemy import URL, select
 
 from client.client import Client
-from client.job import Job
 from store.database import Database
 from store.models import Attempt
 from tests.e2e.service import PLUGINS, wait_for
@@ -29,7 +28,6 @@ class Serve:
 
     def __init__(self, folder: Path, *, plugins: Path = PLUGINS, **settings: object) -> None:
         given = {"data_dir": folder, "database_url": "", "broker_url": "", "port": 0} | settings
-        self._started_at = time.monotonic()
         self.folder = folder
         self.process = subprocess.Popen(
             [str(Path(sys.executable).with_name("clr-tuner")), "serve"],
@@ -41,6 +39,13 @@ class Serve:
             text=True,
         )
         self.said = ""
+
+    def __enter__(self) -> "Serve":
+        return self.wait_until_ready()
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.kill()
 
     def wait_until_ready(self) -> "Serve":
         """Until it says so, and with what."""
@@ -75,30 +80,29 @@ def stop_and_go_on(folder: Path, *, stops: int) -> list[float]:
     with the first sweep that those before had not finished.
     """
     took, sweeps = [], 2 * stops
-    serve = Serve(folder / "0").wait_until_ready()
-    with Client(serve.url) as client:
+    with Serve(folder / "0") as serve, Client(serve.url) as client:
         job_id = client.range_test("hostile", {"fault": "patient"}, num_seeds=sweeps, **SWEEP).id
-    for stop in range(stops):
-        with Client(serve.url) as client:
-            wait_for(lambda client=client, known=stop * STEPS: _measured(client.job(job_id)) > known + 5)
-        took.append(serve.stop((signal.SIGTERM, signal.SIGINT)[stop % 2]))
-        serve = Serve(_copy(serve.folder, folder / str(stop + 1))).wait_until_ready()
-    with Client(serve.url) as client:
-        job = client.job(job_id).wait(timeout_s=100)
-        runs = job.curve()["runs"]
-    serve.stop()
+        _wait_for_points(client, job_id, more_than=5)
+        took.append(serve.stop(signal.SIGTERM))
+    for stop in range(1, stops):
+        with Serve(_copy(folder, stop)) as serve, Client(serve.url) as client:
+            _wait_for_points(client, job_id, more_than=stop * STEPS + 5)
+            took.append(serve.stop((signal.SIGTERM, signal.SIGINT)[stop % 2]))
+    with Serve(_copy(folder, stops)) as serve, Client(serve.url) as client:
+        runs = client.job(job_id).wait(timeout_s=100).curve()["runs"]
+        serve.stop()
     assert [run["step"] for run in runs] == [list(range(STEPS))] * sweeps
-    assert _ends(serve.folder, job_id) == ["given_back"] * stops + ["succeeded"]
+    assert _ends(folder / str(stops), job_id) == ["given_back"] * stops + ["succeeded"]
     return took
 
 
-def _measured(job: Job) -> int:
-    completed: int = job.progress.get("completed", 0)
-    return completed
+def _wait_for_points(client: Client, job_id: str, *, more_than: int) -> None:
+    wait_for(lambda: client.job(job_id).progress.get("completed", 0) > more_than)
 
 
-def _copy(left: Path, to: Path) -> Path:
-    """A folder with the database alone, which must be all that the service left of it."""
+def _copy(folder: Path, number: int) -> Path:
+    """A folder with the database alone, which must be all that the service before left of it."""
+    left, to = folder / str(number - 1), folder / str(number)
     assert [file.name for file in left.glob("clr.sqlite3*")] == ["clr.sqlite3"]
     to.mkdir()
     shutil.copy(left / "clr.sqlite3", to)

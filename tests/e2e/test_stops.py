@@ -1,13 +1,12 @@
 """What a stop, a kill and an installation leave for the next `clr-tuner serve`."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from client.client import Client
-from tests.e2e.service import PLUGINS, wait_for
+from tests.e2e.service import wait_for
 from tests.e2e.stops import STOP_S, Serve, stop_and_go_on
 
 pytestmark = pytest.mark.timeout(300)
@@ -20,46 +19,32 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-def started() -> Iterator[list[Serve]]:
-    """The services that a test starts; none is left."""
-    services: list[Serve] = []
-    yield services
-    for serve in services:
-        if serve.process.poll() is None:
-            serve.kill()
-
-
 def test_a_job_goes_on_from_the_one_file_that_a_stop_leaves(tmp_path: Path) -> None:
     took = stop_and_go_on(tmp_path, stops=2)
 
     assert max(took) < STOP_S
 
 
-def test_a_stop_while_it_starts_leaves_one_file_too(folder: Path, started: list[Serve]) -> None:
-    started.append(Serve(folder))
-    log = folder / "logs" / "worker.log"
+def test_a_stop_while_it_starts_leaves_one_file_too(folder: Path) -> None:
+    serve, log = Serve(folder), folder / "logs" / "worker.log"
     wait_for(lambda: log.is_file() and "Connected to redis" in log.read_text())  # its children load torch now
 
-    took = started[0].stop(signal.SIGINT)
+    took = serve.stop(signal.SIGINT)
 
     assert took < STOP_S
     assert [file.name for file in folder.glob("clr.sqlite3*")] == ["clr.sqlite3"]
 
 
-def test_ready_waits_for_what_was_installed_and_a_kill_costs_no_lease(
-    folder: Path, tmp_path: Path, started: list[Serve]
-) -> None:
-    started.append(Serve(folder, plugins=tmp_path).wait_until_ready())
-    started[0].stop()
+def test_ready_waits_for_what_was_installed_and_a_kill_costs_no_lease(folder: Path, tmp_path: Path) -> None:
+    with Serve(folder, plugins=tmp_path) as serve:
+        serve.stop()
 
-    started.append(Serve(folder, plugins=PLUGINS).wait_until_ready())
-    with Client(started[1].url) as client:
+    with Serve(folder) as serve, Client(serve.url) as client:
         job_id = client.range_test("hostile", {"fault": "patient"}, **LONG).id
         wait_for(lambda: client.job(job_id).progress.get("completed", 0) > 0)
-    started[1].kill()
-    started.append(Serve(folder, plugins=PLUGINS, lease_s=300).wait_until_ready())
-    with Client(started[2].url) as client:
+        serve.kill()
+    with Serve(folder, lease_s=300) as serve, Client(serve.url) as client:
         wait_for(lambda: client.job(job_id).data["attempt"] == 2)
+        took = serve.stop()
 
-    assert started[2].stop() < STOP_S
+    assert took < STOP_S

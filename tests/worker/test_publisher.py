@@ -2,8 +2,10 @@
 
 import pytest
 
-from store import workers
+from store import jobs, workers
 from store.database import Database
+from store.doorbell import make_celery
+from store.jobs import NewJob
 from worker.publisher import Publisher
 
 
@@ -38,5 +40,32 @@ def test_a_worker_that_is_known_is_left_alone(database: Database, announced: Pub
 
     announced.tend(known=True)
     announced.wait()
+
+    assert living(database) == []
+
+
+def test_what_waited_for_a_worker_is_rung_for(
+    database: Database, database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLR_DATABASE_URL", database_url)
+    monkeypatch.setenv("CLR_BROKER_URL", broker_url)
+    with database.write() as session:
+        jobs.create(session, NewJob(kind="range_test", workload="digits-mlp", config={}))
+    app = make_celery(broker_url)
+    app.control.purge()
+
+    Publisher("me").wait()
+
+    assert app.control.purge() == 1
+    app.close()
+
+
+def test_a_publisher_that_is_stopped_publishes_nothing(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLR_DATABASE_URL", database_url)
+    publisher = Publisher("me")
+
+    publisher.stop()
 
     assert living(database) == []
