@@ -159,7 +159,8 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken, before the first step of this trainer. Sets torch's global generators."""
         self._model.load_state_dict(state["model"])
-        self._loss.load_state_dict(state.get("loss", {}))
+        if "loss" in state:  # not in those of earlier releases
+            self._loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"].cpu())
         if self.device != "cpu" and len(state["cuda_rng"]) == torch.cuda.device_count():
