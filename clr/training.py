@@ -196,6 +196,8 @@ def materialise(problem: Problem, *, device: str, seed: int = 0) -> None:
     Raises `Untrainable` where some are left without.
     """
     model = problem.model
+    if not any(map(is_lazy, model.parameters())):
+        return
     modes = [(module, module.training) for module in model.modules()]
     inputs = moved(sliced(problem.held_out[0], 0, 2), device)
     for training in (False, True):  # what only training uses is met by the second look
