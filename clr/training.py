@@ -159,7 +159,8 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken, before the first step of this trainer. Sets torch's global generators."""
         self._model.load_state_dict(state["model"])
-        self._loss.load_state_dict(state.get("loss", {}))
+        if "loss" in state:  # not in those of earlier releases
+            self._loss.load_state_dict(state["loss"])
         self._optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"].cpu())
         if self.device != "cpu" and len(state["cuda_rng"]) == torch.cuda.device_count():
@@ -195,6 +196,8 @@ def materialise(problem: Problem, *, device: str, seed: int = 0) -> None:
     Raises `Untrainable` where some are left without.
     """
     model = problem.model
+    if not any(map(is_lazy, model.parameters())):
+        return
     modes = [(module, module.training) for module in model.modules()]
     inputs = moved(sliced(problem.held_out[0], 0, 2), device)
     for training in (False, True):  # what only training uses is met by the second look

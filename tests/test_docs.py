@@ -225,10 +225,12 @@ def test_ones_own_workload_goes_from_nothing_to_bounds(
 
 
 def test_the_findings_of_a_check_are_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "plugins" / "broken"))
+    for plugin in ("broken", "unusual"):
+        monkeypatch.syspath_prepend(str(ROOT / "tests" / "plugins" / plugin))
+    broken = ("missing", "misnamed", "loose", "shifting-held-out", "deaf", "regression", "half-used")
     said: list[str] = []
 
-    for name in ("missing", "misnamed", "loose", "shifting-held-out", "deaf", "regression", "half-used"):
+    for name in (*broken, "sparse-adam", "leaves-one", "summed", "either-dim"):
         check(name, None, num_steps=5, say=said.append)
 
     assert [line for line in blocks("text", PLUGINS)[0].splitlines() if line not in said] == []

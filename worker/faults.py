@@ -1,6 +1,6 @@
 """What is wrong with what a workload hands over, told by looking at it: sentences, none when all is well."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Any
 
 from torch import Tensor, nn
@@ -72,7 +72,8 @@ def leaves_one(batches: Any) -> bool:
         and not batches.drop_last
         and batches.batch_size is not None
         and batches.batch_size > 1
-        and len(batches.sampler) % batches.batch_size == 1  # type: ignore[arg-type]
+        and isinstance(batches.sampler, Sized)
+        and len(batches.sampler) % batches.batch_size == 1
     )
 
 

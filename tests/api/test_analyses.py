@@ -19,7 +19,7 @@ SEED = {"metric": "accuracy", "floor": 0.1, "peak": 0.9}
 pytestmark = pytest.mark.usefixtures("catalogue")
 
 
-def measured(api: TestClient, database: Database) -> str:
+def measured(api: TestClient, database: Database, **changed: Any) -> str:
     """A finished range test whose curve has an answer."""
     job_id = str(create(api)["id"])
     claim(database)
@@ -35,7 +35,7 @@ def measured(api: TestClient, database: Database) -> str:
         for series, of_series in rows.items():
             curves.append(session, job_id, **at, series=series, rows=of_series)
         curves.finish_sweep(session, job_id, **at)
-    finish(database, job_id, "bounds_found", BOUNDS)
+    finish(database, job_id, "bounds_found", BOUNDS | changed)
     return job_id
 
 
@@ -132,6 +132,16 @@ def test_cycles_for_a_budget_of_ones_own(
     body = api.get(f"/range-tests/{measured(api, database)}/bounds?{query}").json()
 
     assert (body["for_budget"]["num_cycles"], body["for_budget"]["step_size"]) == cycles
+
+
+def test_a_stream_has_cycles_for_steps_and_none_for_epochs(api: TestClient, database: Database) -> None:
+    bounds = f"/range-tests/{measured(api, database, steps_per_epoch=None)}/bounds"
+
+    refused, answer = api.get(f"{bounds}?num_epochs=3"), api.get(f"{bounds}?num_steps=800")
+
+    assert refused.status_code == 422
+    assert "no known length: give num_steps" in refused.text
+    assert answer.json()["for_budget"] == {"num_cycles": 4, "step_size": 100, "num_steps": 800}
 
 
 def test_two_budgets_are_one_too_many(api: TestClient, database: Database) -> None:

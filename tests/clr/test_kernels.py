@@ -13,6 +13,9 @@ from clr.optimizers import NAMES, parse_optimizer
 from clr.training import Trainer, make_optimizer, seeded
 from clr.workload import ParameterGroup, Problem, Untrainable
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Lazy modules are a new feature", "ignore:Sparse invariant checks"
+)
 TARGETS = torch.arange(16) % 3
 REALS = torch.linspace(-1, 1, 16 * 16).reshape(16, 16).sin()
 WORDS = torch.arange(16 * 5).reshape(16, 5) % 7
@@ -154,7 +157,6 @@ def problem(model: nn.Module, inputs: Any, **changed: Any) -> Problem:
     return Problem(model, nn.CrossEntropyLoss(), batches=[batch], held_out=batch, train_size=16, **changed)
 
 
-@pytest.mark.filterwarnings("ignore:Lazy modules are a new feature", "ignore:Sparse invariant checks")
 @pytest.mark.parametrize(("clip", "accumulated"), [(None, 1), (0.1, 2)])
 @pytest.mark.parametrize("optimizer", [*NAMES, "SGD with momentum"])
 @pytest.mark.parametrize("name", MODELS)
@@ -193,7 +195,6 @@ def test_weight_decay_of_sparse_gradients_is_refused_and_spared_by_a_group(optim
     assert trainer.step(LR) != trainer.step(LR)
 
 
-@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 @pytest.mark.parametrize(
     ("name", "optimizer"),
     [
@@ -236,7 +237,6 @@ class Turning(nn.Module):
         return nn.functional.embedding_bag(inputs, self.weight, sparse=self.calls > 2)
 
 
-@pytest.mark.filterwarnings("ignore:Sparse invariant checks")
 @pytest.mark.parametrize("name", ["SGD", "Adagrad"])
 def test_a_gradient_may_turn_sparse_at_any_step(name: str) -> None:
     trainer = Trainer(problem(Turning(), WORDS), parse_optimizer({"name": name}), device="cpu")

@@ -307,6 +307,20 @@ def test_sparse_inputs_are_staged_and_evaluated(monkeypatch: pytest.MonkeyPatch)
     assert trainer.evaluate()[0] < 0.69
 
 
+def test_a_state_holds_what_the_loss_keeps_and_may_come_from_before_it_did() -> None:
+    weighed = replace(problem(), loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0])))
+    state = Trainer(weighed, SGD, device="cpu").state_dict()
+    resumed = Trainer(replace(problem(), loss=nn.CrossEntropyLoss(weight=torch.ones(2))), SGD, device="cpu")
+    expected = resumed.evaluate()
+
+    resumed.load_state_dict({name: held for name, held in state.items() if name != "loss"})
+    as_before = resumed.evaluate()
+    resumed.load_state_dict(state)
+
+    assert as_before == expected
+    assert resumed.evaluate() == Trainer(weighed, SGD, device="cpu").evaluate() != expected
+
+
 def test_seeding_leaves_the_global_generator_as_it_was() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
