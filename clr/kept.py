@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Restore = Callable[[], None]
+Restore = Callable[[], object]
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their bytes
 
 
@@ -156,7 +156,7 @@ def keep_generator(generator: Any) -> Restore:
     match generator:
         case torch.Generator():
             state = generator.get_state()
-            return lambda: _ignore(generator.set_state(state))
+            return lambda: generator.set_state(state)
         case np.random.Generator():
             numpys = generator.bit_generator
             drawn = numpys.state
@@ -165,7 +165,7 @@ def keep_generator(generator: Any) -> Restore:
             old = generator.get_state()
             return lambda: generator.set_state(old)
     pythons = generator.getstate()
-    return lambda: _ignore(generator.setstate(pythons))
+    return lambda: generator.setstate(pythons)
 
 
 def keep_global_generators() -> Restore:
@@ -192,7 +192,3 @@ def is_generator(value: Any) -> bool:
 def _same(some: Any, others: Any) -> bool:
     """Whether these are the very same objects in the same order."""
     return len(some) == len(others) and all(map(is_, some, others))
-
-
-def _ignore(_: Any) -> None:
-    pass

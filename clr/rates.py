@@ -14,7 +14,6 @@ class Rates:
     """The rates of an optimizer, and of those inside it, as SAM and Lookahead have one; momentum stays as it is.
 
     momentum_cycled: a scheduler has set it already; then the one that the optimizer was made with is used, if any.
-
     Raises ValueError for a group without a rate to set. `release` must be called at the end.
     """
 
@@ -46,7 +45,7 @@ class Rates:
     def differ(self) -> bool:
         """Whether the groups have rates of their own that no `lr_scale` speaks of."""
         plain = [float(group["lr"]) for group, _ in self._groups if "lr_scale" not in group]
-        return any(not math.isclose(lr, plain[0], rel_tol=1e-6) for lr in plain)
+        return any(not _close(lr, plain[0]) for lr in plain)
 
     @property
     def warnings(self) -> list[str]:
@@ -67,7 +66,7 @@ class Rates:
         self._planned = lr
         for group, momentum in self._groups:
             set_lr(group, lr)
-            if momentum_of(group) != momentum:
+            if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
 
     def hold(self) -> bool:
@@ -84,10 +83,10 @@ class Rates:
         moved = False
         for group, momentum in self._groups:
             planned = self._planned * group.get("lr_scale", 1.0)
-            if group["lr"] != planned and not math.isclose(float(group["lr"]), planned, rel_tol=1e-6):
+            if not _close(float(group["lr"]), planned):
                 set_lr(group, self._planned)
                 moved = True
-            if momentum_of(group) != momentum:
+            if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
                 moved = True
         self._moved |= moved
@@ -122,19 +121,23 @@ def is_optimizer(value: Any) -> bool:
 
 def with_inner(optimizer: Any) -> list[Any]:
     """The optimizer and those among its attributes, however deep."""
-    found: dict[int, Any] = {}
+    seen: dict[int, Any] = {}
     waiting = [optimizer]
     while waiting:
         value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
         if isinstance(value, list | tuple):
             waiting += value
-        elif id(value) not in found and is_optimizer(value):
-            found[id(value)] = value
-            held = [
-                one
-                for name, one in getattr(value, "__dict__", {}).items()
-                if name not in ("param_groups", "state")
-            ]
-            waiting += [one for one in held if not isinstance(one, dict)]
-            waiting += [inner for one in held if isinstance(one, dict) for inner in one.values()]
-    return list(found.values())
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif is_optimizer(value):
+            attributes = getattr(value, "__dict__", {}).items()
+            waiting += [one for name, one in attributes if name not in ("param_groups", "state")]
+    return [one for one in seen.values() if is_optimizer(one)]
+
+
+def _close(one: float, other: float) -> bool:
+    """But for the rounding of a float32, as tensors hold rates."""
+    return one == other or math.isclose(one, other, rel_tol=1e-6)

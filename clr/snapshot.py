@@ -220,4 +220,4 @@ class _Kinds(dict[type, bool]):
 
 
 def _shapes(model: nn.Module) -> list[torch.Size]:
-    return [parameter.shape for parameter in model.parameters()]
+    return [parameter.shape for parameter in model.parameters() if not is_lazy(parameter)]

@@ -10,7 +10,6 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from clr.bounds import Bounds
 from clr.lr_finder import LRFinder
-from clr.policies import parse_schedule
 from clr.scheduler import Scheduler
 
 torch.manual_seed(0)
@@ -53,7 +52,7 @@ print(f"base_lr {bounds.base_lr:.3g}: {bounds.reason_base}")
 print(f"max_lr  {bounds.max_lr:.3g}: {bounds.reason_max}")
 
 cycle = {"base_lr": bounds.base_lr, "max_lr": bounds.max_lr, "step_size": bounds.step_size}
-scheduler = Scheduler(optimizer, parse_schedule({"policy": "triangular2", **cycle}))
+scheduler = Scheduler(optimizer, {"policy": "triangular2", **cycle})
 steps_left = 3 * 2 * bounds.step_size  # three whole cycles: training ends at base_lr
 while steps_left:
     for inputs, targets in loader:

@@ -145,7 +145,7 @@ class Wrapped(torch.optim.Optimizer):
     """Steps another optimizer; keeps slow weights and a count in attributes, as Lookahead does."""
 
     def __init__(self, parameters: Any) -> None:
-        super().__init__(parameters, {"lr": 0.05})
+        super().__init__(parameters, {"lr": 0.05, "momentum": 0.9})
         self.inner = torch.optim.SGD(self.param_groups, momentum=0.9)
         self.param_groups = self.inner.param_groups
         self.slow = [one.detach().clone() for group in self.param_groups for one in group["params"]]

@@ -96,3 +96,21 @@ def test_a_sweep_comes_back_from_its_stored_columns() -> None:
     fields = {name: getattr(sweep.plan, name) for name in sweep.plan.__slots__}
 
     assert Sweep.from_columns(fields, columns) == sweep
+
+
+@pytest.mark.parametrize("accuracy", [12.5, -0.01, math.nan])
+def test_an_accuracy_that_is_no_share_is_refused_at_the_first_look(accuracy: float) -> None:
+    looks: list[float] = []
+
+    with pytest.raises(ValueError, match=r"accuracy must lie in \[0, 1\]"):
+        list(run_sweep(plan(), lambda lr: 1.0, lambda: (looks.append(1.0) or 1.0, accuracy)))
+
+    assert len(looks) == 1
+
+
+def test_a_model_that_has_gone_may_have_no_accuracy() -> None:
+    assert math.isnan(HeldOut.answered(3, 0.1, (math.nan, math.nan)).accuracy or 0)
+
+
+def test_what_rounding_makes_of_one_is_taken() -> None:
+    assert HeldOut.answered(3, 0.1, (1.0, 1 + 1e-7)).step == 3

@@ -321,3 +321,89 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
 
     assert lrs(optimizer) == [TRIANGULAR(0)]
     assert scheduler.state_dict()["step"] == 0
+
+
+SPEC = TRIANGULAR.model_dump(mode="json")
+
+
+def test_a_dict_is_read_as_a_schedule() -> None:
+    optimizer = an_optimizer(groups=2)
+
+    played(optimizer, Scheduler(optimizer, [SPEC, TRIANGULAR]), 3)
+
+    assert lrs(optimizer) == [TRIANGULAR(3)] * 2
+    assert played(an_optimizer(), Scheduler(optimizer, SPEC), 1) == [0.5]
+    assert as_lambda_lr(SPEC)(3) == TRIANGULAR(3)
+
+
+@pytest.mark.parametrize("schedule", ["triangular", 0.1, None, [SPEC, 0.1]])
+def test_what_is_no_schedule_is_refused(schedule: Any) -> None:
+    with pytest.raises(ValueError, match="what parse_schedule answers, or the dict that it takes"):
+        Scheduler(an_optimizer(groups=2), schedule)
+
+
+def test_a_dict_that_is_no_schedule_is_refused_naming_the_parameter() -> None:
+    with pytest.raises(ValueError, match="step_size"):
+        Scheduler(an_optimizer(), {"policy": "triangular", "base_lr": 0.1, "max_lr": 1.0})
+
+
+def test_an_optimizer_given_second_is_told() -> None:
+    with pytest.raises(ValueError, match="the optimizer comes first"):
+        Scheduler(TRIANGULAR, an_optimizer())  # type: ignore[arg-type]
+
+
+def add_group(optimizer: torch.optim.Optimizer, **options: Any) -> None:
+    optimizer.add_param_group({"params": [nn.Parameter(torch.ones(2))]} | options)
+
+
+def test_a_group_added_later_follows_the_one_schedule_for_all() -> None:
+    optimizer = an_optimizer()
+    scheduler = Scheduler(optimizer, TRIANGULAR)
+    played(optimizer, scheduler, 5)
+
+    add_group(optimizer, lr_scale=2.0)
+    scheduler.step()
+
+    assert lrs(optimizer) == [TRIANGULAR(6), 2 * TRIANGULAR(6)]
+
+
+def test_a_group_added_later_needs_a_schedule_where_each_has_its_own() -> None:
+    optimizer = an_optimizer()
+    scheduler = Scheduler(optimizer, [TRIANGULAR])
+    add_group(optimizer)
+
+    with pytest.raises(ValueError, match="2 param groups need as many schedules, not 1"):
+        scheduler.step()
+
+    assert scheduler.state_dict()["step"] == 0
+
+
+def test_a_resumed_scheduler_still_is_for_all() -> None:
+    optimizer, resumed = an_optimizer(), an_optimizer()
+    saved = json.loads(json.dumps(Scheduler(optimizer, TRIANGULAR).state_dict()))
+    scheduler = Scheduler(resumed, [TRIANGULAR])
+    scheduler.load_state_dict(saved)
+    add_group(resumed)
+
+    scheduler.step()
+
+    assert lrs(resumed) == [TRIANGULAR(1)] * 2
+
+
+def test_a_state_from_before_it_told_whether_it_is_for_all_may_be_loaded() -> None:
+    optimizer = an_optimizer()
+    scheduler = Scheduler(optimizer, TRIANGULAR)
+    old = scheduler.state_dict() | {"step": 3}
+    del old["for_all"]
+
+    scheduler.load_state_dict(old)
+
+    assert lrs(optimizer) == [TRIANGULAR(3)]
+
+
+def test_an_optimizer_without_hooks_cannot_be_followed() -> None:
+    class Bare:
+        param_groups = [{"params": [], "lr": 0.1}]  # noqa: RUF012
+
+    with pytest.raises(ValueError, match="call `step` after each"):
+        Scheduler(Bare(), TRIANGULAR).follow()

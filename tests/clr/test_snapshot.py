@@ -169,7 +169,7 @@ def test_memory_that_cannot_be_written_to_is_left_alone(tmp_path: Any) -> None:
     assert mapped._version == version
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Please use quant_min:UserWarning")
 def test_a_model_in_training_for_quantisation_is_as_it_was() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     model.qconfig = torch.ao.quantization.get_default_qat_qconfig("fbgemm")
