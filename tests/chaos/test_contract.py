@@ -92,7 +92,7 @@ def test_a_stopped_database_answers_503_and_the_running_job_goes_on(stack_at_sca
 
     assert server is not None
     server.stop(signal.SIGQUIT)
-    refused = httpx2.post(f"{stack.service.url}/range-tests", json=BODY, timeout=30)
+    refused = httpx2.post(f"{stack.service.url}/range-tests", json=BODY, timeout=patience(30))
     server.start()
 
     assert refused.status_code == 503
@@ -174,7 +174,9 @@ def test_two_apis_that_race_with_one_idempotency_key_make_one_job(stack: Stack) 
     urls = [stack.service.url, second] * 8
 
     def post(url: str) -> httpx2.Response:
-        return httpx2.post(f"{url}/range-tests", json=BODY, headers={"Idempotency-Key": "k"}, timeout=30)
+        return httpx2.post(
+            f"{url}/range-tests", json=BODY, headers={"Idempotency-Key": "k"}, timeout=patience(30)
+        )
 
     with ThreadPoolExecutor(len(urls)) as pool:
         answers = list(pool.map(post, urls))

@@ -17,8 +17,9 @@ from client.client import Client
 from store.database import Database
 from store.models import Attempt
 from tests.e2e.service import PLUGINS, wait_for
+from tests.machine import patience, slowed
 
-STOP_S = 4.0  # what a stop with a running job may take
+STOP_S = slowed(4.0)  # what a stop with a running job may take
 STEPS = 50
 SWEEP = {"start_lr": 0.001, "end_lr": 0.1, "num_steps": STEPS}
 
@@ -89,7 +90,7 @@ def stop_and_go_on(folder: Path, *, stops: int) -> list[float]:
             _wait_for_points(client, job_id, more_than=stop * STEPS + 5)
             took.append(serve.stop((signal.SIGTERM, signal.SIGINT)[stop % 2]))
     with Serve(_copy(folder, stops)) as serve, Client(serve.url) as client:
-        runs = client.job(job_id).wait(timeout_s=100).curve()["runs"]
+        runs = client.job(job_id).wait(timeout_s=patience(100)).curve()["runs"]
         serve.stop()
     assert [run["step"] for run in runs] == [list(range(STEPS))] * sweeps
     assert _ends(folder / str(stops), job_id) == ["given_back"] * stops + ["succeeded"]

@@ -15,6 +15,7 @@ from store.losses import sweep
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
+from tests.machine import patience
 from worker.watcher import Watcher, explain_death, judge, kill
 
 SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)
@@ -91,7 +92,7 @@ def test_a_child_is_killed_even_if_it_ignores_signals() -> None:
 
         kill(child.pid)
 
-        assert child.wait(5) == -9
+        assert child.wait(patience(5)) == -9
 
 
 def test_a_process_that_is_not_our_child_is_left_alone() -> None:
@@ -164,7 +165,7 @@ def test_a_killed_child_is_counted_once_by_its_cause(
         watcher.watch()
     watcher.buried("r", "Worker exited prematurely: signal 9 (SIGKILL) Job: 0.")
 
-    assert child.wait(5) == -9
+    assert child.wait(patience(5)) == -9
     assert kills(database) == {cause: 1}
 
 
