@@ -113,19 +113,21 @@ class LRFinder:
 
         Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
         """
-        if self._before is None:
-            raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
+        before = self._in_block()
         _check_loader(loader)
         for generator in generators_in(loader):
-            self._before.add(generator)
+            before.add(generator)
         self._epoch = _length(loader)
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
             )
+        inside = self._made_inside()
         while (plan := next_sweep(self._config, self.sweeps)) is not None:
-            self._before.restore()
-            self._before.seed(plan.seed)
+            before = self._in_block()
+            before.restore()
+            inside.restore()
+            before.seed(plan.seed)
             if self._on_sweep is not None:
                 self._on_sweep()
             yield from self._swept(Sweep(plan), endless(loader))
@@ -226,6 +228,18 @@ class LRFinder:
         for one in self._also:
             before.hand_over(one)
         return before
+
+    def _in_block(self) -> Snapshot:
+        if self._before is None:
+            raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
+        return self._before
+
+    def _made_inside(self) -> Snapshot:
+        """Of schedulers made in the `with` block, and of what they wrote into the groups: each sweep begins with it."""
+        known = {id(one) for one in self._beside.holders}
+        holders = Bystanders(with_inner(self._optimizer), self._model).holders
+        new = [one for one in holders if id(one) not in known]
+        return Snapshot(*new, without=(nn.Parameter, LRFinder))
 
     def _look(self, evaluate: Evaluate) -> Any:
         """What `evaluate` answers; it leaves no trace in modes, buffers, hidden states and generators."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ExponentialLR
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torch.optim.swa_utils import AveragedModel
 
 from clr.lr_finder import LRFinder
@@ -99,6 +99,28 @@ def test_a_second_optimizer_of_the_model_and_its_scheduler_are_as_they_were() ->
     assert second.param_groups[0]["lr"] == 0.1
     assert scheduler.last_epoch == 0
     assert len(set(seconds)) == len({seed for seed, _ in seconds})
+
+
+def test_a_scheduler_made_inside_the_block_begins_each_sweep_anew() -> None:
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    group = dict(optimizer.param_groups[0])
+    epochs = []
+
+    with LRFinder(model, optimizer, config=SHORT) as finder:
+        scheduler = OneCycleLR(optimizer, max_lr=0.1, total_steps=25)  # keeps its numbers in the groups
+        for inputs, _ in finder.batches(BATCHES):
+            epochs.append(scheduler.last_epoch)
+            optimizer.zero_grad()
+            loss = model(inputs).square().mean()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            finder.step(loss)
+
+    assert len(finder.sweeps) > 1
+    assert epochs == [*range(20)] * len(finder.sweeps)
+    assert dict(optimizer.param_groups[0]) == group
 
 
 class Asking(type):
