@@ -60,13 +60,13 @@ class Bystanders:
                 self._watched.append((one, name, kept))
 
     def release(self) -> None:
-        """Watch no more."""
+        """Watch no more, and let go of all: it may be large."""
         for one, name, kept in reversed(self._watched):
             if kept is None:
                 vars(one).pop(name, None)
             else:
                 vars(one)[name] = kept
-        self._watched = []
+        self.holders, self.others, self._unknown, self._watched = [], [], [], []
 
     def _telling(self, watched: Any, call: Any, before: Snapshot) -> Any:
         """`call`, a method of the watched one, which tells as well."""

@@ -1,6 +1,8 @@
 """What trains along is put back though nobody named it; what belongs to another training is left alone."""
 
 import copy
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -121,6 +123,19 @@ def test_a_scheduler_made_inside_the_block_begins_each_sweep_anew() -> None:
     assert len(finder.sweeps) > 1
     assert epochs == [*range(20)] * len(finder.sweeps)
     assert dict(optimizer.param_groups[0]) == group
+
+
+def test_a_finder_that_is_kept_keeps_nothing_of_others_alive() -> None:
+    training, other = Training(), Training()
+    with LRFinder(training.model, training.optimizer, config=SHORT) as finder:
+        pass
+    average = weakref.ref(other.average)
+
+    del other
+    gc.collect()
+
+    assert average() is None
+    assert not finder.sweeps
 
 
 class Asking(type):
