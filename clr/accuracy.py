@@ -70,7 +70,7 @@ def class_axes(loss: nn.Module, scores: Tensor, targets: Tensor) -> list[int]:
     fitting = [
         axis
         for axis in dict.fromkeys(likeliest)
-        if 1 <= axis <= last and shape[:axis] + shape[axis + 1 :] == list(targets.shape)
+        if 1 <= axis <= last and shape[axis] > 1 and shape[:axis] + shape[axis + 1 :] == list(targets.shape)
     ]
     if targets.is_floating_point() or not fitting:
         raise Untrainable(

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from operator import is_
+from types import MemberDescriptorType
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,54 @@ def keep_mapping(held: dict[Any, Any]) -> Restore:
             held.update(before)
 
     return restore
+
+
+def keep_class(value: Any) -> Restore:
+    """What kind of object it is, as a parametrization gives a module another class."""
+    kind = type(value)
+
+    def restore() -> None:
+        if type(value) is not kind:
+            value.__class__ = kind
+
+    return restore
+
+
+def slots_of(value: Any) -> dict[str, Any]:
+    """What it holds in the slots of its classes; those that are not set are left out."""
+    return {name: slot.__get__(value) for name, slot in _slots(value) if _is_set(slot, value)}
+
+
+def keep_slots(value: Any) -> Restore:
+    """What its slots are bound to, also where it is frozen."""
+    before = slots_of(value)
+
+    def restore() -> None:
+        for name, slot in _slots(value):
+            if name in before:
+                slot.__set__(value, before[name])
+            elif _is_set(slot, value):
+                slot.__delete__(value)
+
+    return restore
+
+
+def _slots(value: Any) -> list[tuple[str, Any]]:
+    return [
+        (f"{kind.__name__}.{name}", slot)
+        for kind in type(value).__mro__
+        if "__slots__" in vars(kind)
+        for name, slot in vars(kind).items()
+        if isinstance(slot, MemberDescriptorType)
+    ]
+
+
+def _is_set(slot: Any, value: Any) -> bool:
+    try:
+        slot.__get__(value)
+    except AttributeError:
+        return False
+    return True
 
 
 def keep_list(held: list[Any]) -> Restore:

@@ -27,7 +27,7 @@ class FirstLosses:
             return
         if batch == first_batch:
             self._leak = self._leak or (
-                f"a sweep began with a loss of {loss:.4g}, where the first of its seed began with {first:.4g} on the "
+                f"a sweep began with a loss of {loss:.6g}, where the first of its seed began with {first:.6g} on the "
                 "same batch: something outlives the sweeps; hand it over with `also`, or reset it in `on_sweep`"
             )
         else:

@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.bystanders import Bystanders
 from clr.leaks import FirstLosses, fingerprint
 from clr.planning import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
 from clr.rates import Rates, is_optimizer, with_inner
-from clr.snapshot import Snapshot, bystanders, generators_in
+from clr.snapshot import Snapshot, generators_in
 from clr.training import endless
 
 Evaluate = Callable[[], tuple[float, float | None]]
@@ -74,48 +75,59 @@ class LRFinder:
         self._begun, self._over = False, True
 
     def __enter__(self) -> Self:
+        if self._before is not None:
+            raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
         self._epoch, self._taken = 0, 0  # batches: of the loader, and trained on
         self.sweeps, self._begun, self._over = [], False, True
         self._first_losses = FirstLosses()
-        beside = bystanders(with_inner(self._optimizer), self._model)
-        cycled = any(getattr(one, "cycle_momentum", False) for one in beside)
+        beside = Bystanders(with_inner(self._optimizer), self._model)
+        cycled = any(getattr(one, "cycle_momentum", False) for one in beside.holders)
         self._rates = Rates(self._optimizer, momentum_cycled=cycled)
         self._warnings = [RATES_DIFFER] if self._rates.differ else []
+        self._beside = beside
         try:
             self._before = self._snapshot(beside)
+            beside.watch(self._before)
         except BaseException:
-            self._rates.release()
+            self._release()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        before, self._before, self._over = self._before, None, True
+        before, self._over = self._before, True
         if before is not None:
             try:
                 before.restore()
             finally:
-                self._rates.release()
+                self._release()
+
+    def _release(self) -> None:
+        self._before = None
+        self._rates.release()
+        self._beside.release()
 
     def batches(self, loader: Iterable[Item]) -> Iterator[Item]:
         """The loader's batches, begun again at its end, until the test has measured enough.
 
         Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
         """
-        if self._before is None:
-            raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
+        before = self._in_block()
         _check_loader(loader)
         for generator in generators_in(loader):
-            self._before.add(generator)
+            before.add(generator)
         self._epoch = _length(loader)
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
             )
+        inside = self._made_inside()
         while (plan := next_sweep(self._config, self.sweeps)) is not None:
-            self._before.restore()
-            self._before.seed(plan.seed)
+            before = self._in_block()
+            before.restore()
+            inside.restore()
+            before.seed(plan.seed)
             if self._on_sweep is not None:
                 self._on_sweep()
             yield from self._swept(Sweep(plan), endless(loader))
@@ -208,14 +220,26 @@ class LRFinder:
         )
         return [shorter], [f"the loop ended after {taken} of the {plan.num_steps} steps of its first sweep"]
 
-    def _snapshot(self, beside: list[Any]) -> Snapshot:
-        """The optimizer's first, so that it is restored first. beside: schedulers and the like that the loop knows."""
-        before = Snapshot(self._optimizer, *beside)
+    def _snapshot(self, beside: Bystanders) -> Snapshot:
+        """The optimizer's first, so that it is restored first; finders are left alone, also where `also` holds one."""
+        before = Snapshot(self._optimizer, *beside.holders, *beside.others, without=(LRFinder,))
         before.add(self._scaler, whole=True)
         before.add(self._model)
         for one in self._also:
             before.hand_over(one)
         return before
+
+    def _in_block(self) -> Snapshot:
+        if self._before is None:
+            raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
+        return self._before
+
+    def _made_inside(self) -> Snapshot:
+        """Of schedulers made in the `with` block, and of what they wrote into the groups: each sweep begins with it."""
+        known = {id(one) for one in self._beside.holders}
+        holders = Bystanders(with_inner(self._optimizer), self._model).holders
+        new = [one for one in holders if id(one) not in known]
+        return Snapshot(*new, without=(nn.Parameter, LRFinder))
 
     def _look(self, evaluate: Evaluate) -> Any:
         """What `evaluate` answers; it leaves no trace in modes, buffers, hidden states and generators."""

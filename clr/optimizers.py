@@ -146,4 +146,5 @@ def momentum_of(parameters: Mapping[str, Any]) -> float:
 
     parameters: an optimizer's by name, as in its spec or in a param group of torch.
     """
-    return float(parameters["betas"][0] if "betas" in parameters else parameters.get("momentum", 0.0))
+    betas = parameters.get("betas")
+    return float(betas[0] if betas is not None else parameters.get("momentum") or 0.0)

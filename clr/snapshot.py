@@ -5,7 +5,6 @@ a trainer, a logger or a dataset, stays bound where it was, and is neither copie
 """
 
 import copy
-import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
@@ -18,20 +17,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.optim.lr_scheduler import LRScheduler
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from clr.kept import (
     Restore,
     is_generator,
     keep_array,
+    keep_class,
     keep_deque,
     keep_generator,
     keep_global_generators,
     keep_list,
     keep_mapping,
     keep_set,
+    keep_slots,
     keep_tensor,
+    slots_of,
 )
 from clr.rates import is_optimizer
 from clr.scheduler import Scheduler
@@ -74,6 +75,11 @@ class Snapshot:
             self._parts += parts
             waiting += ((one, whole or inner) for one, inner in inside if type(one) not in CONSTANT)
 
+    def include(self, other: "Snapshot") -> None:
+        """Restore also what another one holds, but for the generators that everybody draws from."""
+        self._seen |= other._seen
+        self._parts += other._parts[1:]
+
     def hand_over(self, value: Any) -> None:
         """Restore what a caller asks for: by its own `load_state_dict` where it is no part of torch that has one.
 
@@ -83,7 +89,7 @@ class Snapshot:
             state = copy.deepcopy(value.state_dict())
             self._handed.append(lambda: value.load_state_dict(copy.deepcopy(state)))
         elif isinstance(value, CODE) or not (
-            hasattr(value, "__dict__") or is_generator(value) or isinstance(value, CONTAINERS)
+            _has_attributes(value) or is_generator(value) or isinstance(value, CONTAINERS)
         ):
             raise ValueError(
                 f"also: nothing in {value!r} can be restored; give modules, optimizers, schedulers, generators, "
@@ -127,7 +133,7 @@ def _keep(value: Any, whole: bool) -> tuple[list[Restore], list[tuple[Any, bool]
                 )
             return [keep_tensor(value)], [(value.grad, False)] if value.is_leaf else []
         case dict():
-            return [keep_mapping(value)], [(one, False) for pair in value.items() for one in pair]
+            return [keep_mapping(value)], [(one, False) for pair in list(value.items()) for one in pair]
         case list():
             return [keep_list(value)], _plain(value)
         case deque():
@@ -146,10 +152,10 @@ def _keep(value: Any, whole: bool) -> tuple[list[Restore], list[tuple[Any, bool]
 
 
 def _keep_object(value: Any) -> tuple[list[Restore], list[tuple[Any, bool]]]:
-    attributes = vars(value)
+    attributes, slots = getattr(value, "__dict__", {}), slots_of(value)
     steps = is_optimizer(value)
-    inside = [(one, steps and name == "state") for name, one in attributes.items()]
-    parts = [keep_mapping(attributes)]
+    inside = [(one, steps and name == "state") for name, one in [*attributes.items(), *slots.items()]]
+    parts = [keep_class(value), keep_mapping(attributes), keep_slots(value)]
     if isinstance(value, torch.jit.ScriptModule):  # its tensors and its mode lie in C++
         inside += _plain([*value.parameters(), *value.buffers(), *value.modules()])
         parts.append(partial(value.train, value.training))
@@ -157,11 +163,15 @@ def _keep_object(value: Any) -> tuple[list[Restore], list[tuple[Any, bool]]]:
 
 
 def _is_entered(value: Any, whole: bool) -> bool:
-    if isinstance(value, CODE) or not isinstance(getattr(value, "__dict__", None), dict):
+    if isinstance(value, CODE) or not _has_attributes(value):
         return False
     if isinstance(value, TRAINING) or is_dataclass(value):
         return True
     return not isinstance(value, DATA) and (whole or _has_state(value) or is_optimizer(value))
+
+
+def _has_attributes(value: Any) -> bool:
+    return isinstance(getattr(value, "__dict__", None), dict) or bool(slots_of(value))
 
 
 def _has_state(value: Any) -> bool:
@@ -188,36 +198,3 @@ def generators_in(loader: Any) -> Iterator[Any]:
                 waiting += value.values() if isinstance(value, dict) else value
         else:
             waiting += getattr(value, "__dict__", {}).values()
-
-
-def bystanders(optimizers: list[Any], model: nn.Module) -> list[Any]:
-    """What trains along, though neither model nor optimizer knows it: every object of the process is looked at.
-
-    Schedulers and wrappers that hold one of these optimizers, GradScalers, and averages of this model.
-    """
-    ours, shapes = {id(one) for one in optimizers}, _shapes(model)
-    kinds = _Kinds()
-    return [
-        value
-        for value in gc.get_objects()
-        if kinds[type(value)]
-        and (
-            isinstance(value, torch.amp.GradScaler)
-            or (isinstance(value, AveragedModel) and _shapes(value) == shapes)
-            or any(id(one) in ours for one in getattr(value, "__dict__", {}).values())
-        )
-    ]
-
-
-class _Kinds(dict[type, bool]):
-    """Whether objects of a type may stand by; each is asked once, as there are hundreds of thousands of objects."""
-
-    def __missing__(self, kind: type) -> bool:
-        saved = all(hasattr(kind, name) for name in ("state_dict", "load_state_dict", "step"))
-        known = issubclass(kind, LRScheduler | Scheduler | torch.amp.GradScaler | AveragedModel)
-        self[kind] = known or (saved and not issubclass(kind, nn.Module))
-        return self[kind]
-
-
-def _shapes(model: nn.Module) -> list[torch.Size]:
-    return [parameter.shape for parameter in model.parameters() if not is_lazy(parameter)]

@@ -245,7 +245,7 @@ def make_optimizer(
     """torch's optimizer of this spec, with the fastest kernel that suits the parameters.
 
     A parameter group becomes one of torch's, which carries its `lr_scale`.
-    Raises ValueError when the groups leave out a parameter that is to be trained, or hold one twice.
+    Raises `Untrainable` when the groups leave out a parameter that is to be trained, or hold one twice.
     """
     parameters = spec.model_dump()
     name = parameters.pop("name")
@@ -262,9 +262,9 @@ def _torch_groups(
     times = Counter(id(parameter) for parameters in held for parameter in parameters)
     named = dict(model.named_parameters())
     if groups and (out := [name for name, one in named.items() if one.requires_grad and not times[id(one)]]):
-        raise ValueError(f"the parameter groups leave out {', '.join(out)}")
+        raise Untrainable(f"the parameter groups leave out {', '.join(out)}")
     if twice := [name for name, one in named.items() if times[id(one)] > 1]:
-        raise ValueError(f"the parameter groups hold {', '.join(twice)} twice; name tied weights once")
+        raise Untrainable(f"the parameter groups hold {', '.join(twice)} twice; name tied weights once")
     return [
         {
             "params": parameters,

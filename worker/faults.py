@@ -1,8 +1,10 @@
 """What is wrong with what a workload hands over, told by looking at it: sentences, none when all is well."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from itertools import islice
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -21,8 +23,12 @@ def problem_faults(problem: Any) -> Iterator[str]:
         yield f"model must be a torch.nn.Module, got {problem.model!r}"
     elif not any(parameter.requires_grad for parameter in problem.model.parameters()):
         yield "model has no parameter that requires a gradient: nothing can be trained"
+    elif any(value.is_meta for value in (*problem.model.parameters(), *problem.model.buffers())):
+        yield "model lies on the meta device, where it has no numbers: make it on the CPU"
     if not isinstance(problem.loss, nn.Module):
         yield f"loss must be a torch.nn.Module, as nn.CrossEntropyLoss() is; got {problem.loss!r}"
+    if not isinstance(problem.batches, Iterable) and not hasattr(problem.batches, "__getitem__"):
+        yield f"batches must be an iterable of (inputs, targets), as a loader or a list is; got {problem.batches!r}"
     size = problem.train_size
     if size is not None and (not isinstance(size, int) or size < 1):
         yield f"train_size must be the number of training examples, from 1, or None for a stream; got {size!r}"
@@ -98,4 +104,9 @@ def _shown(value: Any) -> str:
             return f"a tensor of shape {tuple(value.shape)}"
         case tuple() | list():
             return f"a {type(value).__name__} of {', '.join(map(_shown, value[:3])) or 'nothing'}"
+        case Mapping():
+            named = (f"{name!r}: {_shown(one)}" for name, one in islice(value.items(), 3))
+            return f"a {type(value).__name__} of {', '.join(named) or 'nothing'}"
+        case np.ndarray():
+            return f"an array of shape {value.shape}"
     return repr(value)

@@ -52,6 +52,14 @@ def test_a_hidden_state_in_the_loops_own_variable_is_told() -> None:
     assert any("something outlives the sweeps" in warning for warning in warnings_of(Variable()))
 
 
+def test_losses_that_differ_a_little_are_told_as_two_numbers() -> None:
+    losses = FirstLosses()
+    losses.seen(0, 3.0131, None)
+    losses.seen(0, 3.0135, None)
+
+    assert "a loss of 3.0135, where the first of its seed began with 3.0131" in losses.warnings[0]
+
+
 def test_a_loop_that_resets_it_as_a_sweep_begins_is_not_warned() -> None:
     hidden = Variable()
 

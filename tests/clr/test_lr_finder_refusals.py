@@ -235,6 +235,26 @@ def test_after_the_with_block_there_are_no_more_batches() -> None:
         next(finder.batches(a_loader()))
 
 
+def test_batches_that_outlive_the_with_block_are_told_so() -> None:
+    task = Task()
+    with LRFinder(task.model, task.optimizer) as finder:
+        batches = finder.batches(a_loader())
+        next(batches)
+
+    with pytest.raises(RuntimeError, match="`with` block"):
+        next(batches)
+
+
+def test_a_finder_in_use_is_not_entered_again() -> None:
+    task = Task()
+    finder = LRFinder(task.model, task.optimizer)
+
+    with finder, pytest.raises(RuntimeError, match="this finder is in use"), finder:
+        pass
+
+    assert not task.optimizer._optimizer_step_pre_hooks
+
+
 def test_a_test_may_be_run_again() -> None:
     task = Task()
     finder = task.find(a_loader())

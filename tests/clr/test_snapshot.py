@@ -1,6 +1,7 @@
 """Nothing stays behind: loops of any parts, held byte by byte."""
 
 import random
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,75 @@ def test_a_hidden_state_does_not_cross_into_the_next_sweep() -> None:
     assert len(first_losses(finder)) == 1
     assert model.h is before
     assert torch.equal(before, torch.zeros(2))
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    """What has no `__dict__`."""
+
+    h: torch.Tensor
+    later: torch.Tensor = field(init=False)
+
+
+class SlottedState(Stateful):
+    """Keeps its hidden state there, whose tensors it changes in place and binds anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept = Slotted(torch.zeros(2))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        outputs = super().forward(inputs) + self.kept.h
+        self.kept.h.add_(1)
+        object.__setattr__(self.kept, "h", self.kept.h + 1)
+        object.__setattr__(self.kept, "later", self.kept.h)
+        return outputs
+
+
+def test_what_a_dataclass_keeps_in_slots_is_as_it_was() -> None:
+    model = SlottedState()
+    before = model.kept.h
+
+    finder = find(model, sgd(model), config=RangeTestConfig(num_seeds=1))
+
+    assert len(first_losses(finder)) == 1
+    assert model.kept.h is before
+    assert torch.equal(before, torch.zeros(2))
+    assert not hasattr(model.kept, "later")
+
+
+def test_a_module_that_became_another_class_is_as_it_was() -> None:
+    model = nn.Sequential(nn.Linear(4, 2))
+
+    def after() -> None:
+        if not nn.utils.parametrize.is_parametrized(model[0]):
+            nn.utils.parametrizations.weight_norm(model[0])
+
+    find(model, sgd(model), after=after)
+
+    assert type(model[0]) is nn.Linear
+    assert model(INPUTS).shape == (64, 2)
+
+
+def test_a_finder_that_is_handed_over_with_its_holder_measures_all_the_same() -> None:
+    class Own:
+        finder: LRFinder
+        calls = 0
+
+    own, model = Own(), Stateful()
+    optimizer = sgd(model)
+    own.finder = LRFinder(model, optimizer, config=SHORT, also=[own])
+    with own.finder as finder:
+        for inputs, targets in finder.batches(BATCHES):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(inputs), targets)
+            loss.backward()
+            optimizer.step()
+            own.calls += 1
+            finder.step(loss)
+
+    assert len(finder.sweeps) >= SHORT.num_seeds
+    assert own.calls == 0
 
 
 def test_a_look_leaves_the_hidden_state_alone() -> None:

@@ -79,6 +79,12 @@ def test_a_sound_workload_passes_with_its_speed_and_the_length_of_its_epoch(name
         ("detached", "the loss has no gradient"),
         ("flat", "10 steps at a learning rate of 0.001 change no weight"),
         ("elsewhere", "no parameter of model gets a gradient"),
+        ("named-targets", "are a dict of 'side': a tensor of shape (8,), 'sum': a tensor of shape (8,); say"),
+        ("one-column", "outputs (8, 1) are not one row of classes for each of targets (8,)"),
+        ("nowhere", "model lies on the meta device"),
+        ("callable-batches", "batches must be an iterable of (inputs, targets), as a loader or a list is"),
+        ("array-held-out", "got a tuple of an array of shape (100, 4), an array of shape (100,)"),
+        ("left-out", "invalid_workload: the parameter groups leave out bias"),
     ],
 )
 def test_a_broken_workload_is_told_its_one_problem(name: str, message: str) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from clr.training import StagedBatches, seeded
-from clr.workload import Batch, DatasetMissing, Problem, Workload
+from clr.workload import Batch, DatasetMissing, ParameterGroup, Problem, Workload
 
 INPUTS = torch.linspace(-1, 1, 400).reshape(100, 4)[
     torch.randperm(100, generator=torch.Generator().manual_seed(0))
@@ -353,3 +353,67 @@ class HalfUsed(Changed):
     def change(self, seed: int) -> dict[str, Any]:
         with seeded(seed):
             return {"model": self.Model()}
+
+
+class NamedTargets(Changed):
+    """Several targets in a dict, and an accuracy asked for."""
+
+    name: ClassVar[str] = "named-targets"
+
+    class Loss(nn.CrossEntropyLoss):
+        def forward(self, outputs: Tensor, targets: Any) -> Tensor:
+            return super().forward(outputs, targets["side"])
+
+    def change(self, seed: int) -> dict[str, Any]:
+        targets = {"side": TARGETS, "sum": INPUTS.sum(dim=1)}
+        return {
+            "loss": self.Loss(),
+            "batches": StagedBatches(INPUTS, targets, batch_size=8, seed=seed),
+            "held_out": (INPUTS, targets),
+        }
+
+
+class LeftOut(Changed):
+    """Its parameter groups hold one parameter of two."""
+
+    name: ClassVar[str] = "left-out"
+
+    def change(self, seed: int) -> dict[str, Any]:
+        with seeded(seed):
+            model = nn.Linear(4, 2)
+        return {"model": model, "parameter_groups": [ParameterGroup([model.weight])]}
+
+
+class OneColumn(Changed):
+    """Yes or no in one column: its largest is always the first."""
+
+    name: ClassVar[str] = "one-column"
+
+    class Loss(nn.BCEWithLogitsLoss):
+        def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            return super().forward(outputs[:, 0], targets.float())
+
+    def change(self, seed: int) -> dict[str, Any]:
+        with seeded(seed):
+            return {"model": nn.Linear(4, 1), "loss": self.Loss()}
+
+
+class Nowhere(Changed):
+    name: ClassVar[str] = "nowhere"
+
+    def change(self, seed: int) -> dict[str, Any]:
+        return {"model": nn.Linear(4, 2, device="meta")}
+
+
+class CallableBatches(Changed):
+    name: ClassVar[str] = "callable-batches"
+
+    def change(self, seed: int) -> dict[str, Any]:
+        return {"batches": sound}
+
+
+class ArrayHeldOut(Changed):
+    name: ClassVar[str] = "array-held-out"
+
+    def change(self, seed: int) -> dict[str, Any]:
+        return {"held_out": (INPUTS.numpy(), TARGETS.numpy())}
