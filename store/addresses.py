@@ -31,7 +31,9 @@ def check_database_url(url: str) -> str:
         raise ValueError("must start with postgresql+psycopg:// or sqlite:///")
     if "@" in (read.host or ""):
         raise ValueError(UNREADABLE)
-    if read.drivername.startswith("sqlite") and read.database in (None, "", ":memory:"):
+    if read.drivername.startswith("sqlite") and (
+        read.database in (None, "", ":memory:") or "uri" in read.query
+    ):
         raise ValueError(
             "names no file: every process of the service must open the same one, sqlite:////PATH"
         )
@@ -43,6 +45,8 @@ def check_broker_url(url: str) -> str:
     from kombu.connection import Connection  # noqa: PLC0415 - as above
 
     for one in _each(url):
+        if one.partition("://")[0].lower() not in BROKERS:
+            raise ValueError("must start with redis://, rediss:// or sentinel://")
         try:
             read = urlsplit(one)
             user, password = read.username, read.password
@@ -51,10 +55,10 @@ def check_broker_url(url: str) -> str:
             raise ValueError(UNREADABLE) from None
         except TypeError:
             raise ValueError("has a parameter that no broker knows, or twice what stands before it") from None
-        if read.scheme not in BROKERS:
-            raise ValueError("must start with redis://, rediss:// or sentinel://")
         if "@" in read.path + read.query + read.fragment:  # a password ended the host's part too early
             raise ValueError(UNREADABLE)
+        if not re.fullmatch(r"/?\d*", read.path):
+            raise ValueError("must end in the number of a database, such as /0")
         if user and not password:
             raise ValueError("names a user without a password; a password alone is redis://:PASSWORD@HOST")
     return url

@@ -50,11 +50,15 @@ def test_a_secret_is_masked_wherever_it_stands(url: str, shown: str) -> None:
         ("broker_url", "redis://hunter22@localhost/0", "without a password"),
         ("broker_url", "amqp://u:hunter22@localhost", "must start with redis://"),
         ("broker_url", "hunter22", "must start with redis://"),
+        ("broker_url", "unix://:hunter22@/run/redis", "must start with redis://"),
+        ("broker_url", "redis:hunter22", "must start with redis://"),
+        ("broker_url", "redis://localhost/hunter22", "number of a database"),
         ("database_url", "postgresql+psycopg://u:a@hunter22@db/clr", "percent-encoded"),
         ("database_url", "postgresql+psycopg://u:p@db:hunter22/clr", "percent-encoded"),
         ("database_url", "postgres://u:hunter22@db/clr", r"postgresql\+psycopg://"),
         ("database_url", "hunter22", "percent-encoded"),
         ("database_url", "sqlite://", "names no file"),
+        ("database_url", "sqlite:///file::memory:?uri=true", "names no file"),
     ],
 )
 def test_a_wrong_url_is_refused_in_a_sentence_that_does_not_repeat_it(
