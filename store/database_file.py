@@ -28,11 +28,10 @@ def make_whole(database: Path) -> None:
                 raise sqlite3.OperationalError("another process reads what was in it before")
 
 
-def copy(database: Path, to: Path) -> list[str]:
+def copy(database: Path, to: Path) -> None:
     """Copy a database that may be in use, as it is at one moment; `to` appears whole or not at all.
 
-    Answers the paths of the checkpoints that the copy knows, under the data directory. Raises sqlite3's errors and
-    OSError.
+    Raises sqlite3's errors and OSError.
     """
     with _written_beside(to) as unfinished, closing(sqlite3.connect(unfinished)) as copied:
         with closing(sqlite3.connect(database, timeout=BUSY_S)) as source:
@@ -42,7 +41,12 @@ def copy(database: Path, to: Path) -> list[str]:
         if found != "ok":
             raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
         shutil.copymode(database, unfinished)
-        return [path for (path,) in copied.execute("SELECT path FROM checkpoints")]
+
+
+def checkpoints_of(database: Path) -> list[str]:
+    """The paths of the checkpoints that it knows, under the data directory. Raises sqlite3's errors."""
+    with closing(sqlite3.connect(database, timeout=BUSY_S)) as connection:
+        return [path for (path,) in connection.execute("SELECT path FROM checkpoints")]
 
 
 @contextmanager
