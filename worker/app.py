@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -67,11 +68,26 @@ def prepare_child(**_: Any) -> None:
     """Die with the parent; load torch and the workloads while waiting for a job."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave_to_parent(os.getpid()))
     if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
         os._exit(1)
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
 
     process.prepare()
+
+
+def _leave_to_parent(child: int) -> Callable[[int, object], None]:
+    """What a child does with a signal that systemd or a terminal sends to all processes: its parent drains it.
+
+    billiard's own way is SystemExit in the midst of the job, which then failed as the workload's fault.
+    """
+
+    def hear(number: int, _: object) -> None:
+        if os.getpid() != child:  # forked by the workload, and its to end
+            sys.exit(128 + number)
+
+    return hear
 
 
 class _Parent:

@@ -225,6 +225,22 @@ def test_a_drained_worker_gives_its_job_back_uncharged(stack: Stack) -> None:
     assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back", "succeeded"]
 
 
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name
+)
+def test_a_signal_to_all_processes_of_a_worker_drains_it_too(stack_at_scale: Stack, number: int) -> None:
+    stack, worker = stack_at_scale, stack_at_scale.service.processes["worker"]
+    job = stack.submit()
+    stack.wait_for_steps(job, 20)
+
+    signal_all(pids_below(worker.pid), number)
+    stack.wait_for_steps(job, 50)
+    worker.send_signal(number)
+
+    assert worker.wait(patience(20)) == 0
+    assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back"]
+
+
 def test_a_drained_worker_waits_for_a_database_that_is_slow(tmp_path: Path) -> None:
     with running_stack("postgres", tmp_path, lease_s=slowed(60)) as stack:
         server, draining = stack.database_server, stack.service.processes["worker"]
