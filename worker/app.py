@@ -47,6 +47,8 @@ def claim(self: Task) -> None:
     """Claim and run one queued job, if there is one."""
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # here, as billiard sets its own after `prepare_child`
+        signal.signal(number, _leave_to_parent(os.getpid()))
     process.answer(self.request.id, os.environ[WORKER_ID])
 
 
@@ -68,8 +70,6 @@ def prepare_child(**_: Any) -> None:
     """Die with the parent; load torch and the workloads while waiting for a job."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave_to_parent(os.getpid()))
     if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
         os._exit(1)
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
