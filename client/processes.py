@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 LOG_BYTES = 10_000_000  # a larger log is put aside when its process is started
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager's stop, a closed terminal
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 
@@ -105,11 +106,16 @@ class Child:
                 self._process.wait(max(0.0, self._killed_at - time.monotonic()))
         self.kill()
 
-    def kill(self) -> None:
-        """Kill the process and its group at once."""
+    def hurry(self) -> None:
+        """Kill the process and its group, without waiting: a signal's handler may do it."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill the process and its group at once."""
+        self.hurry()
+        if self._process is not None:
             self._process.wait()
             self._process = None  # its id may soon be another's
 
@@ -149,7 +155,7 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """Stop the children, all at once, and then those that they needed; interrupted, kill every one at once."""
+        """Stop the children, all at once, and then those that they needed; after an error, kill every one."""
         try:
             for needed in (False, True):
                 stopping = [child for child in self.children if child.needed == needed]
@@ -160,6 +166,23 @@ class Supervisor:
         finally:
             for child in self.children:
                 child.kill()
+
+    def hurry(self) -> None:
+        """Kill every child, without waiting: `stop`, which a signal's handler does this to, then ends soon."""
+        for child in self.children:
+            child.hurry()
+
+
+@contextmanager
+def on_end(do: Callable[[], None]) -> Iterator[None]:
+    """Do this at each of the signals that ask us to end; those that are ignored stay so. In the main thread."""
+    heard = [one for one in ENDS if signal.getsignal(one) != signal.SIG_IGN]
+    before = [signal.signal(one, lambda *_: do()) for one in heard]
+    try:
+        yield
+    finally:
+        for one, handler in zip(heard, before, strict=True):
+            signal.signal(one, handler)
 
 
 def describe_exit(code: int) -> str:

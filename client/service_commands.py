@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from client.backup import back_up
 from client.demo import run_demo
 from client.embedded import EmbeddedService
 from client.errors import INTERRUPTED, CannotServe
+from client.processes import on_end
 from client.programs import api_command, environment, python, refuse_open_bind
 from client.report import columns
 from store.addresses import masked
@@ -145,18 +145,17 @@ def _become(command: list[str], settings: Settings) -> NoReturn:
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and a closed terminal end us as Ctrl-C does: in order."""
+    """SIGTERM and a closed terminal end us as Ctrl-C does: in order, and once, as the end takes a while."""
+    asked = False
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
 
-    signals = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) != signal.SIG_IGN]
-    before = [signal.signal(one, interrupt) for one in signals]
-    try:
+    with on_end(interrupt):
         yield
-    finally:
-        for one, handler in zip(signals, before, strict=True):
-            signal.signal(one, handler)
 
 
 def _welcome(service: EmbeddedService, settings: Settings) -> str:

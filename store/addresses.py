@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 DATABASES = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
-BROKERS = ("redis", "rediss", "sentinel")
+BROKERS = ("redis", "rediss")
 UNREADABLE = (
     "cannot be read as a URL: in a user's name and password write @ : / ? # [ ] % percent-encoded, @ as %40"
 )
@@ -31,7 +31,9 @@ def check_database_url(url: str) -> str:
         raise ValueError("must start with postgresql+psycopg:// or sqlite:///")
     if "@" in (read.host or ""):
         raise ValueError(UNREADABLE)
-    if read.drivername.startswith("sqlite") and read.database in (None, "", ":memory:"):
+    if read.drivername.startswith("sqlite") and (
+        read.database in (None, "", ":memory:") or "uri" in read.query
+    ):
         raise ValueError(
             "names no file: every process of the service must open the same one, sqlite:////PATH"
         )
@@ -39,42 +41,30 @@ def check_database_url(url: str) -> str:
 
 
 def check_broker_url(url: str) -> str:
-    """The URL, or each of Sentinel's, separated by semicolons, if a broker could have it. Raises ValueError."""
+    """The URL, if a Redis or Valkey could have it. Raises ValueError."""
     from kombu.connection import Connection  # noqa: PLC0415 - as above
 
-    for one in _each(url):
-        try:
-            read = urlsplit(one)
-            user, password = read.username, read.password
-            Connection(one)
-        except ValueError:
-            raise ValueError(UNREADABLE) from None
-        except TypeError:
-            raise ValueError("has a parameter that no broker knows, or twice what stands before it") from None
-        if read.scheme not in BROKERS:
-            raise ValueError("must start with redis://, rediss:// or sentinel://")
-        if "@" in read.path + read.query + read.fragment:  # a password ended the host's part too early
-            raise ValueError(UNREADABLE)
-        if user and not password:
-            raise ValueError("names a user without a password; a password alone is redis://:PASSWORD@HOST")
+    if url.partition("://")[0].lower() not in BROKERS:
+        raise ValueError("must start with redis:// or rediss://")
+    try:
+        read = urlsplit(url)
+        user, password = read.username, read.password
+        Connection(url)
+    except ValueError:
+        raise ValueError(UNREADABLE) from None
+    except TypeError:
+        raise ValueError("has a parameter that no broker knows, or twice what stands before it") from None
+    if "@" in read.path + read.query + read.fragment:  # a password ended the host's part too early
+        raise ValueError(UNREADABLE)
+    if not re.fullmatch(r"/?\d*", read.path):
+        raise ValueError("must end in the number of a database, such as /0")
+    if user and not password:
+        raise ValueError("names a user without a password; a password alone is redis://:PASSWORD@HOST")
     return url
 
 
 def masked(url: str) -> str:
     """The URL without password, a user that stands alone (it may be a token), and parameters that may be secret."""
-    return ";".join(map(_masked, _each(url)))
-
-
-def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a URL that cannot be secret."""
-    return {name: value for name, value in parameters.items() if name in HARMLESS}
-
-
-def _each(url: str) -> list[str]:
-    return url.split(";") if url.startswith("sentinel:") else [url]
-
-
-def _masked(url: str) -> str:
     scheme, colon, rest = url.partition("://")
     if not colon:
         return MASK if url else ""
@@ -85,6 +75,11 @@ def _masked(url: str) -> str:
     shown = f"{scheme}://{user if password else ''}{':' if password else ''}{MASK}@" if at else f"{scheme}://"
     parameters = [_masked_parameter(one) for one in re.split("[&;]", query)]
     return shown + address + question + "&".join(parameters) + (f"#{MASK}" if hash else "")
+
+
+def without_secrets(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a URL that cannot be secret."""
+    return {name: value for name, value in parameters.items() if name in HARMLESS}
 
 
 def _masked_parameter(parameter: str) -> str:

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 BUSY_S = 5.0
+LAST_BUSY_S = 1.0  # the end of `serve` waits no longer for a reader
 
 
 def make_whole(database: Path) -> None:
@@ -21,17 +22,16 @@ def make_whole(database: Path) -> None:
     Raises sqlite3's errors: the disk is full, another process has the file open. Does nothing without a file.
     """
     if database.is_file():
-        with closing(sqlite3.connect(database, timeout=BUSY_S)) as connection:
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise sqlite3.OperationalError("another process has it open")
+        with closing(sqlite3.connect(database, timeout=LAST_BUSY_S)) as connection:
+            busy, logged, folded = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy and not 0 <= logged == folded:  # one that has it open but is up to date does not matter
+                raise sqlite3.OperationalError("another process reads what was in it before")
 
 
-def copy(database: Path, to: Path) -> list[str]:
+def copy(database: Path, to: Path) -> None:
     """Copy a database that may be in use, as it is at one moment; `to` appears whole or not at all.
 
-    Answers the paths of the checkpoints that the copy knows, under the data directory. Raises sqlite3's errors and
-    OSError.
+    Raises sqlite3's errors and OSError.
     """
     with _written_beside(to) as unfinished, closing(sqlite3.connect(unfinished)) as copied:
         with closing(sqlite3.connect(database, timeout=BUSY_S)) as source:
@@ -41,7 +41,12 @@ def copy(database: Path, to: Path) -> list[str]:
         if found != "ok":
             raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
         shutil.copymode(database, unfinished)
-        return [path for (path,) in copied.execute("SELECT path FROM checkpoints")]
+
+
+def checkpoints_of(database: Path) -> list[str]:
+    """The paths of the checkpoints that it knows, under the data directory. Raises sqlite3's errors."""
+    with closing(sqlite3.connect(database, timeout=BUSY_S)) as connection:
+        return [path for (path,) in connection.execute("SELECT path FROM checkpoints")]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from store.addresses import check_broker_url, check_database_url
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 PREFIX = "CLR_"
+
+
+def _upper(name: object) -> object:
+    return name.upper() if isinstance(name, str) else name
 
 
 class Settings(BaseSettings):
@@ -65,7 +69,9 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="a training job writes a checkpoint at least this often, seconds"
     )
     max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
-    log_level: str = Field(default="INFO", description="Python logging level")
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+    ] = Field(default="INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`")
     log_format: Literal["text", "json"] = Field(
         default="text", description="`text`, or `json`: one object a line"
     )

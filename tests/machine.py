@@ -27,6 +27,7 @@ def measure() -> None:
 
 def slowed(idle_s: float) -> float:
     """Seconds that take up `idle_s` on an idle machine take here: for leases and limits that a test waits out."""
+    measure()
     return float(os.environ[VARIABLE]) * idle_s
 
 

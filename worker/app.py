@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -46,6 +47,8 @@ def claim(self: Task) -> None:
     """Claim and run one queued job, if there is one."""
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # here, as billiard sets its own after `prepare_child`
+        signal.signal(number, _leave_to_parent(os.getpid()))
     process.answer(self.request.id, os.environ[WORKER_ID])
 
 
@@ -72,6 +75,19 @@ def prepare_child(**_: Any) -> None:
     from worker import process  # noqa: PLC0415 - loads torch, which only children may
 
     process.prepare()
+
+
+def _leave_to_parent(child: int) -> Callable[[int, object], None]:
+    """What a child does with a signal that systemd or a terminal sends to all processes: its parent drains it.
+
+    billiard's own way is SystemExit in the midst of the job, which then failed as the workload's fault.
+    """
+
+    def hear(number: int, _: object) -> None:
+        if os.getpid() != child:  # forked by the workload, and its to end
+            sys.exit(128 + number)
+
+    return hear
 
 
 class _Parent:

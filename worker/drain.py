@@ -16,7 +16,8 @@ from worker.watcher import Watcher, kill
 
 log = logging.getLogger(__name__)
 
-DEADLINE_S = 1.2  # `serve` kills a worker that needs longer (client/embedded.py)
+PATIENCE_S = 15.0  # with a database that does not answer; `serve` waits for no worker so long
+DEADLINE_S = 1.0  # for Celery, once the jobs are given back
 LOOK_S = 0.05
 
 
@@ -34,19 +35,26 @@ class Drain:
 
     def _drain(self) -> None:
         self._asked.wait()
-        deadline = Timer(DEADLINE_S, _end)
-        deadline.daemon = True
-        deadline.start()
+        _end_after(PATIENCE_S, "the database does not answer")
+        given_back = False
         while True:  # until the process ends: a child killed may have been replaced
-            if self.watcher is not None:
-                self.watcher.drain()
+            done = self.watcher is None or self.watcher.drain()
+            if done and not given_back:
+                _end_after(DEADLINE_S, "not stopped")
+            given_back |= done
             for child in active_children():
                 kill(child.pid)
             time.sleep(LOOK_S)
 
 
-def _end() -> None:
-    """End whatever Celery still waits for, a database or broker that does not answer too."""
-    log.warning("not stopped after %g s; ending at once", DEADLINE_S)
+def _end_after(seconds: float, why: str) -> None:
+    timer = Timer(seconds, _end, (why, seconds))
+    timer.daemon = True
+    timer.start()
+
+
+def _end(why: str, seconds: float) -> None:
+    """End whatever Celery still waits for, a broker too."""
+    log.warning("%s after %g s; ending at once", why, seconds)
     kill_descendants(os.getpid())
     os._exit(0)

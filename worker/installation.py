@@ -42,4 +42,7 @@ def _sources() -> Iterator[Path]:
 def _packages(entry: EntryPoint) -> set[str]:
     """The top-level packages that a distribution names, where it does, and the one of the entry point."""
     named = entry.dist.read_text("top_level.txt") if entry.dist else None
-    return {entry.module.partition(".")[0], *(named or "").split()}
+    module, _, _ = entry.value.partition(
+        ":"
+    )  # `entry.module` fails where the value is none of an entry point
+    return {module.partition(".")[0], *(named or "").split()}

@@ -11,7 +11,7 @@ class Publisher:
     """The Celery parent's short-lived process that publishes the catalogue."""
 
     def __init__(self, worker_id: str) -> None:
-        self._command = [sys.executable, "-m", "worker.publish", worker_id]
+        self._command = [sys.executable, "-P", "-m", "worker.publish", worker_id]
         self._process = subprocess.Popen(self._command)
 
     def tend(self, *, known: bool) -> None:

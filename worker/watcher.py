@@ -113,13 +113,18 @@ class Watcher:
             known = self._verdicts.pop((attempt.job_id, attempt.attempt), None)
             self._end(attempt, known or explain_death(message))
 
-    def drain(self) -> None:
-        """Give every job back and kill its child: the worker is stopping, and calls this until it has ended."""
+    def drain(self) -> bool:
+        """Give every job back and kill its child: the worker is stopping, and calls this until it has ended.
+
+        Answers whether the database could be asked.
+        """
         self._draining = True
         try:
             self._give_back()
         except SQLAlchemyError as error:
             log.warning("could not give the jobs back yet: %s", error)
+            return False
+        return True
 
     def _give_back(self) -> None:
         with self._database.read() as session:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -11,9 +12,17 @@ import pytest
 from client.errors import JobFailed
 from store.doorbell import TASK, make_celery
 from store.status import Reason
-from tests.chaos.stack import Stack, assert_one_sound_result, is_running, pids_below, signal_all
+from tests.chaos.stack import (
+    Stack,
+    assert_one_sound_result,
+    is_running,
+    pids_below,
+    running_stack,
+    signal_all,
+)
 from tests.e2e.service import wait_for
 from tests.machine import patience, slowed
+from worker.drain import DEADLINE_S
 
 pytestmark = pytest.mark.chaos
 BODY = {"workload": "hostile", "num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": 30}
@@ -214,6 +223,39 @@ def test_a_drained_worker_gives_its_job_back_uncharged(stack: Stack) -> None:
     assert given_back == "queued"
     assert_one_sound_result(stack.database, job)
     assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name
+)
+def test_a_signal_to_all_processes_of_a_worker_drains_it_too(stack_at_scale: Stack, number: int) -> None:
+    stack, worker = stack_at_scale, stack_at_scale.service.processes["worker"]
+    job = stack.submit()
+    stack.wait_for_steps(job, 20)
+
+    signal_all(pids_below(worker.pid), number)
+    stack.wait_for_steps(job, 50)
+    worker.send_signal(number)
+
+    assert worker.wait(patience(20)) == 0
+    assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back"]
+
+
+def test_a_drained_worker_waits_for_a_database_that_is_slow(tmp_path: Path) -> None:
+    with running_stack("postgres", tmp_path, lease_s=slowed(60)) as stack:
+        server, draining = stack.database_server, stack.service.processes["worker"]
+        job = stack.submit()
+        stack.wait_for_steps(job, 20)
+        assert server is not None
+        everyone = {server.pid} | pids_below(server.pid)
+
+        signal_all(everyone, signal.SIGSTOP)
+        draining.send_signal(signal.SIGTERM)
+        time.sleep(3 * DEADLINE_S)  # so long is it silent
+        signal_all(everyone, signal.SIGCONT)
+
+        assert draining.wait(patience(20)) == 0
+        assert [attempt.ended for attempt in stack.attempts(job)] == ["given_back"]
 
 
 @pytest.mark.parametrize("fault", ["hang", "sleep"])

@@ -1,11 +1,13 @@
 """`clr-tuner backup`: from the command line, on real files."""
 
+import os
 import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 from typer.testing import CliRunner, Result
 
 from client.cli import main
@@ -117,6 +119,50 @@ def test_a_place_that_is_no_file_is_refused(file: str, away: Path) -> None:
 
     assert refused.exit_code == 1
     assert "must be a file to write" in refused.output
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_what_sqlite_keeps_beside_a_database_is_neither_replaced_nor_joined(
+    ending: str, data_dir: Path, away: Path
+) -> None:
+    (away / f"clr.sqlite3{ending}").write_text("what a killed service left")
+
+    joined = backup(away / "clr.sqlite3", "--force")
+    replaced = backup(data_dir / f"clr.sqlite3{ending}", "--force")
+
+    for refused in (joined, replaced):
+        assert (refused.exit_code, "is SQLite's" in refused.output) == (1, True)
+    assert len(list(away.iterdir())) == len(list(data_dir.iterdir())) == 1
+
+
+def test_checkpoints_that_a_service_uses_are_not_replaced_wherever_its_database_lies(
+    data_dir: Path, away: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = URL.create("sqlite", database=str((data_dir / "clr.sqlite3").rename(away / "other")))
+    monkeypatch.setenv("CLR_DATABASE_URL", url.render_as_string())
+
+    refused = backup(data_dir / "copy", "--checkpoints", "--force")
+
+    assert (refused.exit_code, "own checkpoints" in refused.output) == (1, True)
+
+
+def test_what_is_no_file_or_folder_is_not_replaced(data_dir: Path, away: Path) -> None:
+    os.mkfifo(away / "pipe")
+    (away / "checkpoints").symlink_to(data_dir)
+
+    pipe = backup(away / "pipe", "--force")
+    link = backup(away / "copy", "--checkpoints", "--force")
+
+    assert "must be a file to write" in pipe.output
+    assert "no folder that can be replaced" in link.output
+    assert sorted(file.name for file in away.iterdir()) == ["checkpoints", "pipe"]
+
+
+def test_a_database_from_before_checkpoints_is_copied_too(data_dir: Path, away: Path) -> None:
+    with closing(sqlite3.connect(data_dir / "clr.sqlite3")) as connection:
+        connection.execute("DROP TABLE checkpoints")
+
+    assert backup(away / "old").exit_code == 0
 
 
 def test_a_data_directory_without_a_database_is_told(data_dir: Path, away: Path) -> None:

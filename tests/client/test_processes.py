@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
-from client.processes import LOG_BYTES, Backoff, Child, Supervisor, describe_exit
+from client.processes import LOG_BYTES, Backoff, Child, Supervisor, describe_exit, on_end
 from tests.machine import patience
 
 SLEEP = "while :; do sleep 0.02; done"
@@ -119,6 +120,21 @@ def test_an_interrupted_stop_kills_every_child_at_once(tmp_path: Path) -> None:
 
     signal.signal(signal.SIGALRM, before)
     assert eventually(lambda: not any(map(is_running, pids)))
+
+
+def test_a_stop_that_is_asked_to_hurry_kills_every_child_and_ends_in_order(tmp_path: Path) -> None:
+    supervisor = Supervisor(lambda _: None)
+    stubborn = shell("stubborn", f"trap '' TERM; echo ready; {SLEEP}", folder=tmp_path, stop_s=600)
+    supervisor.start(stubborn)
+    assert eventually(said(stubborn, "ready"))
+    pid = stubborn.pid
+
+    with on_end(supervisor.hurry):
+        Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        supervisor.stop()
+
+    assert not is_running(pid)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")

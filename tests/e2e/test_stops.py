@@ -1,6 +1,9 @@
 """What a stop, a kill and an installation leave for the next `clr-tuner serve`."""
 
 import signal
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +37,20 @@ def test_a_stop_while_it_starts_leaves_one_file_too(folder: Path) -> None:
 
     assert took < patience(STOP_S)
     assert [file.name for file in folder.glob("clr.sqlite3*")] == ["clr.sqlite3"]
+
+
+def test_who_asks_again_and_again_loses_nothing_either(folder: Path) -> None:
+    with Serve(folder) as serve, Client(serve.url) as client:
+        job_id = client.range_test("hostile", {"fault": "patient"}, **LONG).id
+        for _ in range(5):
+            serve.process.send_signal(signal.SIGINT)
+            time.sleep(0.05)  # the fingers of somebody in a hurry
+        output, _ = serve.process.communicate()
+
+    assert output.endswith("stopped\n")
+    assert [file.name for file in folder.glob("clr.sqlite3*")] == ["clr.sqlite3"]
+    with closing(sqlite3.connect(folder / "clr.sqlite3")) as connection:
+        assert connection.execute("SELECT id FROM jobs").fetchall() == [(job_id,)]
 
 
 def test_ready_waits_for_what_was_installed_and_a_kill_costs_no_lease(folder: Path, tmp_path: Path) -> None:

@@ -49,6 +49,26 @@ def test_a_killed_process_leaves_a_file_that_is_made_whole(file: Path) -> None:
     assert counted(file) == 1
 
 
+def test_a_reader_that_is_up_to_date_does_not_keep_the_file_from_being_whole(file: Path) -> None:
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as writer,
+        closing(sqlite3.connect(file, isolation_level=None)) as reader,
+    ):
+        writer.execute("PRAGMA journal_mode=WAL")
+        writer.execute("INSERT INTO counters VALUES ('kept', '', 1)")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM counters").fetchone()
+
+        make_whole(file)
+
+        alone = file.with_name("alone")
+        alone.write_bytes(file.read_bytes())
+        writer.execute("INSERT INTO counters VALUES ('later', '', 1)")
+        with pytest.raises(sqlite3.OperationalError, match="reads what was in it before"):
+            make_whole(file)
+    assert counted(alone) == 1
+
+
 def test_nothing_is_made_whole_where_there_is_no_database(tmp_path: Path) -> None:
     make_whole(tmp_path / "clr.sqlite3")
 

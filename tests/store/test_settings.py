@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from migrations.schema import is_current, upgrade
 from store.settings import Settings
@@ -37,6 +38,12 @@ def test_the_database_lies_in_the_data_directory_whatever_its_name(name: bytes, 
     assert list(tmp_path.iterdir()) == [folder]
     with closing(sqlite3.connect(folder / "clr.sqlite3")) as connection:
         assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
+def test_a_log_level_is_one_that_every_process_knows() -> None:
+    assert Settings(log_level="debug").log_level == "DEBUG"
+    with pytest.raises(ValidationError, match="'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"):
+        Settings(log_level="verbose")
 
 
 def test_a_tilde_is_the_home_that_no_shell_put_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

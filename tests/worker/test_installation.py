@@ -66,6 +66,6 @@ def test_a_plugin_that_goes_changes_it(plugin: Path) -> None:
 
 
 def test_a_module_that_is_gone_keeps_nothing_up(plugin: Path) -> None:
-    install(plugin, "1.0", "vanished:Workload", ".broken:Workload")
+    install(plugin, "1.0", "vanished:Workload", ".broken:Workload", "no module!", ":Workload")
 
     assert len(installation()) == 64

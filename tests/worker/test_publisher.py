@@ -6,6 +6,7 @@ from store import jobs, workers
 from store.database import Database
 from store.doorbell import make_celery
 from store.jobs import NewJob
+from tests.e2e.service import PLUGINS
 from worker.publisher import Publisher
 
 
@@ -42,6 +43,20 @@ def test_a_worker_that_is_known_is_left_alone(database: Database, announced: Pub
     announced.wait()
 
     assert living(database) == []
+
+
+def test_what_lies_in_the_current_folder_is_not_installed(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLR_DATABASE_URL", database_url)
+    monkeypatch.chdir(PLUGINS)
+
+    Publisher("me").wait()
+
+    with database.read() as session:
+        names = {workload.name for workload in workers.workloads(session)}
+    assert "digits-mlp" in names
+    assert "hostile" not in names
 
 
 def test_what_waited_for_a_worker_is_rung_for(
