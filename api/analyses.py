@@ -11,7 +11,7 @@ from api.jobs import JobId, find
 from api.plain import Body, Moment, moment, require_json
 from api.range_tests import KIND
 from api.state import Opened
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.candidates import RULES, VERSION, candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Sweep, is_sweep
@@ -83,7 +83,7 @@ def list_analyses(state: Opened, job_id: JobId) -> Analyses:
 
 
 def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
-    found = find_bounds(
+    found = read_bounds(
         sweeps,
         steps_per_epoch=(job.result or {}).get("steps_per_epoch"),
         optimizer=job.config["optimizer"]["name"],

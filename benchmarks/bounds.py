@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.bounds import Bounds, Inconclusive, read_bounds
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Sweep, run_sweep
@@ -36,7 +36,7 @@ def range_test(workload: Workload, first_seed: int) -> tuple[Bounds | Inconclusi
         for measured in run_sweep(plan, trainer.step, trainer.evaluate):
             sweep.add(measured)
         finished.append(sweep)
-    found = find_bounds(
+    found = read_bounds(
         finished,
         steps_per_epoch=steps_per_epoch,
         optimizer=optimizer.name,

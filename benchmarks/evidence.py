@@ -35,7 +35,7 @@ from benchmarks.evidence_plan import (
     wanted,
 )
 from benchmarks.evidence_tables import rewrite
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Sweep, run_sweep
@@ -78,7 +78,7 @@ def range_test(asked: Row) -> Row:
                 sweep.add(measured)
         finished.append(sweep)
     optimizer = parse_optimizer(OPTIMIZERS[asked["optimizer"]])
-    found = find_bounds(
+    found = read_bounds(
         finished,
         steps_per_epoch=epoch,
         optimizer=optimizer.name,

@@ -7,16 +7,19 @@ Everything here is a pure function of the stored curve.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NoReturn
 
 from clr.basin import basin
 from clr.candidates import Candidate, candidates
-from clr.cycles import half_cycle, short_epoch
+from clr.cycles import CYCLES, Cycles, cycles_for, half_cycle, short_epoch
 from clr.doubts import doubt, resolved_from
+from clr.partial_schedules import complete
 from clr.planning import chosen_range
 from clr.plateau import Plateau, at_end, plateau
+from clr.policies import Schedule
 from clr.range_test import Sweep, SweepPlan
 from clr.ranges import COUNTS, Range, pooled, train_as_well
 from clr.sensitivity import Sensitivity, sensitivity
@@ -38,6 +41,7 @@ class Bounds:
 
     rule_base, rule_max: stable codes; reason_base, reason_max: a sentence each. evidence: what each seed said.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
+    sweeps: what was measured.
     """
 
     base_lr: float
@@ -56,10 +60,60 @@ class Bounds:
     candidates: list[Candidate]
     sensitivity: Sensitivity | None
     analyzer: str = ANALYZER
+    sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """Both rates with their intervals and reasons, and the warnings: a line each."""
+        lines = []
+        for name, lr, (low, high), reason in (
+            ("base_lr", self.base_lr, self.base_lr_interval, self.reason_base),
+            ("max_lr", self.max_lr, self.max_lr_interval, self.reason_max),
+        ):
+            spread = f" (between {low:.3g} and {high:.3g})" if low < high else ""
+            lines.append(f"{name:<7} {lr:.3g}{spread}: {reason}")
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def schedule(
+        self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None, **parameters: Any
+    ) -> Schedule:
+        """A schedule within these bounds; with a budget, in steps or epochs, in whole cycles that fit it.
+
+        parameters: the policy's own, to be as they are told. Raises ValueError for what is wrong or impossible, and
+        for epochs where nobody knows how long one is.
+        """
+        if num_steps is not None and num_epochs is not None:
+            raise ValueError("give num_steps or num_epochs, not both")
+        if num_epochs is not None:
+            if self.steps_per_epoch is None:
+                raise ValueError("the loader has no length, so nobody knows an epoch's steps: give num_steps")
+            num_steps = round(num_epochs * self.steps_per_epoch)
+        if num_steps is not None and num_steps < 1:
+            raise ValueError("the budget must be one step at least")
+        cycles = (
+            Cycles(self.step_size, CYCLES)
+            if num_steps is None
+            else cycles_for(num_steps, steps_per_epoch=self.steps_per_epoch)
+        )
+        return complete(
+            {"policy": policy, **parameters},
+            base_lr=self.base_lr,
+            max_lr=self.max_lr,
+            step_size=cycles.step_size,
+            num_steps=num_steps or cycles.num_steps,
+        )
+
+    def search_space(self) -> tuple[float, float]:
+        """(low, high) > 0 for a search on the log scale: the interval of max_lr, widened by 2 on each side."""
+        low, high = self.max_lr_interval
+        return low / 2, 2 * high
+
+    def plot(self, file: str | Path) -> None:
+        """Draw the sweeps with both bounds to a file that ends in .svg or .png. Raises ValueError for another."""
+        _draw(Path(file), self.sweeps, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
+        """As JSON can hold it, without the sweeps."""
+        return _without_sweeps(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +129,44 @@ class Inconclusive:
     candidates: list[Candidate]
     warnings: list[str] = field(default_factory=list)
     analyzer: str = ANALYZER
+    sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """Why, and what to try next; then the warnings, a line each."""
+        told = [f"inconclusive ({self.why}): {self.message}", f"next: {self.next_experiment['message']}"]
+        return "\n".join([*told, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def schedule(self, policy: str, **_: Any) -> NoReturn:
+        """There are no rates to make one of: raises ValueError that says why, as `Bounds.schedule` does."""
+        raise ValueError(f"there are no bounds to make a schedule of; {self}")
+
+    def plot(self, file: str | Path) -> None:
+        """Draw the sweeps to a file that ends in .svg or .png. Raises ValueError for another."""
+        _draw(Path(file), self.sweeps, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
+        """As JSON can hold it, without the sweeps."""
+        return _without_sweeps(self)
 
 
-def find_bounds(
+def _without_sweeps(found: Bounds | Inconclusive) -> dict[str, Any]:
+    values = asdict(replace(found, sweeps=()))
+    del values["sweeps"]
+    return values
+
+
+def _draw(file: Path, sweeps: Sequence[Sweep], found: dict[str, Any]) -> None:
+    from clr.plots import figure, render  # noqa: PLC0415 - matplotlib, for those who draw
+
+    match file.suffix.lower():
+        case ".svg" | ".png" as ending:
+            drawn = figure(sweeps, found, title="range test")
+            file.write_bytes(render(drawn, "svg" if ending == ".svg" else "png"))
+        case _:
+            raise ValueError(f"{file.name} must end in .svg or .png")
+
+
+def read_bounds(
     sweeps: Sequence[Sweep],
     *,
     steps_per_epoch: float | None = None,
@@ -105,6 +190,7 @@ def find_bounds(
             next_experiment={"message": advice, "request": request},
             candidates=others,
             warnings=list(warnings),
+            sweeps=tuple(sweeps),
         )
     found = {sweep.plan.seed: at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns}
     basins = [
@@ -113,7 +199,7 @@ def find_bounds(
         if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
     ]
     told = [*warnings, *_warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests))]
-    return _bounds(chosen, tests, found, basins, steps_per_epoch, told, others)
+    return replace(_bounds(chosen, tests, found, basins, steps_per_epoch, told, others), sweeps=tuple(sweeps))
 
 
 def _bounds(

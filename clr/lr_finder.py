@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import nn
 
-from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.bounds import Bounds, Inconclusive, read_bounds
 from clr.bystanders import Bystanders
 from clr.leaks import FirstLosses, fingerprint
 from clr.planning import FEWEST_STEPS, RangeTestConfig, next_sweep
@@ -194,7 +194,7 @@ class LRFinder:
                 warnings=warnings,
             )
         steps = sum(len(sweep.points) for sweep in sweeps)
-        return find_bounds(
+        return read_bounds(
             sweeps,
             steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
             optimizer=type(self._optimizer).__name__,

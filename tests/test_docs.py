@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,9 +15,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from client.client import Client
 from client.embedded import EmbeddedService
+from clr.training import StagedBatches, seeded
 from store.settings import Settings
 from store.status import FINAL, MOVES
-from tests.clr.curves import accuracy_with_edges, loss_of
 from worker.check import check
 from worker.workloads.digits import DigitsMLP
 
@@ -114,12 +115,15 @@ def run_example(example: str, service: str) -> None:
         held.append(Client(*arguments))
         return held[-1]
 
-    exec(example.replace(PORT, service).replace("from client.client import Client", ""), {"Client": client})
+    code = re.sub(
+        "import clr_tuner as ct|from client.client import Client", "", example.replace(PORT, service)
+    )
+    exec(code, {"Client": client, "ct": SimpleNamespace(Client=client)})
     held[0].close()
 
 
 def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run_example(blocks("python")[0], service)
+    run_example(blocks("python")[1], service)
 
     assert "CyclicLR" in capsys.readouterr().out
 
@@ -178,21 +182,29 @@ def test_the_python_example_of_comparing_works(service: str, capsys: pytest.Capt
     assert noise.endswith(") ()")
 
 
-def test_the_example_of_ones_own_loop_works(capsys: pytest.CaptureFixture[str]) -> None:
-    accuracy = accuracy_with_edges(0.1, 0.6)
-    last = 0.0
+def test_the_example_of_ones_own_model_works_and_has_nothing_to_warn_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    digits = DigitsMLP().build(DigitsMLP.Params(), seed=0, batch_size=32, device="cpu")
+    assert isinstance(digits.batches, StagedBatches)
+    train = TensorDataset(digits.batches.inputs, digits.batches.targets)
+    held_out = TensorDataset(*digits.held_out)
+    names = {
+        "model": digits.model,
+        "criterion": torch.nn.CrossEntropyLoss(),
+        "optimizer": torch.optim.SGD(digits.model.parameters(), lr=0.1, momentum=0.9),
+        "train_loader": DataLoader(train, batch_size=32, shuffle=True),
+        "valid_loader": DataLoader(held_out, batch_size=400),
+    }
 
-    def train_batch(lr: float) -> float:
-        nonlocal last
-        last = lr
-        return loss_of(accuracy)(lr)
+    with seeded(0):
+        exec(blocks("python")[0], names)
 
-    exec(
-        blocks("python")[1],
-        {"train_batch": train_batch, "evaluate": lambda: (loss_of(accuracy)(last), accuracy(last))},
-    )
-
-    assert capsys.readouterr().out.startswith("Bounds(")
+    base_lr, max_lr = capsys.readouterr().out.splitlines()
+    assert (base_lr[:7], max_lr[:6]) == ("base_lr", "max_lr")
+    assert "<svg" in (tmp_path / "range-test.svg").read_text()
+    assert names["optimizer"].param_groups[0]["lr"] == pytest.approx(float(base_lr.split()[1]), rel=0.01)
 
 
 def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.optimizers import momentum_of
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, is_sweep, run_sweep
@@ -32,7 +32,7 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     problem = problem or setup.problem(test.seed)
     epoch = steps_an_epoch(problem, setup.batch_size)
-    found = find_bounds(
+    found = read_bounds(
         finished,
         steps_per_epoch=epoch,
         optimizer=setup.optimizer.name,

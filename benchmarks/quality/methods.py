@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.candidates import RULES, candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Effort, Sweep
@@ -42,7 +42,7 @@ def ours(task: Task, sweeps: Sweeps, seed: int, effort: Effort, num_steps: int |
     """Our own range test; num_steps: of each sweep, None for the default."""
     measured = sweeps.range_test(seed, effort, num_steps)
     optimizer = parse_optimizer(OPTIMIZERS[task.optimizer])
-    bounds = find_bounds(measured, optimizer=optimizer.name, momentum=momentum_of(optimizer.model_dump()))
+    bounds = read_bounds(measured, optimizer=optimizer.name, momentum=momentum_of(optimizer.model_dump()))
     return Answer(
         bounds.max_lr if isinstance(bounds, Bounds) else None,
         None if isinstance(bounds, Bounds) else bounds.why,

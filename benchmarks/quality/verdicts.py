@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.quality.measuring import Measure, Sweeps, range_test
 from benchmarks.quality.tasks import Task
-from clr.bounds import Inconclusive, find_bounds
+from clr.bounds import Inconclusive, read_bounds
 from clr.planning import RangeTestConfig
 from clr.range_test import Effort, Sweep, SweepPlan, run_sweep
 
@@ -33,7 +33,7 @@ def verdicts(effort: Effort) -> dict[str, Counter[str]]:
 
 
 def _verdict(seed: int, effort: Effort, measure: Measure) -> str:
-    found = find_bounds(range_test(RangeTestConfig(seed=seed, effort=effort), measure))
+    found = read_bounds(range_test(RangeTestConfig(seed=seed, effort=effort), measure))
     return found.why if isinstance(found, Inconclusive) else "answered"
 
 

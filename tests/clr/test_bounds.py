@@ -3,11 +3,12 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clr.bounds import Bounds, Inconclusive, find_bounds
+from clr.bounds import Bounds, Inconclusive, read_bounds
 from clr.plateau import learns, score
 from clr.range_test import HeldOut, Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
@@ -16,13 +17,13 @@ GOOD = accuracy_with_edges(rises_at=0.1, falls_at=0.6)
 
 
 def bounds_of(sweeps: list[Sweep], **context: object) -> Bounds:
-    found = find_bounds(sweeps, **context)  # type: ignore[arg-type]
+    found = read_bounds(sweeps, **context)  # type: ignore[arg-type]
     assert isinstance(found, Bounds), found
     return found
 
 
 def doubt_of(sweeps: list[Sweep]) -> Inconclusive:
-    found = find_bounds(sweeps)
+    found = read_bounds(sweeps)
     assert isinstance(found, Inconclusive), found
     return found
 
@@ -171,7 +172,7 @@ def test_seeds_whose_edges_lie_apart_disagree_only_where_it_matters(slip: float,
             plan(seed=round(10 * edge)), loss_of(rises), lambda lr: rises(lr) - (slip if lr > edge else 0)
         )
 
-    found = find_bounds([slipping_at(edge) for edge in (0.15, 0.8, 0.9)])
+    found = read_bounds([slipping_at(edge) for edge in (0.15, 0.8, 0.9)])
 
     assert getattr(found, "why", None) == ("seeds_disagree" if doubted else None)
 
@@ -253,7 +254,7 @@ def test_the_parabola_that_lightning_reads_decades_too_low_is_told_to_go_on_upwa
 def test_a_short_sweep_does_not_raise(num_steps: int, shape: str) -> None:
     short = measured(plan(num_steps=num_steps, shape=shape), loss_of(GOOD), held_out=False)
 
-    assert isinstance(find_bounds([short]), Bounds if num_steps >= 12 else Inconclusive)
+    assert isinstance(read_bounds([short]), Bounds if num_steps >= 12 else Inconclusive)
 
 
 def test_a_constant_loss_is_read_as_constant() -> None:
@@ -289,7 +290,7 @@ def test_seeds_that_disagree_are_inconclusive() -> None:
 
 
 def test_every_answer_is_plain_json() -> None:
-    found = [find_bounds(seeds(loss_of(GOOD), GOOD)), find_bounds(seeds(lambda lr: 0.7))]
+    found = [read_bounds(seeds(loss_of(GOOD), GOOD)), read_bounds(seeds(lambda lr: 0.7))]
 
     for answer in found:
         json.dumps(answer.to_dict(), allow_nan=False)
@@ -299,7 +300,7 @@ def test_the_raw_curve_is_left_as_it_was() -> None:
     sweeps = seeds(loss_of(GOOD), GOOD, noise=0.1)
     before = np.array([point.loss for sweep in sweeps for point in sweep.points])
 
-    find_bounds(sweeps)
+    read_bounds(sweeps)
 
     np.testing.assert_array_equal(before, [point.loss for sweep in sweeps for point in sweep.points])
 
@@ -428,3 +429,82 @@ def test_a_loss_that_fell_by_half_before_it_diverged_is_not_said_to_only_rise() 
     sweep = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
 
     bounds_of([measured(sweep, loss, noise=0.05, held_out=False)])
+
+
+@pytest.fixture
+def bounds() -> Bounds:
+    """With epochs of 50 steps."""
+    return bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=50)
+
+
+def test_a_schedule_within_the_bounds_fits_its_budget(bounds: Bounds) -> None:
+    by_epochs = bounds.schedule("triangular2", num_epochs=24)
+
+    assert by_epochs == bounds.schedule("triangular2", num_steps=1200)
+    assert (by_epochs(0), by_epochs(150)) == (bounds.base_lr, bounds.max_lr)
+    assert by_epochs(1200) == bounds.base_lr
+    assert bounds.schedule("one_cycle", num_steps=1200).model_dump()["num_steps"] == 1200
+
+
+def test_a_schedule_without_a_budget_takes_the_recommended_step_size(bounds: Bounds) -> None:
+    assert bounds.schedule("triangular")(bounds.step_size) == bounds.max_lr
+
+
+def test_parameters_of_a_schedule_are_as_they_are_told(bounds: Bounds) -> None:
+    assert bounds.schedule("triangular", num_steps=1200, step_size=7)(7) == bounds.max_lr
+
+
+@pytest.mark.parametrize(
+    ("policy", "budget", "said"),
+    [
+        ("one_cycel", {}, "did you mean one_cycle"),
+        ("one_cycle", {"num_steps": 10, "num_epochs": 1}, "not both"),
+        ("one_cycle", {"num_steps": 0}, "at least"),
+        ("one_cycle", {"step_size_up": 3}, "step_size_up"),
+    ],
+)
+def test_an_impossible_schedule_is_told(
+    bounds: Bounds, policy: str, budget: dict[str, int], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        bounds.schedule(policy, **budget)
+
+
+def test_epochs_need_a_known_length() -> None:
+    with pytest.raises(ValueError, match="give num_steps"):
+        bounds_of(seeds(loss_of(GOOD), GOOD)).schedule("one_cycle", num_epochs=3)
+
+
+def test_bounds_say_their_rates_reasons_and_warnings(bounds: Bounds) -> None:
+    base_lr, max_lr, *warnings = str(bounds).splitlines()
+
+    assert base_lr.startswith("base_lr ")
+    assert bounds.reason_base in base_lr
+    assert bounds.reason_max in max_lr
+    assert warnings == [f"warning: {warning}" for warning in bounds.warnings]
+
+
+def test_what_was_found_can_be_drawn(bounds: Bounds, tmp_path: Path) -> None:
+    nothing = read_bounds(seeds(lambda lr: 1.0))
+    bounds.plot(tmp_path / "found.svg")
+    nothing.plot(str(tmp_path / "nothing.PNG"))
+
+    assert "<svg" in (tmp_path / "found.svg").read_text()
+    assert (tmp_path / "nothing.PNG").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="must end in"):
+        bounds.plot(tmp_path / "found.jpg")
+
+
+def test_no_bounds_say_why_and_make_no_schedule() -> None:
+    nothing = read_bounds(seeds(lambda lr: 1.0))
+
+    assert isinstance(nothing, Inconclusive)
+    assert str(nothing).startswith(f"inconclusive ({nothing.why}): ")
+    with pytest.raises(ValueError, match="no bounds to make a schedule of"):
+        nothing.schedule("one_cycle", num_steps=100)
+
+
+def test_a_search_space_holds_the_interval_of_max_lr(bounds: Bounds) -> None:
+    low, high = bounds.search_space()
+
+    assert 0 < low < bounds.max_lr_interval[0] <= bounds.max_lr_interval[1] < high

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from clr.bounds import find_bounds
+from clr.bounds import read_bounds
 from clr.plots import figure, render
 from clr.range_test import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
@@ -19,7 +19,7 @@ SWEEPS = [
 
 
 def test_the_bounds_are_named_in_the_picture() -> None:
-    result = find_bounds(SWEEPS).to_dict()
+    result = read_bounds(SWEEPS).to_dict()
 
     text = render(figure(SWEEPS, result, title="digits"), "svg").decode()
 
@@ -40,7 +40,7 @@ def test_the_same_measurements_give_the_same_bytes() -> None:
 def test_an_inconclusive_test_says_so_in_its_picture() -> None:
     flat = [measured(plan(), lambda lr: 0.7, lambda lr: 0.1)]
 
-    text = render(figure(flat, find_bounds(flat).to_dict(), title="t"), "svg").decode()
+    text = render(figure(flat, read_bounds(flat).to_dict(), title="t"), "svg").decode()
 
     assert "inconclusive: loss_never_changed" in text
 

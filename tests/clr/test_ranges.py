@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.plateau import TOLERANCE
 from clr.range_test import Sweep
 from clr.ranges import Range, pooled, train_as_well
@@ -40,7 +40,7 @@ def test_a_range_that_trains_worse_says_next_to_nothing() -> None:
 
 
 def test_the_answer_names_the_ranges_that_it_pooled_and_spans_them() -> None:
-    found = find_bounds([sweep(3.16, worse_by=0.5), sweep(1.0), sweep(0.316)])
+    found = read_bounds([sweep(3.16, worse_by=0.5), sweep(1.0), sweep(0.316)])
 
     assert isinstance(found, Bounds)
     assert found.rule_max == "ranges_pooled"

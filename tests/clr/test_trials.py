@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from clr.bounds import Bounds, find_bounds
+from clr.bounds import Bounds, read_bounds
 from clr.range_test import HeldOut, Point
 from clr.trials import EDGE, MOST_STEPS, NUM_STEPS, UNDECIDED, Trial, TrialPlan, confirmed, next_trial
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
@@ -16,7 +16,7 @@ ACCURACY = accuracy_with_edges(0.05, 0.5)
 
 
 def bounds_of(accuracy: Curve | None) -> dict[str, Any]:
-    found = find_bounds([measured(plan(seed=seed), loss_of(ACCURACY), accuracy) for seed in range(3)])
+    found = read_bounds([measured(plan(seed=seed), loss_of(ACCURACY), accuracy) for seed in range(3)])
     assert isinstance(found, Bounds)
     return found.to_dict()
 

@@ -1,0 +1,73 @@
+"""`import clr_tuner as ct`: all that is public, and nothing loaded before it is used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clr_tuner as ct
+
+ROOT = Path(__file__).parent.parent.parent
+PUBLIC = [
+    "Bounds",
+    "Client",
+    "DatasetMissing",
+    "Inconclusive",
+    "LRFinder",
+    "ParameterGroup",
+    "Problem",
+    "Scheduler",
+    "StagedBatches",
+    "Sweep",
+    "Workload",
+    "as_lambda_lr",
+    "find_bounds",
+    "parse_schedule",
+    "read_bounds",
+    "seeded",
+]
+
+
+def loaded_after(code: str) -> set[str]:
+    """The modules of a fresh process that ran this."""
+    said = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(said.stdout.split())
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert ct.__all__ == dir(ct) == PUBLIC
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_is_there(name: str) -> None:
+    assert getattr(ct, name).__doc__
+
+
+def test_a_name_that_is_not_public_is_told_as_python_does() -> None:
+    with pytest.raises(AttributeError, match="module 'clr_tuner' has no attribute 'find_bound'"):
+        ct.find_bound  # noqa: B018
+
+
+def test_the_import_loads_nothing_else() -> None:
+    assert loaded_after("import clr_tuner").isdisjoint({"torch", "matplotlib", "typer", "pydantic", "numpy"})
+
+
+def test_a_client_loads_neither_torch_nor_the_command_line() -> None:
+    loaded = loaded_after("import clr_tuner as ct; ct.Client()")
+
+    assert loaded.isdisjoint({"torch", "matplotlib", "typer", "sqlalchemy"})
+
+
+def test_bounds_of_a_model_load_no_matplotlib() -> None:
+    assert "matplotlib" not in loaded_after("import clr_tuner as ct; ct.find_bounds")
+
+
+def test_its_types_are_published() -> None:
+    assert (ROOT / "clr_tuner" / "py.typed").is_file()
