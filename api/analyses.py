@@ -11,10 +11,11 @@ from api.jobs import JobId, find
 from api.plain import Body, Moment, moment, require_json
 from api.range_tests import KIND
 from api.state import Opened
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.candidates import RULES, VERSION, candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Sweep, is_sweep
+from clr.reading import read_bounds
 from clr.spelling import did_you_mean
 from store import analyses
 from store.models import Analysis, Job

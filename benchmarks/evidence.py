@@ -35,10 +35,11 @@ from benchmarks.evidence_plan import (
     wanted,
 )
 from benchmarks.evidence_tables import rewrite
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.planning import RangeTestConfig, next_sweep
 from clr.range_test import Sweep, run_sweep
+from clr.reading import read_bounds
 from clr.training import Trainer, seeded
 from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, plan_training, run_training
 from clr.workload import Problem, Workload

@@ -1,6 +1,6 @@
 """A whole range test inside a plain PyTorch loop of one's own; afterwards everything is as it was before.
 
-The same plans and the same reading as the service's (clr/planning.py, clr/bounds.py); only the loop is yours.
+The same plans and the same reading as the service's (clr/planning.py, clr/reading.py); only the loop is yours.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,12 +11,13 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import nn
 
-from clr.bounds import Bounds, Inconclusive, read_bounds
+from clr.bounds import Bounds, Inconclusive
 from clr.bystanders import Bystanders
 from clr.leaks import FirstLosses, fingerprint
 from clr.planning import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.range_test import Divergence, HeldOut, Point, Sweep
 from clr.rates import Rates, is_optimizer, with_inner
+from clr.reading import read_bounds
 from clr.snapshot import Snapshot, generators_in
 from clr.training import endless
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from client.client import Client
-    from clr.bounds import Bounds, Inconclusive, read_bounds
+    from clr.bounds import Bounds, Inconclusive
     from clr.lr_finder import LRFinder
     from clr.model_bounds import find_bounds
     from clr.policies import parse_schedule
     from clr.range_test import Sweep
+    from clr.reading import read_bounds
     from clr.scheduler import Scheduler, as_lambda_lr
     from clr.training import StagedBatches, seeded
     from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
@@ -38,7 +39,8 @@ __all__ = [
 
 _HOMES = {
     "client.client": ("Client",),
-    "clr.bounds": ("Bounds", "Inconclusive", "read_bounds"),
+    "clr.bounds": ("Bounds", "Inconclusive"),
+    "clr.reading": ("read_bounds",),
     "clr.lr_finder": ("LRFinder",),
     "clr.model_bounds": ("find_bounds",),
     "clr.policies": ("parse_schedule",),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.optimizers import momentum_of
 from clr.planning import RangeTestConfig, next_sweep, planned_steps
 from clr.range_test import Sweep, SweepPlan, is_sweep, run_sweep
+from clr.reading import read_bounds
 from clr.training import Trainer, seeded
 from clr.training_job import CycleEnd, run_training
 from clr.trials import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.candidates import RULES, candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import Effort, Sweep
+from clr.reading import read_bounds
 
 REPEATS = (0, 10, 20, 30, 40)  # first seeds
 OURS: tuple[Effort, ...] = ("standard", "quick")

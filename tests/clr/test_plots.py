@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from clr.bounds import read_bounds
 from clr.plots import figure, render
 from clr.range_test import Point, Sweep
+from clr.reading import read_bounds
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
 GOOD = accuracy_with_edges(0.1, 0.6)

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.plateau import TOLERANCE
 from clr.range_test import Sweep
 from clr.ranges import Range, pooled, train_as_well
+from clr.reading import read_bounds
 from tests.clr.curves import measured, plan
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from clr.bounds import Bounds, read_bounds
+from clr.bounds import Bounds
 from clr.range_test import HeldOut, Point
+from clr.reading import read_bounds
 from clr.trials import EDGE, MOST_STEPS, NUM_STEPS, UNDECIDED, Trial, TrialPlan, confirmed, next_trial
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
 
