@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from clr.accuracy import share_right
 from clr.bounds import Bounds, Inconclusive
@@ -37,7 +37,7 @@ def find_bounds(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     criterion: Criterion | None = None,
-    loader: Iterable[Any] = (),
+    loader: Iterable[Any] | None = None,
     *,
     held_out: Any = None,
     training_step: TrainingStep | None = None,
@@ -59,8 +59,8 @@ def find_bounds(
     criterion: (outputs, targets) -> the batch's mean loss; None where the model answers its own, as `.loss` or
     ["loss"]. loader: batches (inputs, targets), whose inputs may be a tuple or a dict that the model takes spread out;
     without a criterion also dicts. They are moved to the model's device. training_step: batch -> the loss with its
-    graph, for any other loop, instead of a criterion. held_out: a loader, one pair (inputs, targets), or a callable
-    that answers (loss, accuracy in [0, 1] or None); None: the training loss decides.
+    graph, for any other loop; a criterion is then for held_out alone. held_out: a loader, a data set, one pair
+    (inputs, targets), or a callable that answers (loss, accuracy in [0, 1] or None); None: the training loss decides.
 
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
@@ -78,20 +78,21 @@ def find_bounds(
     )
     if accumulation_steps < 1:
         raise ValueError(f"accumulation_steps must be >= 1, not {accumulation_steps}")
+    _check(criterion, loader, held_out)
     step = training_step or _step_of(model, criterion)
+    finder = LRFinder(
+        model,
+        optimizer,
+        evaluate=None if held_out is None else _evaluation(model, criterion, step, held_out),
+        scaler=scaler,
+        config=config,
+        also=also,
+        on_sweep=on_sweep,
+    )
     with _scaled_alike(optimizer), _bar(progress) as bar:
-        finder = LRFinder(
-            model,
-            optimizer,
-            evaluate=None if held_out is None else _evaluation(model, criterion, step, held_out),
-            scaler=scaler,
-            config=config,
-            also=also,
-            on_sweep=on_sweep,
-        )
         task = bar.add_task("range test", total=planned_steps(config, []))
         with finder:
-            batches = (moved(batch, _device_of(model)) for batch in finder.batches(loader))
+            batches = (moved(batch, _device_of(model)) for batch in finder.batches(loader or ()))
             for loss in _updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 swept = len(finder.sweeps)
                 finder.step(loss)
@@ -114,7 +115,7 @@ def _updates(
     for batch in batches:
         if not losses:
             optimizer.zero_grad()
-        loss = step(batch) / accumulation_steps
+        loss = _checked(step(batch)) / accumulation_steps
         (loss if scaler is None else scaler.scale(loss)).backward()
         losses.append(loss.detach())
         if len(losses) < accumulation_steps:
@@ -131,6 +132,27 @@ def _updates(
             scaler.update()
         yield torch.stack(losses).sum()
         losses.clear()
+
+
+def _checked(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+        shown = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(
+            f"the loss must be a single number with its graph, as criterion answers it; got {shown}"
+        )
+    return loss
+
+
+def _check(criterion: Any, loader: Any, held_out: Any) -> None:
+    """What can be seen to be wrong before anything is trained."""
+    if not callable(criterion) and criterion is not None:
+        raise ValueError(f"criterion must be callable, as nn.CrossEntropyLoss() is; got {criterion!r}")
+    if loader is None:
+        raise ValueError("there is no loader: find_bounds(model, optimizer, criterion, loader)")
+    if _is_map(loader):
+        raise ValueError("the loader is a data set, which has no batches: DataLoader(data, batch_size=...)")
+    if isinstance(held_out, Iterator):
+        raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
 def _step_of(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
@@ -188,18 +210,25 @@ def _evaluation(
                 mean, share = criterion(outputs, targets), _accuracy(criterion, outputs, targets)
             examples, loss = examples + many, loss + many * float(mean)
             right += many * (float("nan") if share is None else share)
+        if not examples:
+            raise ValueError("held_out has no examples")
         return loss / examples, None if math.isnan(right) else right / examples
 
     return evaluate
 
 
 def _batches_of(held_out: Any) -> Iterable[Any]:
-    if isinstance(held_out, Dataset):
+    if _is_map(held_out):
         return DataLoader(held_out, batch_size=HELD_OUT_CHUNK)
     if isinstance(held_out, tuple | list) and len(held_out) == 2 and isinstance(held_out[1], Tensor):
         starts = range(0, num_examples(held_out), HELD_OUT_CHUNK)
         return (sliced(held_out, start, start + HELD_OUT_CHUNK) for start in starts)
     return held_out  # type: ignore[no-any-return]
+
+
+def _is_map(data: Any) -> bool:
+    """Whether it is a data set of single examples; a stream may well give batches."""
+    return isinstance(data, Dataset) and not isinstance(data, IterableDataset)
 
 
 def _accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:

@@ -193,6 +193,14 @@ def ratio_of(optimizer: torch.optim.Optimizer) -> float:
         ({"accumulation_steps": 0}, "accumulation_steps must be >= 1"),
         ({"effort": "thorough"}, "use standard"),
         ({"loader": []}, "batches are empty"),
+        ({"loader": None}, "there is no loader"),
+        ({"loader": TensorDataset(torch.ones(3, 8))}, "a data set, which has no batches"),
+        ({"loader": iter([])}, "not an iterator"),
+        ({"held_out": iter([])}, "held_out is read again and again"),
+        ({"held_out": []}, "held_out has no examples"),
+        ({"criterion": "cross_entropy"}, "criterion must be callable"),
+        ({"training_step": lambda batch: 1.0}, "the loss must be a single number with its graph.*got float"),
+        ({"training_step": lambda batch: torch.ones(2)}, "got a tensor of shape .2,."),
     ],
 )
 def test_what_cannot_be_tested_is_told(task: Task, options: dict[str, Any], said: str) -> None:
@@ -201,6 +209,11 @@ def test_what_cannot_be_tested_is_told(task: Task, options: dict[str, Any], said
 
     with pytest.raises(ValueError, match=said):
         task.find(**options)
+
+
+def test_a_swapped_model_is_told(task: Task) -> None:
+    with pytest.raises(ValueError, match="the model comes first"):
+        find_bounds(task.optimizer, task.model, CRITERION, task.loader)  # type: ignore[arg-type]
 
 
 def test_a_bar_tells_how_far_it_is(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
