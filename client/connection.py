@@ -146,7 +146,7 @@ class Connection:
                     raise Refused(answer.status_code, _problem(answer), retry_after(answer))
                 yield answer
         except httpx2.RequestError as error:
-            reason = str(error) or type(error).__name__
+            reason = str(error).rstrip(".") or type(error).__name__
             raise Unreachable(f"no answer from {self.shown}: {reason}; {ADVICE}") from error
         except UnicodeEncodeError as error:
             raise ClientError(f"{error.object!a} is no text that can be sent") from None

@@ -76,9 +76,7 @@ def find_bounds(
         num_steps=num_steps,
         effort=effort,
     )
-    if accumulation_steps < 1:
-        raise ValueError(f"accumulation_steps must be >= 1, not {accumulation_steps}")
-    _check(criterion, loader, held_out)
+    _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
     step = training_step or _step_of(model, criterion)
     finder = LRFinder(
         model,
@@ -143,8 +141,16 @@ def _checked(loss: Any) -> Tensor:
     return loss
 
 
-def _check(criterion: Any, loader: Any, held_out: Any) -> None:
+def _check(
+    optimizer: Any, criterion: Any, loader: Any, held_out: Any, accumulation_steps: int, clip_grad_norm: Any
+) -> None:
     """What can be seen to be wrong before anything is trained."""
+    if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
+        raise ValueError(f"accumulation_steps must be a whole number >= 1, not {accumulation_steps}")
+    if clip_grad_norm is not None and not clip_grad_norm > 0:
+        raise ValueError(f"clip_grad_norm must be > 0, not {clip_grad_norm}")
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise ValueError("LBFGS asks for the loss several times an update: write the loop around ct.LRFinder")
     if not callable(criterion) and criterion is not None:
         raise ValueError(f"criterion must be callable, as nn.CrossEntropyLoss() is; got {criterion!r}")
     if loader is None:
@@ -240,22 +246,22 @@ def _accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
 
 
 def _device_of(model: nn.Module) -> str:
-    return str(next(model.parameters()).device)
+    return next((str(one.device) for one in model.parameters()), "cpu")
 
 
 @contextmanager
 def _scaled_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Have the groups keep the ratio of their rates: each without an `lr_scale` has one inside, by the first's rate."""
-    scaled = [group for group in optimizer.param_groups if "lr_scale" not in group]
-    first = float(optimizer.param_groups[0]["lr"])
-    ratios = [float(group["lr"]) / first if first else 1.0 for group in scaled]
+    """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
+    groups = optimizer.param_groups
+    scaled = [] if any("lr_scale" in group for group in groups) else list(groups)
+    first = float(groups[0]["lr"]) or 1.0
     try:
-        for group, ratio in zip(scaled, ratios, strict=True):
-            group["lr_scale"] = ratio
+        for group in scaled:
+            group["lr_scale"] = float(group["lr"]) / first
         yield
     finally:
         for group in scaled:
-            del group["lr_scale"]
+            group.pop("lr_scale", None)
 
 
 def _bar(shown: bool | None) -> Progress:

@@ -190,7 +190,9 @@ def ratio_of(optimizer: torch.optim.Optimizer) -> float:
         ({"loader": [(1, 2, 3)]}, "a batch must be .inputs, targets., got tuple: give training_step="),
         ({"loader": [{"inputs": 1}]}, "got dict"),
         ({"criterion": None}, "the model answers no loss of its own but Tensor: give a criterion"),
-        ({"accumulation_steps": 0}, "accumulation_steps must be >= 1"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be a whole number >= 1"),
+        ({"accumulation_steps": 2.5}, "accumulation_steps must be a whole number"),
+        ({"clip_grad_norm": 0.0}, "clip_grad_norm must be > 0"),
         ({"effort": "thorough"}, "use standard"),
         ({"loader": []}, "batches are empty"),
         ({"loader": None}, "there is no loader"),
@@ -209,6 +211,13 @@ def test_what_cannot_be_tested_is_told(task: Task, options: dict[str, Any], said
 
     with pytest.raises(ValueError, match=said):
         task.find(**options)
+
+
+def test_an_optimizer_that_steps_with_a_closure_is_told_what_to_do(task: Task) -> None:
+    task.optimizer = torch.optim.LBFGS(task.model.parameters())  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="write the loop around"):
+        task.find()
 
 
 def test_a_swapped_model_is_told(task: Task) -> None:
