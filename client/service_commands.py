@@ -1,8 +1,6 @@
 """The commands of those who run the service: all of it under one parent, or one program of it."""
 
-import io
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -124,9 +122,6 @@ def variable(name: str) -> str:
 
 
 def _settings(host: str | None = None, port: int | None = None) -> Settings:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the name of a folder may be no text
     _warn_of_unknown()
     try:
         read = get_settings()

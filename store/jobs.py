@@ -163,6 +163,8 @@ def request_cancel(session: Session, job_id: str) -> Job:
         raise NotFound
     if job.status in (Status.CANCELLING, Status.CANCELLED):
         return job
+    if job.status in FINAL:
+        raise Conflict(f"the job has ended already ({job.status}): nothing is left to cancel")
     to = Status.CANCELLED if job.status == Status.QUEUED else Status.CANCELLING
     cancelled = move(session, job_id, to, cancel_requested_at=now())
     made_for_it = job.after_job is not None and job.config.get("range_test_id") is None

@@ -77,8 +77,3 @@ def living(session: Session) -> list[Worker]:
 def workloads(session: Session) -> list[Workload]:
     """Every workload that was ever published, by name."""
     return list(session.scalars(select(Workload).order_by(Workload.name)))
-
-
-def workload(session: Session, name: str) -> Workload | None:
-    """The workload of this name, if a worker published it."""
-    return session.get(Workload, name)
