@@ -8,15 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from api.errors import Problem, invalid, responses
 from api.job_routes import measured
 from api.jobs import JobId, find
-from api.plain import Body, Moment, moment, require_json
 from api.range_tests import KIND
-from api.state import Opened
+from api.requests.body import Body, Moment, moment, require_json
+from api.resources import Opened
 from clr.bounds import Bounds
 from clr.candidates import RULES, VERSION, candidates
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.range_test import Sweep, is_sweep
 from clr.reading import read_bounds
 from clr.spelling import did_you_mean
+from clr.sweep import Sweep, is_sweep
 from store import analyses
 from store.models import Analysis, Job
 from store.status import FINAL

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api import (
     analyses,
+    bounds,
     checkpoints,
     comparisons,
     confirmations,
@@ -19,23 +20,22 @@ from api import (
     jobs,
     metrics,
     range_tests,
-    results,
     schedules,
     training_jobs,
     workers,
     workloads,
 )
 from api.errors import add_handlers, responses
-from api.frame import Frame
+from api.middleware import Frame
 from api.openapi import complete_document
-from api.plain import refuse_unknown_query
+from api.requests.body import refuse_unknown_query
+from api.resources import State
 from api.security import require_key
-from api.state import State
 from store import logs
 from store.database import Database
 from store.models import Base
+from store.reaper import Sweeper
 from store.settings import Settings, get_settings
-from store.sweeper import Sweeper
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    of_jobs = (range_tests, results, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
+    of_jobs = (range_tests, bounds, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         guards = [Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from api.errors import Problem, responses
 from api.jobs import JobId, find
-from api.plain import Moment, moment
-from api.state import Opened
+from api.requests.body import Moment, moment
+from api.resources import Opened
 from api.training_jobs import KIND
 from store import checkpoints
 from store.errors import NotFound

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.plain import Moment, moment
+from api.requests.body import Moment, moment
 from api.training_jobs import KIND as TRAINING_JOB
 from clr.comparison import TEST, Metric, Row, Run, compare
-from store import comparisons, curves
+from store import comparisons, runs
 from store.models import Comparison, Job
 from store.status import FINAL, Status
 
@@ -139,7 +139,7 @@ def runs_of(
 ) -> tuple[dict[str, list[Run]], Metric | None]:
     """The runs that succeeded, by label, and what they are measured by; None before the first one."""
     ended = [job for job in of_it if job.kind == TRAINING_JOB and job.result]
-    looks = {job.id: curves.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
+    looks = {job.id: runs.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
     finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
     metric: Metric | None = None
     if finals:

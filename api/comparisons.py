@@ -10,28 +10,21 @@ from sqlalchemy.orm import Session
 from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
 from api.errors import carrying, invalid, pointer_to, responses
 from api.examples import COMPARISON_REQUESTS
-from api.job_requests import (
-    LAST_SEED,
-    IdempotencyKey,
-    Seed,
-    WorkloadRequest,
-    accept,
-    check_optimizer,
-    request_hash,
-)
 from api.jobs import POLL_S, JobId, Page, Paging, whose
 from api.pictures import PICTURES, Format, picture
-from api.plain import Text, refuse_unknown, require_json
-from api.state import Opened, State
+from api.requests.body import Text, refuse_unknown, require_json
+from api.requests.training_job import TrainingJobRequest, TrainingOptions, check_schedule
+from api.requests.workload import LAST_SEED, Seed, WorkloadRequest, check_optimizer
+from api.resources import Opened, State
+from api.submissions import IdempotencyKey, accept, request_hash
 from api.training_jobs import forget_files, queue_training
-from api.training_requests import TrainingJobRequest, TrainingOptions, check_schedule
 from api.workloads import find_workload
 from clr.comparison import compare
-from clr.comparison_plots import comparison_figure
 from clr.optimizers import OptimizerSpec
 from clr.partial_schedules import lacks_rates
-from clr.planning import MOST_SEEDS
+from clr.plots.comparison import comparison_figure
 from clr.presets import PRESETS, Preset
+from clr.range_test import MOST_SEEDS
 from clr.training_job import LENGTHS
 from store import comparisons
 from store.comparisons import NewComparison

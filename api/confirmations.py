@@ -8,15 +8,16 @@ from pydantic import BaseModel, Field, StrictInt
 from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
 from api.comparisons import ComparisonRequest, Entry, queue_comparison
 from api.errors import Problem, carrying, responses
-from api.job_requests import LAST_SEED, IdempotencyKey, accept, request_hash
 from api.jobs import JobId, find
-from api.plain import require_json
 from api.range_tests import KIND
-from api.state import Opened
-from api.training_requests import BUDGETS, Budget
+from api.requests.body import require_json
+from api.requests.training_job import BUDGETS, Budget
+from api.requests.workload import LAST_SEED
+from api.resources import Opened
+from api.submissions import IdempotencyKey, accept, request_hash
 from clr.confirmation import NUM_CYCLES, Verdict, entries, verdict
-from clr.planning import MOST_SEEDS
-from clr.trials import NUM_SEEDS
+from clr.halving import NUM_SEEDS
+from clr.range_test import MOST_SEEDS
 from store import comparisons
 
 SHARED = ("params", "optimizer", "batch_size")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
-from store.curves import StoredSweep
+from store.runs import StoredSweep
 
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]

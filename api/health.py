@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.errors import responses
-from api.state import Opened
+from api.resources import Opened
 from api.workloads import no_catalogue
 from store import workers
 

@@ -11,10 +11,10 @@ from fastapi.concurrency import run_in_threadpool
 from api import curves
 from api.errors import carrying, responses
 from api.jobs import Filtered, JobId, JobView, Page, find, get, list_jobs, suggest_polling
-from api.state import Opened, State
+from api.resources import Opened, State
 from store import jobs
-from store.curves import StoredSweep, load
 from store.models import Job
+from store.runs import StoredSweep, load
 from store.status import FINAL, Status
 
 LONGEST_WAIT_S = 60.0

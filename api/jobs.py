@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, responses
-from api.plain import Moment, Text, moment
-from api.state import Opened, State
+from api.requests.body import Moment, Text, moment
+from api.resources import Opened, State
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job

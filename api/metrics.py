@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from api.examples import METRICS
-from api.state import Opened
+from api.resources import Opened
 from store import counters, gauges
 from store.database import Database
 from store.gauges import Gauges

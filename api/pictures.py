@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from api.curves import downsample
 from api.errors import Problem, responses
 from api.jobs import POLL_S
-from clr.plots import render
-from store.curves import StoredSweep
+from clr.plots.range_test import render
+from store.runs import StoredSweep
 
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads

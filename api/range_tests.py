@@ -1,4 +1,4 @@
-"""Range tests over HTTP: how one is asked for. For what they find: results.py; for the rest: job_routes.py."""
+"""Range tests over HTTP: how one is asked for. For what they find: bounds.py; for the rest: job_routes.py."""
 
 import logging
 from typing import Annotated
@@ -8,21 +8,14 @@ from pydantic import ConfigDict, Field, FiniteFloat, StrictInt, model_validator
 
 from api.errors import carrying, invalid, responses
 from api.examples import RANGE_TEST_REQUESTS
-from api.job_requests import (
-    IdempotencyKey,
-    Seed,
-    Timeout,
-    WorkloadRequest,
-    accept,
-    request_hash,
-    resolve,
-)
 from api.job_routes import add_job_routes
 from api.jobs import JobView
-from api.plain import require_json
-from api.state import Opened
+from api.requests.body import require_json
+from api.requests.workload import Seed, Timeout, WorkloadRequest
+from api.resources import Opened
+from api.submissions import IdempotencyKey, accept, request_hash, resolve
 from api.workloads import find_workload
-from clr.planning import (
+from clr.range_test import (
     FEWEST_STEPS,
     HIGHEST_LR,
     LOWEST_LR,
@@ -32,7 +25,7 @@ from clr.planning import (
     RangeTestConfig,
     most_steps,
 )
-from clr.range_test import Effort
+from clr.sweep import Effort
 from store import jobs
 from store.jobs import NewJob
 

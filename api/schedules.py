@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_valida
 
 from api.errors import invalid, invalid_at, responses
 from api.examples import PREVIEW_REQUESTS
-from api.plain import Body, require_json
+from api.requests.body import Body, require_json
 from clr.policies import Columns, Schedule, parse_schedule
 
 MOST_ROWS = 100_000

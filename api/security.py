@@ -7,7 +7,7 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import Problem
-from api.state import Opened
+from api.resources import Opened
 
 BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where the service has any")
 

@@ -9,20 +9,21 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, carrying, invalid, responses
-from api.job_requests import IdempotencyKey, Name, Tags, Timeout, accept, request_hash, resolve
 from api.job_routes import add_job_routes, measured
 from api.jobs import JobId, JobView, get, whose
 from api.pictures import PICTURES, Format, picture, thinned
-from api.plain import require_json
 from api.range_tests import KIND as RANGE_TEST
 from api.range_tests import RangeTestRequest
-from api.state import Opened, State
-from api.training_requests import BUDGETS, DAY_S, Budget, TrainingJobRequest, foreseen
+from api.requests.body import require_json
+from api.requests.training_job import BUDGETS, DAY_S, Budget, TrainingJobRequest, foreseen
+from api.requests.workload import Name, Tags, Timeout
+from api.resources import Opened, State
+from api.submissions import IdempotencyKey, accept, request_hash, resolve
 from api.workloads import find_workload
 from clr.partial_schedules import lacks_rates
+from clr.plots.training_job import training_figure
 from clr.policies import parse_schedule
-from clr.training_plots import training_figure
-from store import checkpoints, curves, jobs
+from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob
 from store.models import Job, Workload
@@ -246,7 +247,7 @@ def _resumed(session: Session, before: Job, body: ResumeRequest) -> dict[str, An
     kept = checkpoints.of_job(session, before.id)
     if not kept:
         raise Problem(409, "no_checkpoint", "the job left no checkpoint to go on from")
-    [trained] = curves.load(session, before.id, series=())
+    [trained] = runs.load(session, before.id, series=())
     schedule = trained.plan["schedule"]
     ends_at = parse_schedule(schedule).length(1) if schedule["policy"] in ("one_cycle", "staged") else None
     if ends_at is not None and kept[0].step + 1 >= ends_at:

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.plain import Moment, moment
-from api.state import Opened
+from api.requests.body import Moment, moment
+from api.resources import Opened
 from store import workers
 from store.models import Worker
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from api.errors import Problem, invalid, invalid_fields, pointer_to, responses
-from api.plain import refuse_unknown
-from api.state import Opened
+from api.requests.body import refuse_unknown
+from api.resources import Opened
 from clr.spelling import did_you_mean
 from store import workers
 from store.errors import NotFound

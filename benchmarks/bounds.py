@@ -12,10 +12,10 @@ import torch
 
 from clr.bounds import Bounds, Inconclusive
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.planning import RangeTestConfig, next_sweep
-from clr.range_test import Sweep, run_sweep
+from clr.range_test import RangeTestConfig, next_sweep
 from clr.reading import read_bounds
-from clr.training import Trainer
+from clr.sweep import Sweep, run_sweep
+from clr.training.trainer import Trainer
 from clr.workload import Workload
 from worker.catalogue import load_workloads
 

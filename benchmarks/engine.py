@@ -16,8 +16,8 @@ from torch import nn
 from benchmarks.recording import recorded
 from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
-from clr.range_test import Point, SweepPlan, run_sweep
-from clr.training import Trainer, make_optimizer
+from clr.sweep import Point, SweepPlan, run_sweep
+from clr.training.trainer import Trainer, make_optimizer
 from clr.training_job import TrainingPlan, run_training
 from clr.workload import Batch, Workload
 from migrations.schema import upgrade

@@ -37,10 +37,10 @@ from benchmarks.evidence_plan import (
 from benchmarks.evidence_tables import rewrite
 from clr.bounds import Bounds
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.planning import RangeTestConfig, next_sweep
-from clr.range_test import Sweep, run_sweep
+from clr.range_test import RangeTestConfig, next_sweep
 from clr.reading import read_bounds
-from clr.training import Trainer, seeded
+from clr.sweep import Sweep, run_sweep
+from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, plan_training, run_training
 from clr.workload import Problem, Workload
 from worker.catalogue import load_workloads

@@ -16,8 +16,8 @@ from benchmarks.engine import loop, middle, seconds
 from benchmarks.finders import PACKAGES, Finder, Training, finder, quiet, title
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
-from clr.range_test import Point, SweepPlan, run_sweep
-from clr.training import StagedBatches, endless, seeded
+from clr.sweep import Point, SweepPlan, run_sweep
+from clr.training.trainer import StagedBatches, endless, seeded
 from clr.workload import Batch
 
 ROUNDS = 11

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from clr.plateau import learns, smooth
-from clr.range_test import Sweep
+from clr.sweep import Sweep
 
 WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
 SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above

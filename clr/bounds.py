@@ -12,8 +12,8 @@ from clr.candidates import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
 from clr.partial_schedules import complete
 from clr.policies import Schedule
-from clr.range_test import Sweep
 from clr.sensitivity import Sensitivity
+from clr.sweep import Sweep
 
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 
@@ -142,7 +142,7 @@ def _without_sweeps(found: Bounds | Inconclusive) -> dict[str, Any]:
 
 
 def _draw(file: Path, sweeps: Sequence[Sweep], found: dict[str, Any]) -> None:
-    from clr.plots import figure, render  # noqa: PLC0415 - matplotlib, for those who draw
+    from clr.plots.range_test import figure, render  # noqa: PLC0415 - matplotlib, for those who draw
 
     match file.suffix.lower():
         case ".svg" | ".png" as ending:

@@ -16,7 +16,7 @@ from clr.finders import (
     torch_lr_finder,
     valley,
 )
-from clr.range_test import Sweep
+from clr.sweep import Sweep
 
 RULES: dict[str, tuple[Rule, str]] = {
     "valley": (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clr.plateau import plateau
-from clr.range_test import Point, Sweep, SweepPlan
+from clr.sweep import Point, Sweep, SweepPlan
 
 Floats = npt.NDArray[np.float64]
 Rule = Callable[[Sequence[float], Sequence[float]], float | None]

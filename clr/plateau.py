@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from clr.range_test import Sweep
+from clr.sweep import Sweep
 
 Metric = Literal["accuracy", "held_out_loss", "loss"]
 Floats = npt.NDArray[np.float64]

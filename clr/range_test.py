@@ -1,194 +1,199 @@
-"""One sweep of the LR range test (Smith 2017, section 3.3), point by point.
+"""Which sweep to measure next: a pure function of the request and of what was measured.
 
-A generator that knows neither torch nor a server: progress, cancelling and recording are its caller's loop.
+An exponential scout finds the decade; linear tests then come down from above it, range by range, until a lower
+range trains no better than the last; the best range is repeated for every seed. A quick test is the scout alone.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Self, SupportsFloat, TypeVar, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
 
-from clr.schedules import exponential, linear
+import numpy as np
 
-Shape = Literal["exponential", "linear"]
-Phase = Literal["scout", "test"]
-Effort = Literal["quick", "standard", "thorough"]
+from clr.halving import MOST_STEPS as CONFIRMATION_STEPS
+from clr.plateau import at_end, depth, learns, plateau, smooth
+from clr.sweep import Effort, Sweep, SweepPlan
 
-Plan = TypeVar("Plan")
-ROUNDING = 1e-6  # of a mean of float32
-
-SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One update: the rate it used, and the batch's loss before it."""
-
-    step: int
-    lr: float
-    loss: float
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """The held-out set after the update of `step`; accuracy in [0, 1], None where there are no classes."""
-
-    step: int
-    lr: float
-    loss: float
-    accuracy: float | None
-
-    @classmethod
-    def answered(cls, step: int, lr: float, answer: Any) -> Self:
-        """What `evaluate` answered. Raises ValueError unless it is (loss, accuracy in [0, 1] or None).
-
-        A loss that is not finite excuses an accuracy of NaN: the model has gone.
-        """
-        try:
-            loss, accuracy = answer
-            loss, accuracy = float(loss), None if accuracy is None else float(accuracy)
-        except (TypeError, ValueError, RuntimeError):
-            raise ValueError(
-                "evaluate must answer two numbers, (loss, accuracy), or (loss, None) where there are no classes; "
-                f"got {answer!r}"
-            ) from None
-        gone = not math.isfinite(loss) and accuracy is not None and math.isnan(accuracy)
-        if accuracy is not None and not gone and not -ROUNDING <= accuracy <= 1 + ROUNDING:
-            raise ValueError(
-                f"accuracy must lie in [0, 1], got {accuracy:g}: evaluate answers the share that is right, not "
-                "percent; any other measure belongs into the loss"
-            )
-        return cls(step, lr, loss, accuracy)
+LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
+SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 200
+FEWEST_STEPS = 12  # of a sweep: fewer say nothing
+TEST_STEPS = 200  # of each test sweep
+LATE_STEPS = 400  # where no scout has shown that learning begins early
+LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
+STEP_DOWN = math.sqrt(10)  # from one test range to the next
+USUAL_RANGES, MAX_RANGES = 4, 6
+WORTH = 0.01  # of the fall in loss: a lower range must be so much deeper to be preferred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPlan:
-    """One upward pass of lr for one seed; the held-out set is looked at every `eval_every` steps.
+class RangeTestConfig:
+    """A range test as requested; None is chosen by the test.
 
-    sweep: counts the ranges of one range test, so that (sweep, seed) names a pass.
+    start_lr, end_lr: ends of the test sweeps (> 0); both given: one range, no scout. num_steps: of each test
+    sweep. effort: "quick" is one exponential sweep of one seed, "standard" the whole test, "thorough" the same and
+    then a confirmation by training (clr/halving.py), which is not planned here.
     """
 
-    start_lr: float
-    end_lr: float
-    num_steps: int
-    eval_every: int = 4
-    shape: Shape = "linear"
-    phase: Phase = "test"
-    sweep: int = 0
     seed: int = 0
+    num_seeds: int = 3
+    start_lr: float | None = None
+    end_lr: float | None = None
+    num_steps: int | None = None
+    effort: Effort = "standard"
 
-    def lr(self, step: int) -> float:
-        """The rate of this step."""
-        return SHAPES[self.shape](step, start_lr=self.start_lr, end_lr=self.end_lr, num_steps=self.num_steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured(Generic[Plan]):
-    """A plan and what was measured of it, in step order."""
-
-    plan: Plan
-    points: list[Point] = field(default_factory=list)
-    held_out: list[HeldOut] = field(default_factory=list)
-
-    def add(self, measured: Point | HeldOut) -> None:
-        """Take the next measurement."""
-        if isinstance(measured, Point):
-            self.points.append(measured)
-        else:
-            self.held_out.append(measured)
+    def __post_init__(self) -> None:
+        if self.effort not in get_args(Effort):
+            raise ValueError(f"effort must be one of {', '.join(get_args(Effort))}, not {self.effort!r}")
+        if self.num_seeds < 1:
+            raise ValueError(f"num_seeds must be >= 1, not {self.num_seeds}")
+        if self.num_steps is not None and self.num_steps < FEWEST_STEPS:
+            raise ValueError(f"num_steps must be >= {FEWEST_STEPS}, not {self.num_steps}")
+        if not 0 < (self.start_lr or SCOUT_START) < (self.end_lr or SCOUT_END):
+            raise ValueError(f"0 < start_lr < end_lr must hold, not {self.start_lr} and {self.end_lr}")
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep(Measured[SweepPlan]):
-    """One pass as it was measured."""
+def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:
+    """What to measure after `finished`; None when nothing is left."""
+    if config.effort == "quick":
+        return None if finished else _exponential(config, config.num_steps or SCOUT_STEPS)
+    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    if config.start_lr is not None and config.end_lr is not None:
+        return _unmeasured_seed(config, finished, config.end_lr)
+    if not finished:
+        return _exponential(config, SCOUT_STEPS)
+    if not math.isfinite(finished[0].points[0].loss):
+        return None
+    return _unmeasured_seed(config, finished, _next_top(config, finished[0], tests))
 
-    @property
-    def broke_off(self) -> bool:
-        """Whether it ended before its plan did."""
-        return not self.points or self.points[-1].step < self.plan.num_steps - 1
 
-    @classmethod
-    def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
-        """Read a stored sweep: the plan's fields, and its columns."""
-        return cls(SweepPlan(**plan), *read_columns(series))
+def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
+    """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
+    if config.effort == "quick":
+        return config.num_steps or SCOUT_STEPS
+    fixed = config.start_lr is not None and config.end_lr is not None
+    measured = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    ranges = 1 if fixed else max(USUAL_RANGES, len({sweep.plan.end_lr for sweep in measured}))
+    left = max(1, ranges + config.num_seeds - 1 - len(measured))
+    scout = 0 if fixed or finished else SCOUT_STEPS
+    done = sum(len(sweep.points) for sweep in finished)
+    num_steps = _test_steps(config, finished) if fixed or finished else config.num_steps or TEST_STEPS
+    return done + scout + left * num_steps + _confirmation(config)
 
 
-def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:
-    """The rows of the columns of `train` and `held_out` (NaN: no accuracy)."""
-    return (
-        [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])],
-        [
-            HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
-            for step, lr, loss, accuracy in _rows(series["held_out"])
-        ],
+def most_steps(config: RangeTestConfig) -> int:
+    """How many steps the test may take at the very most."""
+    if config.effort == "quick":
+        return config.num_steps or SCOUT_STEPS
+    fixed = config.start_lr is not None and config.end_lr is not None
+    sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
+    scout = 0 if fixed else SCOUT_STEPS
+    return sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation(config)
+
+
+def _confirmation(config: RangeTestConfig) -> int:
+    return CONFIRMATION_STEPS if config.effort == "thorough" else 0
+
+
+def chosen_range(tests: Sequence[Sweep]) -> list[Sweep]:
+    """The sweeps of the best range: the highest one that trains as well as any, judged by the first seed."""
+    first_seed = tests[0].plan.seed
+    depths = {sweep.plan.end_lr: depth(sweep) for sweep in tests if sweep.plan.seed == first_seed}
+    enough = (1 - WORTH) * max(depths.values())
+    end_lr = max(end_lr for end_lr, fallen in depths.items() if fallen >= enough)
+    return [sweep for sweep in tests if sweep.plan.end_lr == end_lr]
+
+
+def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> float:
+    """The upper end of the range to measure now."""
+    tops = sorted({sweep.plan.end_lr for sweep in tests})
+    lowest = min(tests, key=lambda sweep: sweep.plan.end_lr, default=scout)
+    if not tops:
+        return config.end_lr or _scouted_top(scout)
+    chosen = chosen_range(tests)
+    best = chosen[0].plan.end_lr
+    if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
+        return best
+    if not any(map(learns, tests)):
+        return tops[0] / STEP_DOWN if scout.broke_off else best
+    if best == tops[0] or _lower_may_be_better(chosen[0], lowest, tops):
+        return tops[0] / STEP_DOWN
+    if best == tops[-1] and config.end_lr is None and _still_good(config, chosen, tests):
+        return tops[-1] * STEP_DOWN
+    return best
+
+
+def _lower_may_be_better(best: Sweep, lowest: Sweep, tops: Sequence[float]) -> bool:
+    """Whether the lowest range trains as well as the best, or is all there is below a best one that broke off.
+
+    How far a sweep comes before it breaks off is a matter of luck.
+    """
+    if depth(lowest) >= (1 - WORTH) * depth(best):
+        return True
+    return best.plan.end_lr == tops[1] and best.broke_off
+
+
+def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> bool:
+    """Whether the first seed scores as well as ever at the end of the highest range, or most of all the seeds do.
+
+    All the seeds are asked once: their answer may cost one more round of seeds.
+    """
+    ends = [sweep.plan.end_lr for sweep in tests]
+    rounds = sum(ends.count(end_lr) == config.num_seeds for end_lr in set(ends))
+    asked = chosen if len(chosen) == config.num_seeds and rounds == 1 else chosen[:1]
+    found = [at for sweep in asked if (at := plateau(sweep)) is not None]
+    return at_end(found) or at_end(found[:1])
+
+
+def _scouted_top(scout: Sweep) -> float:
+    """On a grid of half decades, so that seeds agree on it: above where the scout's loss was lowest.
+
+    A scout that learned nothing tells where training breaks off, no more.
+    """
+    finite = [point for point in scout.points if math.isfinite(point.loss)]
+    if not finite:
+        return scout.plan.start_lr * STEP_DOWN
+    lr = finite[-1].lr
+    if learns(scout):
+        lr = 2 * finite[int(np.argmin(smooth([point.loss for point in finite], 9)))].lr
+    return float(10 ** (math.ceil(2 * math.log10(lr)) / 2))
+
+
+def _test_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
+    """Of each test sweep."""
+    early = any(sweep.plan.phase == "scout" and learns(sweep) for sweep in finished)
+    return config.num_steps or (TEST_STEPS if early else LATE_STEPS)
+
+
+def _unmeasured_seed(config: RangeTestConfig, finished: Sequence[Sweep], top: float) -> SweepPlan | None:
+    """The first seed that this range still lacks."""
+    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    ranges = list(dict.fromkeys(sweep.plan.end_lr for sweep in tests))
+    measured = {sweep.plan.seed for sweep in tests if sweep.plan.end_lr == top}
+    for seed in range(config.seed, config.seed + config.num_seeds):
+        if seed not in measured:
+            num_steps = _test_steps(config, finished)
+            return SweepPlan(
+                sweep=1 + (ranges.index(top) if top in ranges else len(ranges)),
+                seed=seed,
+                phase="test",
+                shape="linear",
+                start_lr=config.start_lr or top / num_steps,
+                end_lr=top,
+                num_steps=num_steps,
+                eval_every=max(1, num_steps // LOOKS),
+            )
+    return None
+
+
+def _exponential(config: RangeTestConfig, num_steps: int) -> SweepPlan:
+    return SweepPlan(
+        sweep=0,
+        seed=config.seed,
+        phase="scout",
+        shape="exponential",
+        start_lr=config.start_lr or SCOUT_START,
+        end_lr=config.end_lr or SCOUT_END,
+        num_steps=num_steps,
+        eval_every=max(1, num_steps // LOOKS),
     )
-
-
-def is_sweep(plan: Mapping[str, Any]) -> bool:
-    """Whether a stored plan is that of a sweep, and not of a run that confirms what the sweeps found."""
-    return plan["phase"] in get_args(Phase)
-
-
-def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    return zip(*columns.values(), strict=True)
-
-
-class Divergence:
-    """Tells when a loss has clearly gone: not finite, or risen above its start by more than it ever fell.
-
-    Never a multiple of the loss: that misjudges negative, offset and tiny losses. A network with normalisation
-    layers may never get there; held-out accuracy shows its edge.
-    """
-
-    WARM_UP = 10  # steps that tell the starting level and its noise
-    MEMORY = 0.9  # of the running mean that is judged
-
-    def __init__(self) -> None:
-        self._first: list[float] = []
-        self._mean = 0.0
-        self._best = math.inf
-
-    def seen(self, loss: float) -> bool:
-        """Take the next loss; whether the sweep should end here."""
-        if not math.isfinite(loss):
-            return True
-        if len(self._first) < self.WARM_UP:
-            self._first.append(loss)
-            self._mean = self._start = sum(self._first) / len(self._first)
-            self._noise = max(self._first) - min(self._first)
-            return False
-        self._mean = self.MEMORY * self._mean + (1 - self.MEMORY) * loss
-        self._best = min(self._best, self._mean)
-        return self._mean - self._start > max(self._start - self._best, 2 * self._noise)
-
-
-def run_sweep(
-    plan: SweepPlan,
-    step: Callable[[float], SupportsFloat],
-    evaluate: Callable[[], tuple[float, float | None]] | None = None,
-    *,
-    read_every: int = 1,
-) -> Iterator[Point | HeldOut]:
-    """Sweep lr upwards, yielding what is measured; ends early on divergence.
-
-    step: trains one batch at this lr and returns its loss before the update; a plain function will do.
-    evaluate: (held-out loss, accuracy or None). read_every: losses are read as numbers every so many steps;
-    more than 1 spares a GPU the wait after each step.
-    """
-    divergence = Divergence()
-    unread: list[tuple[int, float, SupportsFloat]] = []
-    lrs = [plan.lr(index) for index in range(plan.num_steps)]  # all at once: hot code costs a fifth of cold
-    for index, lr in enumerate(lrs):
-        unread.append((index, lr, step(lr)))
-        last = index == plan.num_steps - 1
-        evaluating = evaluate is not None and (last or (index + 1) % plan.eval_every == 0)
-        if len(unread) < read_every and not evaluating and not last:
-            continue
-        for at, used, loss in unread:
-            point = Point(at, used, float(loss))
-            yield point
-            if divergence.seen(point.loss):
-                return
-        unread.clear()
-        if evaluating and evaluate is not None:
-            yield HeldOut.answered(index, lr, evaluate())

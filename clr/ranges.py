@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from clr.plateau import TOLERANCE, depth, plateau
-from clr.range_test import Sweep
+from clr.sweep import Sweep
 
 COUNTS = math.exp(-0.5)  # weight from which on a range trains as well: half a tolerance, 1 % less deep
 

@@ -14,12 +14,12 @@ from clr.basin import basin
 from clr.bounds import Bounds, Inconclusive
 from clr.candidates import Candidate, candidates
 from clr.cycles import half_cycle, short_epoch
-from clr.doubts import doubt, resolved_from
-from clr.planning import chosen_range
+from clr.inconclusive import doubt, resolved_from
 from clr.plateau import Plateau, at_end, plateau
-from clr.range_test import Sweep, SweepPlan
+from clr.range_test import chosen_range
 from clr.ranges import COUNTS, Range, pooled, train_as_well
 from clr.sensitivity import sensitivity
+from clr.sweep import Sweep, SweepPlan
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
 DIGITS = 4

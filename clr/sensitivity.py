@@ -12,8 +12,8 @@ from statistics import median
 import numpy as np
 
 from clr.plateau import Metric, plateau, score
-from clr.range_test import Sweep
 from clr.ranges import Range, centre
+from clr.sweep import Sweep
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 SAME = 1e-9  # two logarithms of one rate may differ by rounding

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from clr.cycles import FEWEST_EPOCHS, half_cycle, short_epoch
 from clr.partial_schedules import complete
 from clr.policies import Schedule, Staged
-from clr.range_test import HeldOut, Point
+from clr.sweep import HeldOut, Point
 
 Precision = Literal["float32", "bfloat16"]
 

@@ -51,7 +51,7 @@ class Problem:
     `batches`: endless (inputs, targets), on the device already or movable to it.
     `held_out`: fixed (inputs, targets), never trained on, the same for every seed.
     `loss`: (outputs, targets) -> scalar, the batch mean.
-    `classifies`: targets are classes and accuracy is meaningful (clr/accuracy.py says how it is read).
+    `classifies`: targets are classes and accuracy is meaningful (clr/training/accuracy.py says how it is read).
     `train_size`: examples in the training set; with the batch size it gives steps per epoch. None: a stream, whose
     epoch has no known length.
     `parameter_groups`: every parameter of the model that trains, once; empty: all of them at the step's lr. Those

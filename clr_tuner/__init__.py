@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from client.client import Client
     from clr.bounds import Bounds, Inconclusive
-    from clr.lr_finder import LRFinder
-    from clr.model_bounds import find_bounds
     from clr.policies import parse_schedule
-    from clr.range_test import Sweep
     from clr.reading import read_bounds
     from clr.scheduler import Scheduler, as_lambda_lr
-    from clr.training import StagedBatches, seeded
+    from clr.sweep import Sweep
+    from clr.training.lr_finder import LRFinder
+    from clr.training.model_bounds import find_bounds
+    from clr.training.trainer import StagedBatches, seeded
     from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
+    from clr_tuner.client import Client
 
 __all__ = [
     "Bounds",
@@ -38,15 +38,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "client.client": ("Client",),
+    "clr_tuner.client": ("Client",),
     "clr.bounds": ("Bounds", "Inconclusive"),
     "clr.reading": ("read_bounds",),
-    "clr.lr_finder": ("LRFinder",),
-    "clr.model_bounds": ("find_bounds",),
+    "clr.training.lr_finder": ("LRFinder",),
+    "clr.training.model_bounds": ("find_bounds",),
     "clr.policies": ("parse_schedule",),
-    "clr.range_test": ("Sweep",),
+    "clr.sweep": ("Sweep",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),
-    "clr.training": ("StagedBatches", "seeded"),
+    "clr.training.trainer": ("StagedBatches", "seeded"),
     "clr.workload": ("DatasetMissing", "ParameterGroup", "Problem", "Workload"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from client.client import Client
-from client.embedded import EmbeddedService
-from clr.training import StagedBatches, seeded
+from clr.training.trainer import StagedBatches, seeded
+from clr_tuner.client import Client
+from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
 from store.status import FINAL, MOVES
-from worker.check import check
+from worker.check.__main__ import check
 from worker.workloads.digits import DigitsMLP
 
 ROOT = Path(__file__).parent.parent
@@ -115,10 +115,8 @@ def run_example(example: str, service: str) -> None:
         held.append(Client(*arguments))
         return held[-1]
 
-    code = re.sub(
-        "import clr_tuner as ct|from client.client import Client", "", example.replace(PORT, service)
-    )
-    exec(code, {"Client": client, "ct": SimpleNamespace(Client=client)})
+    code = example.replace("import clr_tuner as ct", "").replace(PORT, service)
+    exec(code, {"ct": SimpleNamespace(Client=client)})
     held[0].close()
 
 
@@ -312,7 +310,7 @@ def curl_options(page: str) -> list[str]:
 
 
 def test_every_curl_command_works_with_the_curl_of_older_systems() -> None:
-    folders = ("docs", "benchmarks", "client", "api", "worker", "store", "clr", "migrations", "examples")
+    folders = ("docs", "benchmarks", "clr_tuner", "api", "worker", "store", "clr", "migrations", "examples")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*") if file.is_file()]
     pages = [
         file

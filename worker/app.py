@@ -18,8 +18,8 @@ from celery import Celery, Task, signals
 from store import logs
 from store.database import Database
 from store.doorbell import TASK, make_celery
+from store.reaper import Sweeper
 from store.settings import get_settings
-from store.sweeper import Sweeper
 from worker.drain import Drain
 from worker.publisher import Publisher
 from worker.watcher import Watcher
@@ -45,11 +45,11 @@ WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inher
 @app.task(name=TASK, bind=True)
 def claim(self: Task) -> None:
     """Claim and run one queued job, if there is one."""
-    from worker import process  # noqa: PLC0415 - loads torch, which only children may
+    from worker import child  # noqa: PLC0415 - loads torch, which only children may
 
     for number in (signal.SIGTERM, signal.SIGHUP):  # here, as billiard sets its own after `prepare_child`
         signal.signal(number, _leave_to_parent(os.getpid()))
-    process.answer(self.request.id, os.environ[WORKER_ID])
+    child.answer(self.request.id, os.environ[WORKER_ID])
 
 
 @signals.setup_logging.connect
@@ -72,9 +72,9 @@ def prepare_child(**_: Any) -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
         os._exit(1)
-    from worker import process  # noqa: PLC0415 - loads torch, which only children may
+    from worker import child  # noqa: PLC0415 - loads torch, which only children may
 
-    process.prepare()
+    child.prepare()
 
 
 def _leave_to_parent(child: int) -> Callable[[int, object], None]:

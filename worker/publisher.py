@@ -1,6 +1,6 @@
 """Keeps a worker announced: starts `worker.publish`, and again whenever the database does not know the worker.
 
-A worker that was not seen for long, asleep or cut off, is forgotten by the others (store/sweeper.py).
+A worker that was not seen for long, asleep or cut off, is forgotten by the others (store/reaper.py).
 """
 
 import subprocess

@@ -6,13 +6,13 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from clr.bounds import Bounds
+from clr.halving import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
 from clr.optimizers import momentum_of
-from clr.planning import RangeTestConfig, next_sweep, planned_steps
-from clr.range_test import Sweep, SweepPlan, is_sweep, run_sweep
+from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.reading import read_bounds
-from clr.training import Trainer, seeded
+from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
+from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, run_training
-from clr.trials import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
 from clr.workload import Problem
 from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint, steps_an_epoch

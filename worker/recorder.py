@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
-from clr.range_test import HeldOut, Point
-from store import checkpoints, curves, jobs
+from clr.sweep import HeldOut, Point
+from store import checkpoints, jobs, runs
 from store.checkpoints import NewCheckpoint
 from store.database import Database
 from store.errors import NotFound
@@ -49,9 +49,9 @@ class Recorder:
             "unit": "steps",
         }
 
-    def stored_sweeps(self) -> list[curves.StoredSweep]:
+    def stored_sweeps(self) -> list[runs.StoredSweep]:
         """What earlier attempts measured."""
-        return self._look(lambda session: curves.load(session, self._job_id))
+        return self._look(lambda session: runs.load(session, self._job_id))
 
     def bounds_of(self, range_test: str) -> dict[str, Any]:
         """What a final range test found. Raises `NoBounds`."""
@@ -93,7 +93,7 @@ class Recorder:
         self._of_sweep = {"sweep": sweep, "seed": seed}
         self._progress |= {"phase": phase, "completed": completed, "total": total}
         self._write(
-            lambda session: curves.begin_sweep(
+            lambda session: runs.begin_sweep(
                 session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step
             )
         )
@@ -114,7 +114,7 @@ class Recorder:
 
         def end(session: Session) -> None:
             self._append(session)
-            curves.finish_sweep(session, self._job_id, **self._of_sweep)
+            runs.finish_sweep(session, self._job_id, **self._of_sweep)
 
         self._write(end)
         self._rows.clear()
@@ -171,7 +171,7 @@ class Recorder:
 
     def _append(self, session: Session) -> None:
         for series, rows in self._rows.items():
-            curves.append(
+            runs.append(
                 session,
                 self._job_id,
                 **self._of_sweep,

@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from clr.nested import content, tensors
 from clr.optimizers import OptimizerSpec, parse_optimizer
-from clr.training import materialise
+from clr.training.nested import content, tensors
+from clr.training.trainer import materialise
 from clr.workload import Problem, Workload
 
 

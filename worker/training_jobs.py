@@ -8,11 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from clr.range_test import HeldOut, Point
 from clr.scheduler import opposite
-from clr.training import Trainer, seeded
+from clr.sweep import HeldOut, Point
+from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, plan_training, run_training
-from store.curves import StoredSweep
+from store.runs import StoredSweep
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
 from worker.setup import Setup, steps_an_epoch

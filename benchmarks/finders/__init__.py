@@ -19,8 +19,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr.optimizers import OptimizerSpec
-from clr.range_test import SweepPlan
-from clr.training import StagedBatches, make_optimizer
+from clr.sweep import SweepPlan
+from clr.training.trainer import StagedBatches, make_optimizer
 from clr.workload import Problem
 
 PACKAGES = ("torch-lr-finder", "lightning", "fastai")

@@ -11,7 +11,7 @@ from fastai.learner import Learner
 from fastai.optimizer import OptimWrapper
 
 from benchmarks.finders import Training
-from clr.range_test import SweepPlan
+from clr.sweep import SweepPlan
 
 
 def ready(training: Training, plan: SweepPlan) -> Callable[[], object]:

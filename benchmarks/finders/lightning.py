@@ -10,7 +10,7 @@ from lightning.pytorch.tuner import Tuner, lr_finder
 from torch import Tensor, nn, optim
 
 from benchmarks.finders import Training
-from clr.range_test import SweepPlan
+from clr.sweep import SweepPlan
 
 lr_finder.tqdm = partial(lr_finder.tqdm, disable=True)  # no progress bar
 

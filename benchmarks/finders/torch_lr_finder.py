@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch_lr_finder import LRFinder, lr_finder
 
 from benchmarks.finders import Training
-from clr.range_test import SweepPlan
+from clr.sweep import SweepPlan
 
 lr_finder.tqdm = iter  # no progress bar
 

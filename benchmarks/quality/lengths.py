@@ -16,7 +16,7 @@ from benchmarks.quality.methods import Answer, answers, ours
 from benchmarks.quality.oracle import load_oracle
 from benchmarks.quality.report import methods_table
 from benchmarks.quality.tasks import TASKS, Task
-from clr.range_test import Effort
+from clr.sweep import Effort
 
 PICTURE = Path(__file__).parents[2] / "docs" / "regret.png"
 REPEATS = (0, 10, 20)

@@ -11,9 +11,9 @@ from typing import Any
 
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import Task
-from clr.planning import RangeTestConfig, next_sweep
-from clr.range_test import Effort, Sweep, SweepPlan, run_sweep
-from clr.training import seeded
+from clr.range_test import RangeTestConfig, next_sweep
+from clr.sweep import Effort, Sweep, SweepPlan, run_sweep
+from clr.training.trainer import seeded
 
 Measure = Callable[[SweepPlan], Sweep]
 

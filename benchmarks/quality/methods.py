@@ -8,8 +8,8 @@ from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
 from clr.bounds import Bounds
 from clr.candidates import RULES, candidates
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.range_test import Effort, Sweep
 from clr.reading import read_bounds
+from clr.sweep import Effort, Sweep
 
 REPEATS = (0, 10, 20, 30, 40)  # first seeds
 OURS: tuple[Effort, ...] = ("standard", "quick")

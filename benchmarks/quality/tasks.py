@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmarks.quality.unseen import UNSEEN
 from benchmarks.quality.workloads import OWN
 from clr.optimizers import parse_optimizer
-from clr.training import Trainer
+from clr.training.trainer import Trainer
 from clr.workload import DatasetMissing, Problem, Workload
 from worker.catalogue import load_workloads
 

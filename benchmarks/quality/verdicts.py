@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.quality.measuring import Measure, Sweeps, range_test
 from benchmarks.quality.tasks import Task
 from clr.bounds import Inconclusive
-from clr.planning import RangeTestConfig
-from clr.range_test import Effort, Sweep, SweepPlan, run_sweep
+from clr.range_test import RangeTestConfig
 from clr.reading import read_bounds
+from clr.sweep import Effort, Sweep, SweepPlan, run_sweep
 
 SEEDS = tuple(range(0, 100, 10))
 EXAMPLES, CLASSES = 400, 10  # held out, of the made-up curves

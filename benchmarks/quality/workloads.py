@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from clr.training import StagedBatches, seeded
+from clr.training.trainer import StagedBatches, seeded
 from clr.workload import Problem, Workload
 from worker.workloads.digits import digits
 from worker.workloads.mnist5k import mnist5k

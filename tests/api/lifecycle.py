@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from store import curves, jobs
+from store import jobs, runs
 from store.database import Database
 
 BOUNDS = {
@@ -68,8 +68,8 @@ def finish(database: Database, job_id: str, outcome: str, result: dict[str, Any]
 def measure(database: Database, job_id: str, losses: list[float]) -> None:
     """Store a sweep with these losses, one a step, and a look at the held-out set every five."""
     with database.write() as session:
-        curves.begin_sweep(session, job_id, sweep=1, seed=0, plan=PLAN)
+        runs.begin_sweep(session, job_id, sweep=1, seed=0, plan=PLAN)
         rows = [(step, (step + 1) / 1000, loss) for step, loss in enumerate(losses)]
-        curves.append(session, job_id, sweep=1, seed=0, series="train", rows=rows)
+        runs.append(session, job_id, sweep=1, seed=0, series="train", rows=rows)
         looks = [(step, (step + 1) / 1000, loss, math.nan) for step, loss in enumerate(losses)][::5]
-        curves.append(session, job_id, sweep=1, seed=0, series="held_out", rows=looks)
+        runs.append(session, job_id, sweep=1, seed=0, series="held_out", rows=looks)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import curves, jobs
+from store import jobs, runs
 from store.database import Database
 from store.models import Job
 from store.status import Reason
@@ -38,11 +38,11 @@ def end(database: Database, job: Job, *, accuracy: float, outcome: str = "traine
     """Play the worker of one training job: two looks, then its result."""
     steps = 160
     with database.write() as session:
-        curves.begin_sweep(session, job.id, sweep=0, seed=job.config["seed"], plan={"phase": "training"})
+        runs.begin_sweep(session, job.id, sweep=0, seed=job.config["seed"], plan={"phase": "training"})
         looks = [(79, 0.05, 0.5, accuracy - 0.1), (steps - 1, 0.05, 0.3, accuracy)]
-        curves.append(session, job.id, sweep=0, seed=job.config["seed"], series="held_out", rows=looks)
+        runs.append(session, job.id, sweep=0, seed=job.config["seed"], series="held_out", rows=looks)
         points = [(step, 0.05, 0.5) for step in range(steps)]
-        curves.append(session, job.id, sweep=0, seed=job.config["seed"], series="train", rows=points)
+        runs.append(session, job.id, sweep=0, seed=job.config["seed"], series="train", rows=points)
     last = {"cycle": 4, "step": steps - 1, "loss": 0.3, "accuracy": accuracy}
     result = {
         "schedule": job.config["schedule"], "num_steps": steps, "final": last, "best": last, "warnings": [],

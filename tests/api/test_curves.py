@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from api.curves import Columns, curve, downsample
-from store.curves import StoredSweep
+from store.runs import StoredSweep
 
 PLAN = {"phase": "test", "shape": "linear"}
 

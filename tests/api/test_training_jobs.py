@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import checkpoints, curves, jobs
+from store import checkpoints, jobs, runs
 from store.checkpoints import FOLDER, NewCheckpoint
 from store.database import Database
 from store.settings import Settings
@@ -45,12 +45,12 @@ def trained(api: TestClient, database: Database, *, outcome: str = "trained", **
     job_id = str(create(api, schedule=RATES, **body)["id"])
     claim(database)
     with database.write() as session:
-        curves.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
         rows = [(step, 0.05, 1 / (step + 1)) for step in range(80)]
-        curves.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
+        runs.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
         looks = [(step, 0.05, 0.5, step / 100) for step in (39, 79)]
-        curves.append(session, job_id, sweep=0, seed=0, series="held_out", rows=looks)
-        curves.finish_sweep(session, job_id, sweep=0, seed=0)
+        runs.append(session, job_id, sweep=0, seed=0, series="held_out", rows=looks)
+        runs.finish_sweep(session, job_id, sweep=0, seed=0)
         new = NewCheckpoint(
             step=79,
             path=f"{FOLDER}/{job_id}/1/step-79.pt",

@@ -26,7 +26,7 @@ from benchmarks.evidence_plan import (
 )
 from benchmarks.evidence_stats import Welch
 from benchmarks.evidence_tables import PAGE, inserted, tables
-from clr.training import Trainer
+from clr.training.trainer import Trainer
 
 BOUNDS = {"base_lr": 0.025, "max_lr": 0.1, "max_lr_interval": [0.09, 0.12], "steps": 2000}
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from api.training_requests import TrainingJobRequest, foreseen
+from api.requests.training_job import TrainingJobRequest, foreseen
 from clr.optimizers import parse_optimizer
-from clr.range_test import Point
-from clr.training import Trainer, seeded
+from clr.sweep import Point
+from clr.training.trainer import Trainer, seeded
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
 from store.settings import Settings
 from tests.worker.datasets import write_cifar10

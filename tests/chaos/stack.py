@@ -10,9 +10,9 @@ import httpx2
 import psutil
 from sqlalchemy import select
 
-from client.client import Client
-from client.job import Job
-from client.training_job import TrainingJob
+from clr_tuner.client import Client
+from clr_tuner.job import Job
+from clr_tuner.training_job import TrainingJob
 from migrations.schema import upgrade
 from store.database import Database
 from store.models import Attempt

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from client.errors import JobFailed
+from clr_tuner.errors import JobFailed
 from store.doorbell import TASK, make_celery
 from store.status import Reason
 from tests.chaos.stack import (

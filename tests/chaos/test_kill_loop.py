@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from client.client import Client
+from clr_tuner.client import Client
 from store.database import Database
 from tests.chaos.stack import (
     SHORT,

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from client.client import Client
+from clr_tuner.client import Client
 from tests.chaos.stack import pids_below
 from tests.chaos.test_kill_loop import TINY, Embedded
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from clr.range_test import HeldOut, Point, Sweep, SweepPlan
+from clr.sweep import HeldOut, Point, Sweep, SweepPlan
 
 Curve = Callable[[float], float]  # lr -> value
 

@@ -7,7 +7,7 @@ from statistics import stdev
 import pytest
 
 from clr.basin import basin
-from clr.range_test import Point, Sweep
+from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
 VALLEY = accuracy_with_edges(rises_at=0.001, falls_at=0.1)

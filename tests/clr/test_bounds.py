@@ -10,8 +10,8 @@ import pytest
 
 from clr.bounds import Bounds, Inconclusive
 from clr.plateau import learns, score
-from clr.range_test import HeldOut, Point, Sweep
 from clr.reading import read_bounds
+from clr.sweep import HeldOut, Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
 GOOD = accuracy_with_edges(rises_at=0.1, falls_at=0.6)

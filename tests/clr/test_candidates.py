@@ -5,7 +5,7 @@ import math
 import pytest
 
 from clr.candidates import RULES, candidates
-from clr.range_test import Point, Sweep
+from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
 

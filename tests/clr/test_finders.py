@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clr.candidates import RULES
 from clr.finders import debiased_mean, longest_valley, paper
 from clr.plateau import plateau
-from clr.range_test import Point, Sweep
+from clr.sweep import Point, Sweep
 from tests.clr.curves import plan
 
 ROOT = Path(__file__).parent.parent.parent

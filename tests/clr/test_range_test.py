@@ -1,116 +1,192 @@
-"""The sweep itself: the engine driven by plain functions."""
+"""What is measured next, given what was measured."""
 
 import math
 from collections.abc import Callable
 
 import pytest
 
-from clr.range_test import HeldOut, Point, Sweep, run_sweep
-from tests.clr.curves import plan
+from clr.halving import MOST_STEPS
+from clr.range_test import STEP_DOWN, RangeTestConfig, chosen_range, most_steps, next_sweep, planned_steps
+from clr.sweep import Point, Sweep, SweepPlan
+from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured
+
+Measure = Callable[[SweepPlan], Sweep]
 
 
-def points(loss: Callable[[float], float], **options: int) -> list[Point]:
-    return [row for row in run_sweep(plan(num_steps=100), loss, **options) if isinstance(row, Point)]
+def run(config: RangeTestConfig, accuracy: Curve) -> list[Sweep]:
+    """Play a whole test on a task whose accuracy depends on lr alone."""
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        finished.append(measured(following, loss_of(accuracy), accuracy))
+        assert len(finished) < 30
+    return finished
 
 
-def test_a_sweep_needs_no_more_than_a_function() -> None:
-    measured = points(lambda lr: 1 / lr)
+def depends_on_range(good_up_to: float) -> Measure:
+    """A task whose wide sweeps end ruined: the lower the range's end, the better, down to a point."""
 
-    assert [point.step for point in measured] == list(range(100))
-    assert [point.lr for point in measured] == [plan(num_steps=100).lr(step) for step in range(100)]
-    assert measured[0].loss == 1 / measured[0].lr
+    def measure(following: SweepPlan) -> Sweep:
+        spoilt = max(0.0, math.log10(following.end_lr / good_up_to))
+        accuracy = accuracy_with_edges(good_up_to / 30, 1.5 * good_up_to)
+        return measured(following, lambda lr: loss_of(accuracy)(lr) + 0.5 * spoilt * accuracy(lr), accuracy)
+
+    return measure
 
 
-def test_the_held_out_set_is_looked_at_on_time_and_at_the_end() -> None:
-    looks = [
-        row
-        for row in run_sweep(plan(num_steps=10, eval_every=4), lambda lr: 1.0, lambda: (2.0, 0.5))
-        if isinstance(row, HeldOut)
+def test_a_scout_comes_first_and_every_seed_measures_the_chosen_range() -> None:
+    finished = run(RangeTestConfig(seed=7, num_seeds=3), accuracy_with_edges(0.01, 0.5))
+
+    assert finished[0].plan.phase == "scout"
+    assert all(sweep.plan.phase == "test" for sweep in finished[1:])
+    last = finished[-1].plan.end_lr
+    assert [sweep.plan.seed for sweep in finished if sweep.plan.end_lr == last][-2:] == [8, 9]
+
+
+@pytest.mark.parametrize("good_up_to", [0.003, 0.1])
+def test_the_chosen_range_has_a_worse_one_on_either_side(good_up_to: float) -> None:
+    measure, config = depends_on_range(good_up_to), RangeTestConfig(num_seeds=1)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        finished.append(measure(following))
+
+    ends = {sweep.plan.end_lr for sweep in finished[1:]}
+    chosen = chosen_range(finished[1:])[0].plan.end_lr
+    assert good_up_to / STEP_DOWN <= chosen <= good_up_to * STEP_DOWN
+    assert min(ends) < chosen < max(ends)
+
+
+def test_the_same_measurements_give_the_same_plan() -> None:
+    config = RangeTestConfig()
+    finished = run(config, accuracy_with_edges(0.01, 0.5))
+
+    for length in range(len(finished)):
+        assert next_sweep(config, finished[:length]) == finished[length].plan
+
+
+def test_given_ends_are_the_only_range_and_need_no_scout() -> None:
+    config = RangeTestConfig(start_lr=0.01, end_lr=2.0, num_steps=50, num_seeds=2)
+
+    plans = [sweep.plan for sweep in run(config, accuracy_with_edges(0.05, 1.0))]
+
+    assert [(plan.seed, plan.start_lr, plan.end_lr, plan.num_steps) for plan in plans] == [
+        (0, 0.01, 2.0, 50),
+        (1, 0.01, 2.0, 50),
     ]
 
-    assert [look.step for look in looks] == [3, 7, 9]
-    assert (looks[0].loss, looks[0].accuracy) == (2.0, 0.5)
+
+def test_a_quick_test_is_one_short_exponential_sweep() -> None:
+    (sweep,) = run(RangeTestConfig(effort="quick", num_seeds=9), accuracy_with_edges(0.05, 1.0))
+
+    assert (sweep.plan.shape, sweep.plan.num_steps) == ("exponential", 200)
 
 
-@pytest.mark.parametrize("start_lr", [0.0, 1e-12])
-def test_a_linear_sweep_starts_at_the_rate_asked_for(start_lr: float) -> None:
-    used: list[float] = []
+def test_a_scout_that_is_not_finite_from_the_start_ends_the_test() -> None:
+    config = RangeTestConfig()
+    scout = next_sweep(config, [])
+    assert scout is not None
 
-    list(run_sweep(plan(start_lr=start_lr, num_steps=50), lambda lr: used.append(lr) or 1.0))
-
-    assert used[0] == start_lr
-
-
-def test_nothing_is_trained_before_it_is_asked_for() -> None:
-    trained = []
-    rows = run_sweep(plan(), lambda lr: trained.append(lr) or 1.0)
-
-    next(rows)
-
-    assert len(trained) == 1
+    assert next_sweep(config, [Sweep(scout, [Point(0, scout.start_lr, math.nan)])]) is None
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_the_first_loss_that_is_not_finite_is_kept_and_ends_the_sweep(bad: float) -> None:
-    measured = points(lambda lr: bad if lr > 0.5 else 1.0)
-
-    assert not math.isfinite(measured[-1].loss)
-    assert all(math.isfinite(point.loss) for point in measured[:-1])
-    assert len(measured) < 100
-
-
-def test_a_loss_that_is_nan_from_the_start_ends_at_once() -> None:
-    assert len(points(lambda lr: math.nan)) == 1
+def cut(sweep: Sweep, at: float) -> Sweep:
+    """A sweep that broke off beyond a rate."""
+    return Sweep(
+        sweep.plan,
+        [point for point in sweep.points if point.lr <= at],
+        [look for look in sweep.held_out if look.lr <= at],
+    )
 
 
-@pytest.mark.parametrize("offset", [0.0, -1000.0, 1000.0])
-@pytest.mark.parametrize("scale", [1.0, 1e-9])
-def test_a_clear_rise_ends_the_sweep_whatever_the_losss_sign_and_scale(offset: float, scale: float) -> None:
-    measured = points(lambda lr: offset + scale * (2.0 - lr if lr < 0.5 else 100 * lr))
+def test_a_scout_that_learned_nothing_tells_where_training_breaks_off() -> None:
+    config = RangeTestConfig()
+    scout = next_sweep(config, [])
+    assert scout is not None
 
-    assert 50 <= len(measured) < 70
+    following = next_sweep(config, [cut(measured(scout, lambda lr: 2.3, lambda lr: 0.1), 0.2)])
+
+    assert following is not None
+    assert following.end_lr == pytest.approx(10**-0.5)
+
+
+def test_below_a_rate_that_breaks_off_every_range_is_searched_until_one_learns() -> None:
+    slow = accuracy_with_edges(rises_at=0.004, falls_at=0.03)
+    config = RangeTestConfig(num_seeds=1)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        learns = following.phase == "test" and following.end_lr < 0.05
+        accuracy = slow if learns else lambda lr: 0.1
+        finished.append(cut(measured(following, loss_of(accuracy), accuracy), 0.2))
+
+    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(10**-1.5)
+
+
+def test_below_a_best_range_that_broke_off_two_lower_ones_are_measured() -> None:
+    depths = {1.0: 0.8, 10**-0.5: 0.5, 0.1: 1.0, 10**-1.5: 0.2, 0.01: 0.1}
+    config = RangeTestConfig(num_seeds=1, end_lr=1.0)
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        fallen = 1.0 if following.phase == "scout" else _nearest(depths, following.end_lr)
+        accuracy = accuracy_with_edges(following.end_lr / 30, following.end_lr / 2)
+        whole = measured(following, lambda lr, fallen=fallen, at=accuracy: 2.3 - fallen * at(lr), accuracy)  # type: ignore[misc]
+        finished.append(cut(whole, 0.9))
+
+    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(0.1)
+
+
+def _nearest(depths: dict[float, float], end_lr: float) -> float:
+    return depths[min(depths, key=lambda known: abs(math.log(known / end_lr)))]
+
+
+def test_a_task_that_learns_nothing_is_not_searched_range_by_range() -> None:
+    finished = run(RangeTestConfig(num_seeds=2), lambda lr: 0.1)
+
+    assert len({sweep.plan.end_lr for sweep in finished[1:]}) == 1
 
 
 @pytest.mark.parametrize(
-    "loss",
-    [lambda lr: -5.0, lambda lr: -lr, lambda lr: 0.0, lambda lr: 1e-30 * math.sin(99 * lr)],
-    ids=["negative", "ever more negative", "zero", "tiny noise"],
+    "config",
+    [
+        RangeTestConfig(),
+        RangeTestConfig(num_seeds=1, num_steps=50),
+        RangeTestConfig(effort="quick"),
+        RangeTestConfig(effort="thorough"),
+        RangeTestConfig(start_lr=0.01, end_lr=1.0),
+    ],
 )
-def test_a_loss_that_does_not_rise_is_swept_to_the_end(loss: Callable[[float], float]) -> None:
-    assert len(points(loss)) == 100
+@pytest.mark.parametrize("falls_at", [1e-5, 0.01, 0.5, 100.0])
+def test_no_test_takes_more_steps_than_the_most_it_may(config: RangeTestConfig, falls_at: float) -> None:
+    finished = run(config, accuracy_with_edges(falls_at / 10, falls_at))
+
+    assert sum(len(sweep.points) for sweep in finished) <= most_steps(config)
 
 
-def test_losses_read_in_groups_are_the_same_points() -> None:
-    def loss(lr: float) -> float:
-        return 2.0 - lr if lr < 0.5 else 100 * lr
-
-    assert points(loss, read_every=7) == points(loss)
-
-
-def test_a_sweep_comes_back_from_its_stored_columns() -> None:
-    sweep = Sweep(plan(), [Point(0, 0.1, 2.0)], [HeldOut(0, 0.1, 2.1, None)])
-    columns = {
-        "train": {"step": [0.0], "lr": [0.1], "loss": [2.0]},
-        "held_out": {"step": [0.0], "lr": [0.1], "loss": [2.1], "accuracy": [math.nan]},
-    }
-    fields = {name: getattr(sweep.plan, name) for name in sweep.plan.__slots__}
-
-    assert Sweep.from_columns(fields, columns) == sweep
+def test_the_expected_steps_are_reached_and_never_passed_unseen() -> None:
+    config = RangeTestConfig()
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        done = sum(len(sweep.points) for sweep in finished)
+        assert planned_steps(config, finished) >= done + following.num_steps
+        finished.append(measured(following, loss_of(accuracy_with_edges(0.01, 0.5))))
 
 
-@pytest.mark.parametrize("accuracy", [12.5, -0.01, math.nan])
-def test_an_accuracy_that_is_no_share_is_refused_at_the_first_look(accuracy: float) -> None:
-    looks: list[float] = []
+def test_a_higher_range_is_measured_where_most_seeds_still_score_well_at_the_highest() -> None:
+    first, others = accuracy_with_edges(0.01, 0.25), accuracy_with_edges(0.01, 100.0)
+    config = RangeTestConfig()
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        accuracy = others if following.seed else first
+        finished.append(measured(following, loss_of(accuracy), accuracy))
 
-    with pytest.raises(ValueError, match=r"accuracy must lie in \[0, 1\]"):
-        list(run_sweep(plan(), lambda lr: 1.0, lambda: (looks.append(1.0) or 1.0, accuracy)))
-
-    assert len(looks) == 1
-
-
-def test_a_model_that_has_gone_may_have_no_accuracy() -> None:
-    assert math.isnan(HeldOut.answered(3, 0.1, (math.nan, math.nan)).accuracy or 0)
+    tests = finished[1:]
+    highest = max(sweep.plan.end_lr for sweep in tests)
+    all_seeds_at = min(sweep.plan.end_lr for sweep in tests if sweep.plan.seed == 1)
+    assert highest > all_seeds_at
+    assert sum(len(sweep.points) for sweep in finished) <= most_steps(config)
 
 
-def test_what_rounding_makes_of_one_is_taken() -> None:
-    assert HeldOut.answered(3, 0.1, (1.0, 1 + 1e-7)).step == 3
+def test_a_thorough_test_measures_what_a_standard_one_does_and_leaves_room_for_training() -> None:
+    standard, thorough = RangeTestConfig(), RangeTestConfig(effort="thorough")
+
+    assert run(thorough, accuracy_with_edges(0.01, 0.5)) == run(standard, accuracy_with_edges(0.01, 0.5))
+    assert most_steps(thorough) - most_steps(standard) == MOST_STEPS
+    assert planned_steps(thorough, []) - planned_steps(standard, []) == MOST_STEPS

@@ -6,9 +6,9 @@ import pytest
 
 from clr.bounds import Bounds
 from clr.plateau import TOLERANCE
-from clr.range_test import Sweep
 from clr.ranges import Range, pooled, train_as_well
 from clr.reading import read_bounds
+from clr.sweep import Sweep
 from tests.clr.curves import measured, plan
 
 

@@ -17,11 +17,11 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from clr.lr_finder import LRFinder
-from clr.planning import RangeTestConfig
 from clr.policies import parse_schedule
+from clr.range_test import RangeTestConfig
 from clr.rates import Rates
 from clr.scheduler import Scheduler
+from clr.training.lr_finder import LRFinder
 
 INPUTS = torch.randn(64, 4, generator=torch.Generator().manual_seed(1))
 TARGETS = (INPUTS.sum(1) > 0).long()

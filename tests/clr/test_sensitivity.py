@@ -2,9 +2,9 @@
 
 import pytest
 
-from clr.range_test import Sweep
 from clr.ranges import Range
 from clr.sensitivity import sensitivity
+from clr.sweep import Sweep
 from tests.clr.curves import loss_of, measured, plan
 
 RANGES = [Range(0.1, (0.05,), 0.01), Range(1.0, (0.5,), 1.0), Range(10.0, (0.5,), 0.01)]

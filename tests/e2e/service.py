@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from client.client import Client
+from clr_tuner.client import Client
 from tests.machine import patience
 from tests.services import free_port
 

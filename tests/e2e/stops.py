@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, select
 
-from client.client import Client
+from clr_tuner.client import Client
 from store.database import Database
 from store.models import Attempt
 from tests.e2e.service import PLUGINS, wait_for

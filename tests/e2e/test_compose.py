@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from client.client import Client
+from clr_tuner.client import Client
 from store.settings import Settings
 from tests.e2e.compose import (
     BIN,

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from client.client import Client
-from client.errors import JobFailed
-from client.job import Job
+from clr_tuner.client import Client
+from clr_tuner.errors import JobFailed
+from clr_tuner.job import Job
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service, wait_for
 from tests.machine import patience, slowed

@@ -11,8 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from client.errors import JobFailed
-from client.job import Job
+from clr_tuner.errors import JobFailed
+from clr_tuner.job import Job
 from tests.conftest import fresh_database
 from tests.e2e.service import ROOT, running_service, wait_for
 from tests.machine import patience
@@ -80,7 +80,7 @@ def test_each_request_has_one_line_with_its_id(logs: dict[str, Any]) -> None:
     assert 0 < job["duration_ms"] < 10_000
     assert (nowhere["path"], nowhere["status"]) == ("/no%0Ahow", 404)
     assert not any(line.get("path") in ("/healthz", "/readyz") for line in logs["api"])
-    assert all("request_id" in line for line in logs["api"] if line["logger"] == "api.frame")
+    assert all("request_id" in line for line in logs["api"] if line["logger"] == "api.middleware")
 
 
 @pytest.mark.parametrize(

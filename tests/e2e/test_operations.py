@@ -14,7 +14,7 @@ import pytest
 from alembic import command
 from sqlalchemy.engine import make_url
 
-from client.client import Client
+from clr_tuner.client import Client
 from migrations.schema import _config, is_current, upgrade
 from store import jobs
 from store.database import API_THREADS, Database

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from client.client import Client
+from clr_tuner.client import Client
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service
 from tests.machine import patience

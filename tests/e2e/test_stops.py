@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.client import Client
+from clr_tuner.client import Client
 from tests.e2e.service import wait_for
 from tests.e2e.stops import STOP_S, Serve, stop_and_go_on
 from tests.machine import patience

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select
 
-from client.client import Client
-from client.training_job import TrainingJob
+from clr_tuner.client import Client
+from clr_tuner.training_job import TrainingJob
 from store.database import Database
 from store.models import Attempt
 from tests.conftest import fresh_database

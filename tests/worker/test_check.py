@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.check import check
+from worker.check.__main__ import check
 
 BROKEN = Path(__file__).parent.parent / "plugins" / "broken"
 
@@ -160,7 +160,7 @@ def test_a_name_that_two_packages_offer_is_a_problem(tmp_path: Path, monkeypatch
 
 def test_a_check_leaves_no_file_and_reads_no_settings(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "worker.check", "sound", "--steps=2"],
+        [sys.executable, "-P", "-m", "worker.check.__main__", "sound", "--steps=2"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(BROKEN), "PYTHONDONTWRITEBYTECODE": "1", "CLR_PORT": "none of your business"},
         capture_output=True,

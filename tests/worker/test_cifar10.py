@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clr.optimizers import parse_optimizer
-from clr.training import Trainer, seeded
+from clr.training.trainer import Trainer, seeded
 from clr.workload import DatasetMissing, Problem
 from tests.worker.datasets import images, write_cifar10
 from worker.workloads.cifar10 import Cifar10CaffeFull, WithinChannelNorm, caffe_full, cifar10

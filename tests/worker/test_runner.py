@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hostile import Hostile
 
-from clr.range_test import HeldOut, Point
-from store import counters, curves, jobs
-from store.curves import StoredSweep
+from clr.sweep import HeldOut, Point
+from store import counters, jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
+from store.runs import StoredSweep
 from store.settings import Settings
 from store.status import Status
 from tests.machine import patience
@@ -58,7 +58,7 @@ def run(database: Database, settings: Settings, fault: str = "none", **overrides
 
 def curve(database: Database, job_id: str) -> list[StoredSweep]:
     with database.read() as session:
-        return curves.load(session, job_id)
+        return runs.load(session, job_id)
 
 
 def assert_same_curves(ours: list[StoredSweep], theirs: list[StoredSweep]) -> None:

@@ -11,8 +11,8 @@ import pytest
 import torch
 from hostile import Hostile
 
-from clr.range_test import HeldOut
-from store import checkpoints, curves, jobs
+from clr.sweep import HeldOut
+from store import checkpoints, jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Checkpoint, Job
@@ -94,7 +94,7 @@ def weights(database: Database, settings: Settings, job: Job) -> dict[str, torch
 
 def columns(database: Database, job: Job, series: str) -> dict[str, Any]:
     with database.read() as session:
-        [stored] = curves.load(session, job.id)
+        [stored] = runs.load(session, job.id)
     return stored.series[series]
 
 

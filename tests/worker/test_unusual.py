@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from store import curves, jobs
+from store import jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason, Status
 from tests.worker import test_training_jobs
-from worker.check import check
+from worker.check.__main__ import check
 from worker.runner import answer_ring
 
 TEST: dict[str, Any] = {
@@ -80,7 +80,7 @@ def test_it_is_range_tested(name: str, database: Database, settings: Settings, u
 
     assert job.status == Status.SUCCEEDED, job.message
     with database.read() as session:
-        [stored] = curves.load(session, job.id)
+        [stored] = runs.load(session, job.id)
     accuracies = stored.series["held_out"]["accuracy"]
     assert accuracies.max() > accuracies[0]
 
@@ -99,7 +99,7 @@ def test_it_is_trained_and_goes_on_from_its_checkpoint_bit_for_bit(
     assert whole.status == Status.SUCCEEDED, whole.message
     assert resumed.status == Status.SUCCEEDED, resumed.message
     with database.read() as session:
-        [expected], [found] = (curves.load(session, job.id) for job in (whole, resumed))
+        [expected], [found] = (runs.load(session, job.id) for job in (whole, resumed))
     if name != "stream":  # any source but StagedBatches begins a new pass
         np.testing.assert_array_equal(expected.series["train"]["loss"][40:], found.series["train"]["loss"])
 

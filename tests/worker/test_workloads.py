@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from clr.optimizers import parse_optimizer
-from clr.training import Trainer
+from clr.training.trainer import Trainer
 from clr.workload import DatasetMissing, Problem, Workload
 from store.status import Reason
 from worker.catalogue import load_workloads

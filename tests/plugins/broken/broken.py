@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from clr.training import StagedBatches, seeded
+from clr.training.trainer import StagedBatches, seeded
 from clr.workload import Batch, DatasetMissing, ParameterGroup, Problem, Workload
 
 INPUTS = torch.linspace(-1, 1, 400).reshape(100, 4)[

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from clr.training import StagedBatches, seeded
+from clr.training.trainer import StagedBatches, seeded
 from clr.workload import Batch, Problem, Workload
 
 NUMBERS = torch.rand(400, 10, generator=torch.Generator().manual_seed(0))

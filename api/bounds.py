@@ -1,0 +1,185 @@
+"""What a range test found: its bounds, its picture."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from api.errors import Problem, carrying, invalid_fields, responses
+from api.job_routes import measured
+from api.jobs import POLL_S, JobId, JobView, find
+from api.pictures import PICTURES, Format, picture, thinned
+from api.range_tests import KIND
+from api.resources import Opened
+from api.snippets import torch_snippet
+from clr.comparison import Metric
+from clr.cycles import cycles_for
+from clr.plots.range_test import figure
+from clr.sensitivity import Sensitivity
+from clr.sweep import Sweep, is_sweep
+from store.status import FINAL, Status
+
+PRECISION = "float32"  # of every range test
+DEPENDS_ON = ("params", "optimizer", "batch_size")
+
+router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
+
+
+class Cost(BaseModel):
+    """What it took: updates of all sweeps and of a confirmation, and seconds from the first claim to the end."""
+
+    steps: int
+    seconds: float
+
+
+class ForBudget(BaseModel):
+    """Whole cycles for a budget: the paper's 2 to 10 epochs to half a cycle, 4 cycles where they fit."""
+
+    num_steps: int
+    step_size: int
+    num_cycles: int
+
+
+class CandidateView(BaseModel):
+    """What another finder's rule says of the same curve."""
+
+    name: str
+    lr: float | None
+    note: str
+
+
+class TriedView(BaseModel):
+    """One contender of a confirmation; `dropped_after`: so many seeds, null where it stayed to the end."""
+
+    label: str
+    schedule: dict[str, Any]
+    seeds: list[int]
+    finals: list[float | None] = Field(
+        description="after the last step; null where the run diverged or learned next to nothing"
+    )
+    mean: float | None
+    dropped_after: int | None
+
+
+class ConfirmationView(BaseModel):
+    """The last word of effort thorough: what was trained around the bounds, and what it says of them.
+
+    `margin`: by how much the best cycle was better than the bounds of the range test, in the metric; 0 when they were
+    the best, null when they diverged.
+    """
+
+    outcome: Literal["confirmed", "undecided", "adjusted", "not_possible"]
+    metric: Metric = Field(description="held out; loss where there are no classes")
+    margin: float | None
+    message: str
+    tried: list[TriedView]
+    steps: int
+
+
+class BoundsView(BaseModel):
+    """The recommended bounds, each with its interval over seeds and ranges, its rule and its reason."""
+
+    base_lr: float
+    max_lr: float
+    constant_lr: float | None = Field(
+        default=None, description="for training without cycles: the geometric mean of both"
+    )
+    base_lr_interval: tuple[float, float]
+    max_lr_interval: tuple[float, float]
+    rule_base: str
+    rule_max: str
+    reason_base: str
+    reason_max: str
+    evidence: dict[str, Any]
+    step_size: int = Field(description="steps in half a cycle")
+    steps_per_epoch: float | None
+    warnings: list[str]
+    candidates: list[CandidateView]
+    sensitivity: Sensitivity | None = Field(
+        default=None, description="what a max_lr off by a factor loses; null after a quick test"
+    )
+    analyzer: str | None = Field(default=None, description="rule@version that found them")
+    depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
+    cost: Cost
+    confirmation: ConfirmationView | None = Field(default=None, description="with effort thorough")
+    for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
+    snippet: str = Field(description="torch code to paste")
+
+
+@router.get(
+    "/bounds",
+    response_model=BoundsView,
+    responses=responses(
+        404,
+        409,
+        422,
+        _202=carrying("Retry-After") | {"model": JobView, "description": "not ready yet"},
+    ),
+)
+def get_bounds(
+    state: Opened,
+    job_id: JobId,
+    num_steps: Annotated[
+        int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
+    ] = None,
+    num_epochs: Annotated[float | None, Query(gt=0, le=1e9, description="the same in epochs")] = None,
+) -> Any:
+    """The recommended bounds; 202 until the job is final.
+
+    409 where there are none, by `code`: `inconclusive` with `why`, `next_experiment` and `candidates`;
+    `job_failed` with `reason`; `job_cancelled`.
+    """
+    job = find(state, job_id, kind=KIND)
+    if job.status not in FINAL:
+        body = JobView.of(job).model_dump_json()
+        return Response(body, 202, headers={"Retry-After": str(POLL_S)}, media_type="application/json")
+    if job.status == Status.CANCELLED:
+        raise Problem(409, "job_cancelled", "the job was cancelled before it found bounds")
+    if job.status == Status.FAILED:
+        raise Problem(409, "job_failed", job.message or "", reason=job.reason)
+    found = job.result or {}
+    if job.outcome == "inconclusive":
+        members = {name: found[name] for name in ("why", "next_experiment", "candidates")}
+        raise Problem(409, "inconclusive", found["message"], **members)
+    return found | {
+        "depends_on": {name: job.config[name] for name in DEPENDS_ON}
+        | {"precision": PRECISION, "data": found.get("data")},
+        "cost": {
+            "steps": (job.progress or {}).get("completed", 0),
+            "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
+        },
+        "for_budget": _for_budget(found, num_steps, num_epochs),
+        "snippet": torch_snippet(found),
+    }
+
+
+def _for_budget(
+    found: dict[str, Any], num_steps: int | None, num_epochs: float | None
+) -> dict[str, Any] | None:
+    if num_steps is not None and num_epochs is not None:
+        raise invalid_fields([("query:num_epochs", "give num_steps or num_epochs, not both")])
+    steps_per_epoch = found["steps_per_epoch"]
+    if num_epochs is not None and steps_per_epoch is None:
+        raise invalid_fields(
+            [("query:num_epochs", "this workload's epoch has no known length: give num_steps")]
+        )
+    budget = num_steps if num_epochs is None else max(1, round(num_epochs * steps_per_epoch))
+    if budget is None:
+        return None
+    cycles = cycles_for(budget, steps_per_epoch=steps_per_epoch)
+    return asdict(cycles) | {"num_steps": cycles.num_steps}
+
+
+@router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)
+def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
+    """The curve with both bounds and their intervals; of a running job, what there is.
+
+    409 `no_points` until the first point is stored.
+    """
+    job, stored = measured(state, job_id, kind=KIND)
+    sweeps = [
+        Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
+    ]
+    title = f"{job.workload}, {job.config['optimizer']['name']}"
+    return picture(lambda: figure(sweeps, job.result, title=title, otherwise=job.status), format)

@@ -1,0 +1,154 @@
+"""What a request for training may say: its schedule, its budget, its ways; checked as far as can be known."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from api.errors import invalid, invalid_at, pointer_to
+from api.examples import TRAINING_JOB_REQUESTS
+from api.requests.body import Body, Text
+from api.requests.workload import Seed, Timeout, WorkloadRequest
+from clr.partial_schedules import check_partial, lacks_rates
+from clr.policies import by_policy
+from clr.training_job import BudgetRefused, Precision, TrainingConfig, plan_training
+
+DAY_S = 86_400.0
+BUDGETS = ("num_cycles", "num_steps", "num_epochs")
+STAND_IN_BOUNDS = {"base_lr": 0.001, "max_lr": 0.01, "step_size": None, "steps_per_epoch": None}
+
+SCHEDULE = """a policy with its parameters, as for /schedules/preview; rates that are left out come from a range
+test, step_size from step_size_epochs, gamma and the like from the budget"""
+
+
+def check_schedule(given: Mapping[str, Any], *path: object) -> None:
+    """Raise a 422 problem for what can be seen to be wrong in the schedule at `path` of the body."""
+    try:
+        check_partial(given)
+    except ValidationError as error:
+        raise invalid_at(error, dict(given), *path) from None
+    fields = by_policy()[given["policy"]].model_fields
+    for one, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
+        if one in given and other in fields and other not in given:
+            raise invalid(pointer_to(*path, other), f"must be given with {one}, or both left out")
+
+
+class Budget(Body):
+    """How long to train: one of the three, or nothing."""
+
+    num_cycles: StrictInt | None = Field(default=None, ge=1, le=1_000_000, description="default: 4")
+    num_steps: StrictInt | None = Field(default=None, ge=1, le=10**12)
+    num_epochs: FiniteFloat | None = Field(default=None, gt=0, le=1e9, strict=True)
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        given = [name for name in BUDGETS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise invalid(f"/{given[1]}", f"give one of {', '.join(BUDGETS)}, not {' and '.join(given)}")
+        return self
+
+
+class TrainingOptions(Budget):
+    """How to train, whatever the schedule."""
+
+    step_size_epochs: FiniteFloat | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        strict=True,
+        description="half a cycle in epochs, where the schedule has no step_size; default 2 (the paper: 2 to 10)",
+    )
+    round_to_cycles: StrictBool = Field(
+        default=True, description="false refuses a budget that ends inside a cycle instead of rounding it"
+    )
+    eval_every: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        description="steps between looks at the held-out set; default: about 100 looks. Cycle ends come on top",
+    )
+    patience: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        description="stop after so many cycle ends in a row without a new best; default: never",
+    )
+    accumulation_steps: StrictInt = Field(default=1, ge=1, le=4096, description="batches of one step")
+    clip_grad_norm: FiniteFloat | None = Field(
+        default=None, gt=0, strict=True, description="largest 2-norm of the gradient"
+    )
+    precision: Precision = Field(default="float32", description="bfloat16: under torch's autocast")
+    timeout_s: Timeout = DAY_S
+
+
+class TrainingJobRequest(TrainingOptions, WorkloadRequest):
+    """A training job; a minimal one runs a range test first and then trains inside its bounds."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": TRAINING_JOB_REQUESTS})
+
+    workload: Text | None = Field(  # type: ignore[assignment]
+        default=None, max_length=200, description="a name of GET /workloads; default: that of range_test_id"
+    )
+    schedule: dict[str, Any] = Field(default={"policy": "triangular"}, description=SCHEDULE)
+    range_test_id: str | None = Field(
+        default=None, description="where rates come from; what is left out of the workload is as it was there"
+    )
+    seed: Seed = 0
+    cycle_momentum: StrictBool = Field(
+        default=False, description="cycle momentum, or Adam's beta1, opposite to the rate"
+    )
+    base_momentum: float = Field(default=0.85, gt=0, lt=1, strict=True, description="at max_lr")
+    max_momentum: float = Field(default=0.95, gt=0, lt=1, strict=True, description="at base_lr")
+
+    @field_validator("schedule")
+    @classmethod
+    def _can_be_right(cls, schedule: dict[str, Any]) -> dict[str, Any]:
+        check_schedule(schedule, "schedule")
+        return schedule
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.workload is None and self.range_test_id is None:
+            raise invalid("/workload", "must be given, or a range_test_id")
+        if self.base_momentum > self.max_momentum:
+            raise invalid("/max_momentum", f"must be at least base_momentum ({self.base_momentum:g})")
+        if self.num_cycles is not None and {"stages", "num_steps"} & set(self.schedule):
+            raise invalid("/num_cycles", f"{self.schedule['policy']} has an end of its own: leave it out")
+        bounded = "max_lr" in by_policy()[self.schedule["policy"]].model_fields
+        if self.cycle_momentum and not bounded:
+            raise invalid("/cycle_momentum", f"{self.schedule['policy']} has no bounds to be opposite to")
+        return self
+
+
+def foreseen(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
+    """What a job with this config will warn of, as far as that does not depend on its steps per epoch.
+
+    Raises a 422 problem for a budget that is refused whatever they are.
+    """
+    asked = TrainingConfig(**{name: config[name] for name in TrainingConfig.__slots__})
+    budget = next((name for name in BUDGETS if config[name] is not None), "num_cycles")
+    told, refusals = [], []
+    for steps_per_epoch in (97, 1009):
+        try:
+            plan = plan_training(
+                asked,
+                steps_per_epoch=steps_per_epoch,
+                bounds=STAND_IN_BOUNDS if lacks_rates(config["schedule"]) else None,
+                resume_at=config["resume_at"],
+                max_steps=max_steps,
+            )
+        except BudgetRefused as error:
+            refusals.append(str(error))
+        else:
+            told.append(list(plan.warnings))
+    if not told:
+        alike = len(set(refusals)) == 1
+        raise invalid(f"/{budget}", refusals[0] if alike else "it does not end with whole cycles")
+    return told[0] if len(told) == 2 and told[0] == told[1] else []

@@ -1,0 +1,41 @@
+"""What every request for a job has in common: which workload, how it is trained, whose it is."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, FiniteFloat, StrictInt, ValidationError, field_validator
+
+from api.errors import invalid_at
+from api.requests.body import Body, Text
+from clr.optimizers import OptimizerSpec, parse_optimizer
+
+Timeout = Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)]
+Name = Annotated[Text | None, Field(max_length=200)]
+Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+LAST_SEED = 2_000_000_000
+Seed = Annotated[StrictInt, Field(ge=0, le=LAST_SEED)]
+
+
+class WorkloadRequest(Body):
+    """A workload and how it is trained; what is left out is the workload's own."""
+
+    workload: Text = Field(max_length=200, description="a name of GET /workloads")
+    params: dict[str, Any] = Field(default={}, description="the workload's own, by its params_schema")
+    optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
+    batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
+    name: Name = None
+    tags: Tags = Field(default=[])
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _known_parameters(cls, given: Any) -> Any:
+        check_optimizer(given, "optimizer")
+        return given
+
+
+def check_optimizer(given: Any, *path: object) -> None:
+    """Raise a 422 problem for what is wrong with an optimizer at `path`."""
+    if isinstance(given, dict):
+        try:
+            parse_optimizer(given)
+        except ValidationError as error:
+            raise invalid_at(error, given, *path) from None

@@ -1,1 +1,0 @@
-"""The Python client and the command line; speaks HTTP to the service."""

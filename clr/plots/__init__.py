@@ -1,0 +1,1 @@
+"""Pictures, one noun a file."""

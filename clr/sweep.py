@@ -1,0 +1,194 @@
+"""One sweep of the LR range test (Smith 2017, section 3.3), point by point.
+
+A generator that knows neither torch nor a server: progress, cancelling and recording are its caller's loop.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Self, SupportsFloat, TypeVar, get_args
+
+from clr.schedules import exponential, linear
+
+Shape = Literal["exponential", "linear"]
+Phase = Literal["scout", "test"]
+Effort = Literal["quick", "standard", "thorough"]
+
+Plan = TypeVar("Plan")
+ROUNDING = 1e-6  # of a mean of float32
+
+SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One update: the rate it used, and the batch's loss before it."""
+
+    step: int
+    lr: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The held-out set after the update of `step`; accuracy in [0, 1], None where there are no classes."""
+
+    step: int
+    lr: float
+    loss: float
+    accuracy: float | None
+
+    @classmethod
+    def answered(cls, step: int, lr: float, answer: Any) -> Self:
+        """What `evaluate` answered. Raises ValueError unless it is (loss, accuracy in [0, 1] or None).
+
+        A loss that is not finite excuses an accuracy of NaN: the model has gone.
+        """
+        try:
+            loss, accuracy = answer
+            loss, accuracy = float(loss), None if accuracy is None else float(accuracy)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                "evaluate must answer two numbers, (loss, accuracy), or (loss, None) where there are no classes; "
+                f"got {answer!r}"
+            ) from None
+        gone = not math.isfinite(loss) and accuracy is not None and math.isnan(accuracy)
+        if accuracy is not None and not gone and not -ROUNDING <= accuracy <= 1 + ROUNDING:
+            raise ValueError(
+                f"accuracy must lie in [0, 1], got {accuracy:g}: evaluate answers the share that is right, not "
+                "percent; any other measure belongs into the loss"
+            )
+        return cls(step, lr, loss, accuracy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPlan:
+    """One upward pass of lr for one seed; the held-out set is looked at every `eval_every` steps.
+
+    sweep: counts the ranges of one range test, so that (sweep, seed) names a pass.
+    """
+
+    start_lr: float
+    end_lr: float
+    num_steps: int
+    eval_every: int = 4
+    shape: Shape = "linear"
+    phase: Phase = "test"
+    sweep: int = 0
+    seed: int = 0
+
+    def lr(self, step: int) -> float:
+        """The rate of this step."""
+        return SHAPES[self.shape](step, start_lr=self.start_lr, end_lr=self.end_lr, num_steps=self.num_steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Generic[Plan]):
+    """A plan and what was measured of it, in step order."""
+
+    plan: Plan
+    points: list[Point] = field(default_factory=list)
+    held_out: list[HeldOut] = field(default_factory=list)
+
+    def add(self, measured: Point | HeldOut) -> None:
+        """Take the next measurement."""
+        if isinstance(measured, Point):
+            self.points.append(measured)
+        else:
+            self.held_out.append(measured)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep(Measured[SweepPlan]):
+    """One pass as it was measured."""
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether it ended before its plan did."""
+        return not self.points or self.points[-1].step < self.plan.num_steps - 1
+
+    @classmethod
+    def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Read a stored sweep: the plan's fields, and its columns."""
+        return cls(SweepPlan(**plan), *read_columns(series))
+
+
+def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:
+    """The rows of the columns of `train` and `held_out` (NaN: no accuracy)."""
+    return (
+        [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])],
+        [
+            HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
+            for step, lr, loss, accuracy in _rows(series["held_out"])
+        ],
+    )
+
+
+def is_sweep(plan: Mapping[str, Any]) -> bool:
+    """Whether a stored plan is that of a sweep, and not of a run that confirms what the sweeps found."""
+    return plan["phase"] in get_args(Phase)
+
+
+def _rows(columns: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True)
+
+
+class Divergence:
+    """Tells when a loss has clearly gone: not finite, or risen above its start by more than it ever fell.
+
+    Never a multiple of the loss: that misjudges negative, offset and tiny losses. A network with normalisation
+    layers may never get there; held-out accuracy shows its edge.
+    """
+
+    WARM_UP = 10  # steps that tell the starting level and its noise
+    MEMORY = 0.9  # of the running mean that is judged
+
+    def __init__(self) -> None:
+        self._first: list[float] = []
+        self._mean = 0.0
+        self._best = math.inf
+
+    def seen(self, loss: float) -> bool:
+        """Take the next loss; whether the sweep should end here."""
+        if not math.isfinite(loss):
+            return True
+        if len(self._first) < self.WARM_UP:
+            self._first.append(loss)
+            self._mean = self._start = sum(self._first) / len(self._first)
+            self._noise = max(self._first) - min(self._first)
+            return False
+        self._mean = self.MEMORY * self._mean + (1 - self.MEMORY) * loss
+        self._best = min(self._best, self._mean)
+        return self._mean - self._start > max(self._start - self._best, 2 * self._noise)
+
+
+def run_sweep(
+    plan: SweepPlan,
+    step: Callable[[float], SupportsFloat],
+    evaluate: Callable[[], tuple[float, float | None]] | None = None,
+    *,
+    read_every: int = 1,
+) -> Iterator[Point | HeldOut]:
+    """Sweep lr upwards, yielding what is measured; ends early on divergence.
+
+    step: trains one batch at this lr and returns its loss before the update; a plain function will do.
+    evaluate: (held-out loss, accuracy or None). read_every: losses are read as numbers every so many steps;
+    more than 1 spares a GPU the wait after each step.
+    """
+    divergence = Divergence()
+    unread: list[tuple[int, float, SupportsFloat]] = []
+    lrs = [plan.lr(index) for index in range(plan.num_steps)]  # all at once: hot code costs a fifth of cold
+    for index, lr in enumerate(lrs):
+        unread.append((index, lr, step(lr)))
+        last = index == plan.num_steps - 1
+        evaluating = evaluate is not None and (last or (index + 1) % plan.eval_every == 0)
+        if len(unread) < read_every and not evaluating and not last:
+            continue
+        for at, used, loss in unread:
+            point = Point(at, used, float(loss))
+            yield point
+            if divergence.seen(point.loss):
+                return
+        unread.clear()
+        if evaluating and evaluate is not None:
+            yield HeldOut.answered(index, lr, evaluate())

@@ -1,0 +1,1 @@
+"""All of the science that loads torch."""

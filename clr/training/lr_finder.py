@@ -1,0 +1,306 @@
+"""A whole range test inside a plain PyTorch loop of one's own; afterwards everything is as it was before.
+
+The same plans and the same reading as the service's (clr/range_test.py, clr/reading.py); only the loop is yours.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import nn
+
+from clr.bounds import Bounds, Inconclusive
+from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
+from clr.rates import Rates, is_optimizer, with_inner
+from clr.reading import read_bounds
+from clr.sweep import Divergence, HeldOut, Point, Sweep
+from clr.training.bystanders import Bystanders
+from clr.training.leaks import FirstLosses, fingerprint
+from clr.training.snapshot import Snapshot, generators_in
+from clr.training.trainer import endless
+
+Evaluate = Callable[[], tuple[float, float | None]]
+Item = TypeVar("Item")
+RATES_DIFFER = "the groups' rates differ, and all are swept alike; give them lr_scale"
+MOST_BATCHES_A_STEP = 10_000  # more without a `step` is a loop that forgot it
+
+
+class LRFinder:
+    """Sweeps the optimizer's lr upwards while your loop trains, as often as the test needs.
+
+        with LRFinder(model, optimizer, evaluate=evaluate) as finder:
+            for inputs, targets in finder.batches(loader):
+                optimizer.zero_grad()
+                loss = criterion(model(inputs), targets)
+                loss.backward()
+                optimizer.step()
+                finder.step(loss)
+        print(finder.bounds())
+
+    evaluate: answers (held-out loss, accuracy in [0, 1] or None), called now and then in eval mode without
+    gradients; without it the training loss decides. scaler: a GradScaler that the loop uses. config: as a
+    request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps. A param group's `lr_scale`
+    (default 1) multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
+    tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
+    begins, to reset what lives in the loop's own variables.
+
+    At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
+    optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
+    generators (docs/learning-rates.md has the list, and what is out of reach). `sweeps` holds what was measured,
+    `current` the sweep in progress. Raises ValueError for what cannot be tested, before anything is trained.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        evaluate: Evaluate | None = None,
+        scaler: Any = None,
+        config: RangeTestConfig | Mapping[str, Any] | None = None,
+        also: Sequence[Any] = (),
+        on_sweep: Callable[[], object] | None = None,
+    ) -> None:
+        _check(model, optimizer)
+        self._model, self._optimizer = model, optimizer
+        self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
+        self._evaluate, self._on_sweep = evaluate, on_sweep
+        self._config = _parsed(config)
+        if self._config.effort == "thorough":
+            raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
+        self._before: Snapshot | None = None
+        self.sweeps: list[Sweep] = []
+        self.current: Sweep
+        self._begun, self._over = False, True
+
+    def __enter__(self) -> Self:
+        if self._before is not None:
+            raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
+        self._epoch, self._taken = 0, 0  # batches: of the loader, and trained on
+        self.sweeps, self._begun, self._over = [], False, True
+        self._first_losses = FirstLosses()
+        beside = Bystanders(with_inner(self._optimizer), self._model)
+        cycled = any(getattr(one, "cycle_momentum", False) for one in beside.holders)
+        self._rates = Rates(self._optimizer, momentum_cycled=cycled)
+        self._warnings = [RATES_DIFFER] if self._rates.differ else []
+        self._beside = beside
+        try:
+            self._before = self._snapshot(beside)
+            beside.watch(self._before)
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        before, self._over = self._before, True
+        if before is not None:
+            try:
+                before.restore()
+            finally:
+                self._release()
+
+    def _release(self) -> None:
+        self._before = None
+        self._rates.release()
+        self._beside.release()
+
+    def batches(self, loader: Iterable[Item]) -> Iterator[Item]:
+        """The loader's batches, begun again at its end, until the test has measured enough.
+
+        Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
+        """
+        before = self._in_block()
+        _check_loader(loader)
+        for generator in generators_in(loader):
+            before.add(generator)
+        self._epoch = _length(loader)
+        if getattr(loader, "persistent_workers", False):
+            self._warnings.append(
+                "what the loader's persistent workers hold is out of reach: it was not restored"
+            )
+        inside = self._made_inside()
+        while (plan := next_sweep(self._config, self.sweeps)) is not None:
+            before = self._in_block()
+            before.restore()
+            inside.restore()
+            before.seed(plan.seed)
+            if self._on_sweep is not None:
+                self._on_sweep()
+            yield from self._swept(Sweep(plan), endless(loader))
+
+    def _swept(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
+        self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
+        self._rates.set(sweep.plan.lr(0))
+        waited = 0
+        while not self._over:
+            measured = len(sweep.points)
+            batch = next(batches)
+            if not measured and not waited:
+                self._first_batch = fingerprint(batch)
+            self._taken += 1
+            self._rates.hold()
+            yield batch
+            waited = waited + 1 if len(sweep.points) == measured else 0
+            if waited > MOST_BATCHES_A_STEP:
+                raise RuntimeError("call finder.step(loss) after each optimizer.step()")
+
+    def step(self, loss: Any) -> None:
+        """Take the loss of the batch that was just trained on (before its update), and set the next rate.
+
+        Once per optimizer step, not per accumulated micro-batch. Raises ValueError for what is no single number, and
+        where param groups came or went since the test began.
+        """
+        if self._over:
+            raise RuntimeError("this sweep is over: step once per batch of `finder.batches(loader)`, at most")
+        plan, step = self.current.plan, len(self.current.points)
+        lr, last = plan.lr(step), step == plan.num_steps - 1
+        value = _number(loss)
+        self._rates.check()
+        if step == 0:
+            self._first_losses.seen(plan.seed, value, self._first_batch)
+        self.current.add(Point(step, lr, value))
+        diverged = self._divergence.seen(value)
+        due = last or (step + 1) % plan.eval_every == 0
+        if self._evaluate is not None and due and not diverged:
+            self.current.add(HeldOut.answered(step, lr, self._look(self._evaluate)))
+        self._over = diverged or last
+        if self._over:
+            self.sweeps.append(self.current)
+        else:
+            self._rates.set(plan.lr(step + 1))
+
+    def bounds(self) -> Bounds | Inconclusive:
+        """The recommendation, or why there is none; of a loop that was left early what its sweeps up to there tell.
+
+        Raises RuntimeError where no loop has begun.
+        """
+        if not self._begun:
+            raise RuntimeError(
+                "nothing was measured yet: first train over `finder.batches(loader)` in the `with` block"
+            )
+        sweeps, early = self._readable()
+        warnings = [*self._warnings, *self._rates.warnings, *self._first_losses.warnings, *early]
+        if not sweeps:
+            return Inconclusive(
+                why="too_few_points",
+                message=f"the loop ended before its first sweep did, after {len(self.current.points)} of its "
+                f"{self.current.plan.num_steps} steps",
+                next_experiment={"message": "train until `finder.batches(loader)` ends", "request": {}},
+                candidates=[],
+                warnings=warnings,
+            )
+        steps = sum(len(sweep.points) for sweep in sweeps)
+        return read_bounds(
+            sweeps,
+            steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
+            optimizer=type(self._optimizer).__name__,
+            momentum=self._rates.momentum,
+            warnings=warnings,
+        )
+
+    def _readable(self) -> tuple[list[Sweep], list[str]]:
+        """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""
+        if self.sweeps:
+            if next_sweep(self._config, self.sweeps) is None:
+                return self.sweeps, []
+            return self.sweeps, [
+                f"the loop ended before the test did: {len(self.sweeps)} of its sweeps were read"
+            ]
+        plan, taken = self.current.plan, len(self.current.points)
+        if taken < FEWEST_STEPS:
+            return [], []
+        shorter = Sweep(
+            replace(plan, num_steps=taken, end_lr=plan.lr(taken - 1)),
+            self.current.points,
+            self.current.held_out,
+        )
+        return [shorter], [f"the loop ended after {taken} of the {plan.num_steps} steps of its first sweep"]
+
+    def _snapshot(self, beside: Bystanders) -> Snapshot:
+        """The optimizer's first, so that it is restored first; finders are left alone, also where `also` holds one."""
+        before = Snapshot(self._optimizer, *beside.holders, *beside.others, without=(LRFinder,))
+        before.add(self._scaler, whole=True)
+        before.add(self._model)
+        for one in self._also:
+            before.hand_over(one)
+        return before
+
+    def _in_block(self) -> Snapshot:
+        if self._before is None:
+            raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
+        return self._before
+
+    def _made_inside(self) -> Snapshot:
+        """Of schedulers made in the `with` block, and of what they wrote into the groups: each sweep begins with it."""
+        known = {id(one) for one in self._beside.holders}
+        holders = Bystanders(with_inner(self._optimizer), self._model).holders
+        new = [one for one in holders if id(one) not in known]
+        return Snapshot(*new, without=(nn.Parameter, LRFinder))
+
+    def _look(self, evaluate: Evaluate) -> Any:
+        """What `evaluate` answers; it leaves no trace in modes, buffers, hidden states and generators."""
+        before = Snapshot(self._model, without=(nn.Parameter, torch.optim.Optimizer))
+        self._model.eval()
+        with torch.no_grad():
+            answer = evaluate()
+        before.restore()
+        return answer
+
+
+def _check(model: Any, optimizer: Any) -> None:
+    if isinstance(optimizer, nn.Module) and not isinstance(model, nn.Module):
+        raise ValueError("the model comes first: LRFinder(model, optimizer)")
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"model must be a torch.nn.Module, got {model!r}; several go together as nn.ModuleList([...])"
+        )
+    if not is_optimizer(optimizer):
+        raise ValueError(
+            f"optimizer must be one of torch's, or step its param_groups as they do; got {optimizer!r}"
+        )
+
+
+def _parsed(config: RangeTestConfig | Mapping[str, Any] | None) -> RangeTestConfig:
+    if config is None or isinstance(config, RangeTestConfig):
+        return config or RangeTestConfig()
+    names = [field.name for field in fields(RangeTestConfig)]
+    if not isinstance(config, Mapping):
+        raise ValueError(f"config must be a RangeTestConfig, or a dict of its fields; got {config!r}")
+    if unknown := [name for name in config if name not in names]:
+        raise ValueError(f"config has no {', '.join(map(repr, unknown))}; it has {', '.join(names)}")
+    try:
+        return RangeTestConfig(**config)
+    except TypeError as error:
+        raise ValueError(f"config holds a value of the wrong type: {error}") from error
+
+
+def _check_loader(loader: Any) -> None:
+    if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
+        raise ValueError(f"hand over a loader, something that gives batches; got {loader!r}")
+    if isinstance(loader, Iterator) and iter(loader) is loader:
+        raise ValueError("hand over the loader, not an iterator: a test begins it anew")
+
+
+def _length(loader: Any) -> int:
+    """In batches; 0 where it is unknown, as every DataLoader has a `len` that a stream does not bear."""
+    try:
+        return len(loader)
+    except (TypeError, NotImplementedError, AttributeError):
+        return 0
+
+
+def _number(loss: Any) -> float:
+    try:
+        return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+    except (TypeError, ValueError, RuntimeError):
+        shown = (
+            f"a tensor of shape {tuple(loss.shape)}"
+            if isinstance(loss, torch.Tensor)
+            else type(loss).__name__
+        )
+        raise ValueError(f"step takes the batch's loss, a single number; got {shown}") from None

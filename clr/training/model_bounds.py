@@ -1,0 +1,270 @@
+"""Bounds of a model that the caller holds, in one call: the loop around `LRFinder` that most people would write."""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from clr.bounds import Bounds, Inconclusive
+from clr.range_test import RangeTestConfig, planned_steps
+from clr.sweep import Effort
+from clr.training.accuracy import share_right
+from clr.training.lr_finder import LRFinder
+from clr.training.nested import moved, num_examples, sliced
+from clr.training.trainer import HELD_OUT_CHUNK
+from clr.workload import Untrainable
+
+Criterion = Callable[..., Tensor]
+TrainingStep = Callable[[Any], Tensor]
+
+AS_MODULE: dict[Any, nn.Module] = {  # whose rule of accuracy a function has
+    functional.cross_entropy: nn.CrossEntropyLoss(),
+    functional.nll_loss: nn.NLLLoss(),
+    functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss(),
+    functional.binary_cross_entropy: nn.BCELoss(),
+}
+
+
+def find_bounds(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    criterion: Criterion | None = None,
+    loader: Iterable[Any] | None = None,
+    *,
+    held_out: Any = None,
+    training_step: TrainingStep | None = None,
+    accumulation_steps: int = 1,
+    clip_grad_norm: float | None = None,
+    scaler: Any = None,
+    effort: Effort = "standard",
+    seed: int = 0,
+    num_seeds: int = 3,
+    start_lr: float | None = None,
+    end_lr: float | None = None,
+    num_steps: int | None = None,
+    also: Sequence[Any] = (),
+    on_sweep: Callable[[], object] | None = None,
+    progress: bool | None = None,
+) -> Bounds | Inconclusive:
+    """Run a range test with this model and answer its bounds; afterwards everything is as it was (see `LRFinder`).
+
+    criterion: (outputs, targets) -> the batch's mean loss; None where the model answers its own, as `.loss` or
+    ["loss"]. loader: batches (inputs, targets), whose inputs may be a tuple or a dict that the model takes spread out;
+    without a criterion also dicts. They are moved to the model's device. training_step: batch -> the loss with its
+    graph, for any other loop; a criterion is then for held_out alone. held_out: a loader, a data set, one pair
+    (inputs, targets), or a callable that answers (loss, accuracy in [0, 1] or None); None: the training loss decides.
+
+    accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
+    scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
+    chosen where left out. Param groups with rates of their own keep their ratio: the bounds are those of the first.
+    also, on_sweep: as `LRFinder` has them. progress: a bar on stderr; None: where that is a terminal.
+    Raises ValueError for what cannot be tested, before anything is trained.
+    """
+    config = RangeTestConfig(
+        seed=seed,
+        num_seeds=1 if effort == "quick" else num_seeds,
+        start_lr=start_lr,
+        end_lr=end_lr,
+        num_steps=num_steps,
+        effort=effort,
+    )
+    _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
+    step = training_step or _step_of(model, criterion)
+    finder = LRFinder(
+        model,
+        optimizer,
+        evaluate=None if held_out is None else _evaluation(model, criterion, step, held_out),
+        scaler=scaler,
+        config=config,
+        also=also,
+        on_sweep=on_sweep,
+    )
+    with _scaled_alike(optimizer), _bar(progress) as bar:
+        task = bar.add_task("range test", total=planned_steps(config, []))
+        with finder:
+            batches = (moved(batch, _device_of(model)) for batch in finder.batches(loader or ()))
+            for loss in _updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
+                swept = len(finder.sweeps)
+                finder.step(loss)
+                bar.advance(task)
+                if len(finder.sweeps) > swept:
+                    bar.update(task, total=planned_steps(config, finder.sweeps))
+        return finder.bounds()
+
+
+def _updates(
+    batches: Iterable[Any],
+    step: TrainingStep,
+    optimizer: torch.optim.Optimizer,
+    accumulation_steps: int,
+    clip_grad_norm: float | None,
+    scaler: Any,
+) -> Iterator[Tensor]:
+    """Train on the batches; answers after each update the mean loss of its batches, before it."""
+    losses: list[Tensor] = []
+    for batch in batches:
+        if not losses:
+            optimizer.zero_grad()
+        loss = _checked(step(batch)) / accumulation_steps
+        (loss if scaler is None else scaler.scale(loss)).backward()
+        losses.append(loss.detach())
+        if len(losses) < accumulation_steps:
+            continue
+        if clip_grad_norm is not None:
+            if scaler is not None:
+                scaler.unscale_(optimizer)
+            trained = [one for group in optimizer.param_groups for one in group["params"]]
+            nn.utils.clip_grad_norm_(trained, clip_grad_norm)
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+        yield torch.stack(losses).sum()
+        losses.clear()
+
+
+def _checked(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
+        shown = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(
+            f"the loss must be a single number with its graph, as criterion answers it; got {shown}"
+        )
+    return loss
+
+
+def _check(
+    optimizer: Any, criterion: Any, loader: Any, held_out: Any, accumulation_steps: int, clip_grad_norm: Any
+) -> None:
+    """What can be seen to be wrong before anything is trained."""
+    if not isinstance(accumulation_steps, int) or accumulation_steps < 1:
+        raise ValueError(f"accumulation_steps must be a whole number >= 1, not {accumulation_steps}")
+    if clip_grad_norm is not None and not clip_grad_norm > 0:
+        raise ValueError(f"clip_grad_norm must be > 0, not {clip_grad_norm}")
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise ValueError("LBFGS asks for the loss several times an update: write the loop around ct.LRFinder")
+    if not callable(criterion) and criterion is not None:
+        raise ValueError(f"criterion must be callable, as nn.CrossEntropyLoss() is; got {criterion!r}")
+    if loader is None:
+        raise ValueError("there is no loader: find_bounds(model, optimizer, criterion, loader)")
+    if _is_map(loader):
+        raise ValueError("the loader is a data set, which has no batches: DataLoader(data, batch_size=...)")
+    if isinstance(held_out, Iterator):
+        raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
+
+
+def _step_of(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
+    def step(batch: Any) -> Tensor:
+        if criterion is None:
+            return _own_loss(_called(model, batch))
+        inputs, targets = _pair(batch)
+        return criterion(_called(model, inputs), targets)
+
+    return step
+
+
+def _called(model: nn.Module, inputs: Any) -> Any:
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
+    return model(*inputs) if isinstance(inputs, tuple | list) else model(inputs)
+
+
+def _own_loss(outputs: Any) -> Tensor:
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
+    if not isinstance(loss, Tensor):
+        raise ValueError(
+            f"the model answers no loss of its own but {type(outputs).__name__}: give a criterion, or training_step="
+        )
+    return loss
+
+
+def _pair(batch: Any) -> tuple[Any, Any]:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise ValueError(
+            f"a batch must be (inputs, targets), got {type(batch).__name__}: give training_step= for others, "
+            "or no criterion where the model answers its own loss"
+        )
+    inputs, targets = batch
+    return inputs, targets
+
+
+def _evaluation(
+    model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
+) -> Callable[[], tuple[float, float | None]]:
+    """What `LRFinder` calls: (loss, accuracy) over the whole held-out set, each batch by its examples."""
+    if callable(held_out):
+        return held_out  # type: ignore[no-any-return]
+
+    def evaluate() -> tuple[float, float | None]:
+        examples, loss, right = 0, 0.0, 0.0
+        for batch in _batches_of(held_out):
+            batch = moved(batch, _device_of(model))
+            many = num_examples(batch)
+            if criterion is None:
+                mean, share = step(batch), None
+            else:
+                inputs, targets = _pair(batch)
+                outputs = _called(model, inputs)
+                mean, share = criterion(outputs, targets), _accuracy(criterion, outputs, targets)
+            examples, loss = examples + many, loss + many * float(mean)
+            right += many * (float("nan") if share is None else share)
+        if not examples:
+            raise ValueError("held_out has no examples")
+        return loss / examples, None if math.isnan(right) else right / examples
+
+    return evaluate
+
+
+def _batches_of(held_out: Any) -> Iterable[Any]:
+    if _is_map(held_out):
+        return DataLoader(held_out, batch_size=HELD_OUT_CHUNK)
+    if isinstance(held_out, tuple | list) and len(held_out) == 2 and isinstance(held_out[1], Tensor):
+        starts = range(0, num_examples(held_out), HELD_OUT_CHUNK)
+        return (sliced(held_out, start, start + HELD_OUT_CHUNK) for start in starts)
+    return held_out  # type: ignore[no-any-return]
+
+
+def _is_map(data: Any) -> bool:
+    """Whether it is a data set of single examples; a stream may well give batches."""
+    return isinstance(data, Dataset) and not isinstance(data, IterableDataset)
+
+
+def _accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
+    """The share of the targets that are met; None where they are nothing to be met, as in a regression."""
+    try:
+        return share_right(AS_MODULE.get(criterion, criterion), outputs, targets).item()  # type: ignore[arg-type]
+    except Untrainable:
+        return None
+
+
+def _device_of(model: nn.Module) -> str:
+    return next((str(one.device) for one in model.parameters()), "cpu")
+
+
+@contextmanager
+def _scaled_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+    """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
+    groups = optimizer.param_groups
+    scaled = [] if any("lr_scale" in group for group in groups) else list(groups)
+    first = float(groups[0]["lr"]) or 1.0
+    try:
+        for group in scaled:
+            group["lr_scale"] = float(group["lr"]) / first
+        yield
+    finally:
+        for group in scaled:
+            group.pop("lr_scale", None)
+
+
+def _bar(shown: bool | None) -> Progress:
+    console = Console(file=sys.stderr, force_terminal=shown)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,293 @@
+"""Training one step at a time: what the engine drives."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from clr.optimizers import OptimizerSpec
+from clr.scheduler import set_momentum
+from clr.training.accuracy import counted, share_right
+from clr.training.kernels import any_sparse, clip_gradients, kernel_for, meet_sparse
+from clr.training.nested import gathered, moved, sliced, tensors
+from clr.training_job import Precision
+from clr.workload import Batch, ParameterGroup, Problem, Untrainable
+
+Item = TypeVar("Item")
+
+HELD_OUT_CHUNK = 2048  # examples evaluated at once
+NO_BATCHES = "batches are empty; a DataLoader with drop_last has none where a batch is larger than the data"
+ENDED = (
+    "batches end and cannot begin again, as they are an iterator; put its loop into `while True:`, or hand over "
+    "a list or a DataLoader"
+)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """torch's global generators at `seed` inside, and as they were afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+class StagedBatches:
+    """Endless batches of tensors that lie on the device: a fresh permutation each epoch, gathered by index.
+
+    inputs: (n, ...), targets: (n, ...), or several such tensors in tuples, lists and mappings. The last partial
+    batch of an epoch is dropped; a batch larger than the data is the whole data. The same seed gives the same order.
+    """
+
+    def __init__(self, inputs: Any, targets: Any, *, batch_size: int, seed: int) -> None:
+        self.inputs, self.targets = inputs, targets
+        self._first = next(tensors(inputs))
+        self.batch_size = min(batch_size, len(self._first))
+        self.generator = torch.Generator().manual_seed(seed)
+        self._epoch, self._drawn, self._skipped = self.generator.get_state(), 0, 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        num_examples = len(self._first)
+        while True:
+            self._epoch = self.generator.get_state()
+            order = torch.randperm(num_examples, generator=self.generator).to(self._first.device)
+            whole = [indices for indices in order.split(self.batch_size) if len(indices) == self.batch_size]
+            self._drawn, self._skipped = self._skipped, 0
+            for indices in whole[self._drawn :]:
+                self._drawn += 1
+                yield gathered(self.inputs, indices), gathered(self.targets, indices)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the last iterator stands: the generator as its epoch began, and the batches drawn since."""
+        return {"epoch": self._epoch, "drawn": self._drawn}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Have the next iterator go on where `state` was taken."""
+        self.generator.set_state(state["epoch"])
+        self._epoch, self._drawn, self._skipped = state["epoch"], state["drawn"], state["drawn"]
+
+
+class Trainer:
+    """A problem with its optimizer; one `step` is one update.
+
+    accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest
+    2-norm. precision: bfloat16 runs the forward pass under torch's autocast; weights and updates stay float32.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: OptimizerSpec,
+        *,
+        device: str,
+        accumulation_steps: int = 1,
+        clip_grad_norm: float | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        self.device = device
+        materialise(problem, device=device)
+        self._model = problem.model.to(device)
+        self._loss = problem.loss.to(device)
+        _train(self._model, but_for=_resting(self._model) if self._model.training else [])
+        self._classifies = problem.classifies
+        self._staged = problem.batches if isinstance(problem.batches, StagedBatches) else None
+        self._batches = iter(self._staged or _moved(endless(problem.batches), device))
+        self._held_out = list(_weighed_chunks(problem))
+        self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
+        grouped = [one for group in self._optimizer.param_groups for one in group["params"]]
+        self._parameters = list(dict.fromkeys([*self._model.parameters(), *grouped]))
+        self._accumulation_steps = accumulation_steps
+        self._clip_grad_norm = clip_grad_norm
+        self._precision = precision
+        self.steps_taken = 0
+
+    def step(self, lr: float, momentum: float | None = None) -> Tensor:
+        """Train on the next batch at `lr` (>= 0, the rate that this update uses); momentum None: left as it is.
+
+        Returns the batch's mean loss before the update: 0-d, detached, on the device.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr * group.get("lr_scale", 1.0)
+            if momentum is not None:
+                set_momentum(group, momentum)
+        for parameter in self._parameters:
+            parameter.grad = None  # as `zero_grad`, whose marks for the profiler cost 8 µs a step
+        loss = self._backward()
+        for _ in range(self._accumulation_steps - 1):
+            loss = loss + self._backward()
+        if any_sparse(self._parameters):
+            meet_sparse(self._optimizer, self._model)
+        if self._clip_grad_norm is not None:
+            clip_gradients(self._parameters, self._clip_grad_norm)
+        self._optimizer.step()
+        self.steps_taken += 1
+        return loss
+
+    def _backward(self) -> Tensor:
+        inputs, targets = next(self._batches)
+        with self._autocast():
+            loss: Tensor = self._loss(self._model(inputs), targets)
+        if self._accumulation_steps > 1:
+            loss = loss / self._accumulation_steps
+        loss.backward()
+        return loss.detach()
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, dtype=torch.bfloat16)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on: tensors and plain values, as `torch.load` with
+        weights_only=True takes them.
+
+        Where the batches stand is known of `StagedBatches` alone; any other source begins a new pass.
+        """
+        cuda = torch.cuda.get_rng_state_all() if self.device != "cpu" else []
+        return {
+            "model": self._model.state_dict(),
+            "loss": self._loss.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": cuda,
+            "batches": self._staged.state_dict() if self._staged else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken, before the first step of this trainer. Sets torch's global generators."""
+        self._model.load_state_dict(state["model"])
+        if "loss" in state:  # not in those of earlier releases
+            self._loss.load_state_dict(state["loss"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"].cpu())
+        if self.device != "cpu" and len(state["cuda_rng"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda_rng"]])
+        if self._staged is not None and state["batches"] is not None:
+            self._staged.load_state_dict(state["batches"])
+
+    @torch.no_grad()
+    def evaluate(self) -> tuple[float, float | None]:
+        """Mean loss and accuracy (in [0, 1]; None where there are no classes) on the held-out set."""
+        resting = _resting(self._model)
+        self._model.eval()
+        total = torch.zeros((), device=self.device)
+        correct = torch.zeros((), device=self.device)
+        generators = range(torch.cuda.device_count()) if self.device != "cpu" else ()
+        with torch.random.fork_rng(devices=generators):  # a stochastic layer must not move training's numbers
+            for inputs, targets, weight in self._held_out:
+                inputs, targets = moved(inputs, self.device), moved(targets, self.device)
+                with self._autocast():
+                    outputs = self._model(inputs)
+                    total = total + self._loss(outputs, targets) * weight
+                if self._classifies:
+                    correct += share_right(self._loss, outputs, targets) * weight
+        _train(self._model, but_for=resting)
+        weights = sum(weight for _, _, weight in self._held_out)
+        accuracy = (correct / weights).item() if self._classifies else None
+        return (total / weights).item(), accuracy
+
+
+def materialise(problem: Problem, *, device: str, seed: int = 0) -> None:
+    """Give lazy parameters their shapes, by a look at two held-out examples, and first values that follow from `seed`.
+
+    Raises `Untrainable` where some are left without.
+    """
+    model = problem.model
+    if not any(map(is_lazy, model.parameters())):
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    inputs = moved(sliced(problem.held_out[0], 0, 2), device)
+    for training in (False, True):  # what only training uses is met by the second look
+        if any(map(is_lazy, model.parameters())):
+            model.to(device).train(training)
+            with seeded(seed), torch.no_grad():
+                model(inputs)
+    for module, training in modes:
+        module.training = training
+    if left := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise Untrainable(f"{', '.join(left)} of a lazy layer got no shape: the model does not use it")
+
+
+def _resting(model: nn.Module) -> list[nn.Module]:
+    """The parts in eval mode: a workload's frozen ones, say."""
+    return [module for module in model.modules() if not module.training]
+
+
+def _train(model: nn.Module, *, but_for: list[nn.Module]) -> None:
+    model.train()
+    for module in but_for:
+        module.training = False
+
+
+def _weighed_chunks(problem: Problem) -> Iterator[tuple[Any, Any, float]]:
+    """The held-out set, a chunk at a time, with the number of its examples, less their share that the loss ignores."""
+    inputs, targets = problem.held_out
+    num_examples, some = len(next(tensors(inputs))), False
+    for start in range(0, num_examples, HELD_OUT_CHUNK):
+        chunk = sliced(targets, start, start + HELD_OUT_CHUNK)
+        weight: float = min(HELD_OUT_CHUNK, num_examples - start)
+        kept = counted(problem.loss, chunk)
+        if kept is not None:
+            weight *= int(kept.sum()) / kept.numel()
+        if weight:
+            some = True
+            yield sliced(inputs, start, start + HELD_OUT_CHUNK), chunk, weight
+    if not some:
+        raise Untrainable("held_out has no target that the loss counts: all are its ignore_index")
+
+
+def make_optimizer(
+    spec: OptimizerSpec, model: nn.Module, parameter_groups: Sequence[ParameterGroup] = ()
+) -> torch.optim.Optimizer:
+    """torch's optimizer of this spec, with the fastest kernel that suits the parameters.
+
+    A parameter group becomes one of torch's, which carries its `lr_scale`.
+    Raises `Untrainable` when the groups leave out a parameter that is to be trained, or hold one twice.
+    """
+    parameters = spec.model_dump()
+    name = parameters.pop("name")
+    kernel = kernel_for(name, model.parameters())
+    trained = _torch_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(trained, lr=1e-3, **parameters, **kernel)
+    return optimizer
+
+
+def _torch_groups(
+    groups: Sequence[ParameterGroup], model: nn.Module, weight_decay: float
+) -> list[dict[str, Any]]:
+    held = [list(group.parameters) for group in groups]  # once: somebody gives what can be read only once
+    times = Counter(id(parameter) for parameters in held for parameter in parameters)
+    named = dict(model.named_parameters())
+    if groups and (out := [name for name, one in named.items() if one.requires_grad and not times[id(one)]]):
+        raise Untrainable(f"the parameter groups leave out {', '.join(out)}")
+    if twice := [name for name, one in named.items() if times[id(one)] > 1]:
+        raise Untrainable(f"the parameter groups hold {', '.join(twice)} twice; name tied weights once")
+    return [
+        {
+            "params": parameters,
+            "lr_scale": group.lr_scale,
+            "weight_decay": weight_decay * group.decay_scale,
+        }
+        for group, parameters in zip(groups, held, strict=True)
+    ]
+
+
+def endless(batches: Iterable[Item]) -> Iterator[Item]:
+    """Begin again whenever the batches end. Raises ValueError where there are none, or none again."""
+    begun = False
+    while True:
+        empty = True
+        for batch in batches:
+            empty = False
+            yield batch
+        if empty:
+            raise Untrainable(ENDED if begun else NO_BATCHES)
+        begun = True
+
+
+def _moved(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
+    for inputs, targets in batches:
+        yield moved(inputs, device), moved(targets, device)

@@ -1,0 +1,176 @@
+"""The Python client: `Client("http://...").range_test("digits-mlp").wait().bounds()`.
+
+Requests are repeated while the service restarts; a create carries an Idempotency-Key, so it makes one job.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypedDict, Unpack
+
+from clr_tuner.address import default_url
+from clr_tuner.comparison import Comparison
+from clr_tuner.connection import Connection, path_of
+from clr_tuner.job import Job
+from clr_tuner.range_test import RangeTest
+from clr_tuner.training_job import TrainingJob
+
+KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
+
+
+class Filters(TypedDict, total=False):
+    """What a list is narrowed to. page_size: how many are fetched at once."""
+
+    status: str | None
+    workload: str | None
+    tag: str | None
+    page_size: int | None
+
+
+class Client:
+    """A connection to one service; use it as a context manager or `close` it.
+
+    base_url: default CLR_URL, or CLR_HOST and CLR_PORT as `serve` reads them, or http://127.0.0.1:8000.
+    api_key: sent as a bearer token; default CLR_API_KEY where base_url is left out.
+    timeout_s: of one answer. retry_s: how long a request is repeated while nobody answers or the service says 503
+    (its Retry-After is honoured); 0: once. One client may be used by several threads.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = 30.0,
+        retry_s: float = 30.0,
+    ) -> None:
+        if base_url is None:
+            base_url, api_key = default_url(), api_key or os.environ.get("CLR_API_KEY")
+        self.connection = Connection(base_url, api_key=api_key, timeout_s=timeout_s, retry_s=retry_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.connection.close()
+
+    def range_test(
+        self,
+        workload: str,
+        params: Mapping[str, Any] | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        num_seeds: int | None = None,
+        **fields: Any,
+    ) -> RangeTest:
+        """Queue a range test of a workload; what is None is left to the service.
+
+        optimizer: a name, or {"name", its parameters}. fields: any other field of the request (`batch_size`,
+        `seed`, `start_lr`, `end_lr`, `num_steps`, `effort`, `timeout_s`, `name`, `tags`).
+        Raises `Refused` with the fields that are wrong.
+        """
+        fields |= {"workload": workload, "params": params, "num_seeds": num_seeds}
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return RangeTest(self.connection, self.connection.create("/range-tests", fields))
+
+    def train(
+        self,
+        workload: str | None = None,
+        schedule: str | Mapping[str, Any] | None = None,
+        range_test_id: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> TrainingJob:
+        """Queue a training job; what is None is left to the service, or is as in the range test.
+
+        schedule: a policy, or {"policy", its parameters}. Rates that it lacks come from the range test of
+        `range_test_id`, or from one that is run first. fields: any other field of the request (`num_cycles`,
+        `num_steps` or `num_epochs`, `step_size_epochs`, `patience`, `seed`, `batch_size`, `name` ...).
+        Raises `Refused` with the fields that are wrong.
+        """
+        fields |= {"workload": workload, "range_test_id": range_test_id, "params": params}
+        fields["schedule"] = _spelled_out("policy", schedule)
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return TrainingJob(self.connection, self.connection.create("/training-jobs", fields))
+
+    def compare(
+        self,
+        workload: str,
+        entries: Sequence[str | Mapping[str, Any]] | None = None,
+        preset: str | None = None,
+        optimizer: str | Mapping[str, Any] | None = None,
+        num_seeds: int | None = None,
+        **fields: Any,
+    ) -> Comparison:
+        """Queue a training job for each entry and seed, at an equal budget; what is None is left to the service.
+
+        entries: each a policy, or {"schedule": {"policy", its parameters}, "optimizer", "label"}; those of the
+        preset, paper or adaptive, come before them. Rates that they lack come from one range test of each optimizer.
+        fields: any other field of the request (`target`, `seed`, `num_cycles`, `num_steps` or `num_epochs` ...).
+        Raises `Refused` with the fields that are wrong.
+        """
+        fields |= {"workload": workload, "preset": preset, "num_seeds": num_seeds}
+        fields["entries"] = entries and [
+            {"schedule": {"policy": entry}} if isinstance(entry, str) else entry for entry in entries
+        ]
+        fields["optimizer"] = _spelled_out("name", optimizer)
+        return Comparison(self.connection, self.connection.create("/comparisons", fields))
+
+    def comparison(self, id: str) -> Comparison:
+        """The comparison of this id; raises `Refused` (404) when there is none."""
+        return Comparison(self.connection, self.connection.get(path_of("comparisons", id)))
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """Every comparison, newest first, through all pages."""
+        return (Comparison(self.connection, item) for item in self._listed("/comparisons", {}))
+
+    def job(self, id: str) -> Job:
+        """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""
+        found = self.connection.get(path_of("jobs", id))
+        return self._job(self.connection.get(found["links"]["self"]))
+
+    def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
+        """Every job of either kind, newest first, through all pages; `refresh` one for its config and result."""
+        return map(self._job, self._listed("/jobs", filters))
+
+    def range_tests(self, **filters: Unpack[Filters]) -> Iterator[RangeTest]:
+        """Every range test, newest first, through all pages."""
+        return (RangeTest(self.connection, item) for item in self._listed("/range-tests", filters))
+
+    def training_jobs(self, **filters: Unpack[Filters]) -> Iterator[TrainingJob]:
+        """Every training job, newest first, through all pages."""
+        return (TrainingJob(self.connection, item) for item in self._listed("/training-jobs", filters))
+
+    def workloads(self) -> list[dict[str, Any]]:
+        """What can be run: name, description, JSON Schema of its params, defaults."""
+        return list(self.connection.get("/workloads")["items"])
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Who runs it."""
+        return list(self.connection.get("/workers")["items"])
+
+    def ping(self) -> None:
+        """Ask once whether somebody is there; raises `Unreachable`."""
+        self.connection.ping()
+
+    def _job(self, data: dict[str, Any]) -> Job:
+        return KINDS.get(data["kind"], Job)(self.connection, data)
+
+    def _listed(self, path: str, filters: Filters) -> Iterator[dict[str, Any]]:
+        page_token = None
+        while True:
+            page = self.connection.get(path, **filters, page_token=page_token)
+            yield from page["items"]
+            page_token = page.get("next_page_token")
+            if page_token is None:
+                return
+
+
+def _spelled_out(key: str, given: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return {key: given} if isinstance(given, str) else given

@@ -1,0 +1,1 @@
+"""The command line `clr-tuner`, a file a noun."""

@@ -1,0 +1,168 @@
+"""The commands of those who choose: train several schedules at an equal budget, and print who is ahead."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clr.partial_schedules import check_partial
+from clr.policies import by_policy
+from clr.presets import Preset
+from clr_tuner.commands.job import about, connect, follow, write_plot
+from clr_tuner.commands.options import (
+    ApiKey,
+    AsJson,
+    Name,
+    NumCycles,
+    NumEpochs,
+    NumSteps,
+    Optimizer,
+    OptimizerParam,
+    Param,
+    Picture,
+    StepSizeEpochs,
+    Tag,
+    Url,
+    optimizer_of,
+    pairs,
+    plot_format,
+)
+from clr_tuner.commands.report import columns, describe_comparison, print_json
+from clr_tuner.commands.schedule import read_schedule
+from clr_tuner.comparison import Comparison
+from store import json_text
+
+COMPARISONS = "Comparisons"
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=COMPARISONS,
+    epilog=f"""Policies: {", ".join(by_policy())}.
+
+An entry of FILE is a policy, or as much of this as it needs:
+
+{{"schedule": {{"policy": "fixed", "lr": 0.05}}, "optimizer": {{"name": "Adam"}}, "label": "slow"}}""",
+)
+def compare(
+    workload: Annotated[
+        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
+    ],
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            help="The paper's policies and controls, or five adaptive optimizers, fixed and cycled."
+        ),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POLICY", help="An entry with its rates from a range test; repeat for more."),
+    ] = None,
+    entries: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="More entries, a JSON list; see below."
+        ),
+    ] = None,
+    num_cycles: NumCycles = None,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    step_size_epochs: StepSizeEpochs = None,
+    num_seeds: Annotated[int | None, typer.Option(help="Runs of each entry. Default 3.")] = None,
+    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(help="Count steps to this accuracy, or loss. Default: what the first entry ends with."),
+    ] = None,
+    param: Param = None,
+    optimizer: Optimizer = None,
+    optimizer_param: OptimizerParam = None,
+    name: Name = None,
+    tag: Tag = None,
+    plot: Picture = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Train WORKLOAD under several schedules at an equal budget and print which of them is ahead.
+
+    clr-tuner compare digits-mlp --policy fixed --policy triangular2
+
+    Each is trained with the same seeds; * marks the best and those that these seeds do not tell from it. Ctrl-C
+    cancels all of its jobs.
+    """
+    if not (preset or policy or entries):
+        raise typer.BadParameter("say what to compare, with --policy, --preset or --entries")
+    for one in policy or ():
+        read_schedule(one, {}, check_partial)
+    if plot:
+        plot_format(plot)
+    request: dict[str, Any] = {
+        "preset": preset,
+        "entries": [*(policy or ()), *(_listed(entries) if entries else ())] or None,
+        "num_cycles": num_cycles,
+        "num_steps": num_steps,
+        "num_epochs": num_epochs,
+        "step_size_epochs": step_size_epochs,
+        "num_seeds": num_seeds,
+        "seed": seed,
+        "target": target,
+        "params": pairs(param) or None,
+        "optimizer": optimizer_of(optimizer, optimizer_param),
+        "name": name,
+        "tags": tag or None,
+    }
+    with connect(url, api_key) as client:
+        comparison = client.compare(workload, **request)
+        with about(comparison):
+            follow(comparison)
+            if plot:
+                write_plot(comparison, plot)
+        _print(comparison, as_json=as_json)
+
+
+@app.command(rich_help_panel=COMPARISONS)
+def comparisons(
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="Print this one, as far as it is.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """List the comparisons, newest first, or print one of them."""
+    with connect(url, api_key) as client:
+        if id is not None:
+            _print(client.comparison(id), as_json=as_json)
+            return
+        listed = list(islice(client.comparisons(), limit))
+    if as_json:
+        print_json([comparison.data for comparison in listed])
+        return
+    rows = [
+        [one.id, one.data.get("name"), one.data["workload"], one.status, one.data["created_at"]]
+        for one in listed
+    ]
+    typer.echo(
+        columns([["ID", "NAME", "WORKLOAD", "STATUS", "CREATED"], *rows]) if rows else "no comparisons"
+    )
+
+
+def _print(comparison: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        print_json(comparison.data)
+    else:
+        typer.echo(describe_comparison(comparison))
+
+
+def _listed(file: Path) -> list[Any]:
+    try:
+        read = json_text.read(file.read_bytes())
+    except json_text.Broken as broken:
+        raise typer.BadParameter(f"{file} is not JSON: {broken}") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from None
+    if not isinstance(read, list):
+        raise typer.BadParameter(f"{file} must hold a list of entries, not {json_text.kind(read)}")
+    return read

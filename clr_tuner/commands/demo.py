@@ -1,0 +1,71 @@
+"""The whole service on one real range test, start to end: `clr-tuner demo`, `make demo`."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from clr_tuner.client import Client
+from clr_tuner.commands.report import ProgressReport, describe_bounds
+from clr_tuner.embedded.service import EmbeddedService
+from clr_tuner.errors import ClientError, Inconclusive
+from clr_tuner.job import Job
+from clr_tuner.resource import Work
+from store.settings import Settings
+
+
+def run_demo(settings: Settings, *, workload: str) -> None:
+    """Serve on a free port with a throw-away database, test `workload` through HTTP, write its picture.
+
+    The user's own database and broker are left alone. Raises `ClientError`, with the end of the service's
+    logs when the service is to blame.
+    """
+    with tempfile.TemporaryDirectory(prefix="clr-demo-") as scratch:
+        isolated = settings.model_copy(
+            update={
+                "host": "127.0.0.1",
+                "port": 0,
+                "data_dir": Path(scratch),
+                "database_url": "",
+                "broker_url": "",
+                "api_keys": [],
+            }
+        )
+        typer.echo("starting the service: broker, worker, API ...")
+        started_at = time.monotonic()
+        with EmbeddedService(isolated, say=typer.echo) as service:
+            typer.echo(f"ready at {service.url} after {time.monotonic() - started_at:.1f} s")
+            try:
+                _range_test(service, workload=workload, pictures=settings.data_dir / "demo")
+            except Inconclusive:
+                raise
+            except ClientError as error:
+                raise ClientError(f"{error}\n{service.tails()}") from error
+    typer.echo(f"everything is stopped again; {time.monotonic() - started_at:.1f} s in all")
+
+
+def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> None:
+    def follow(job: Work) -> None:
+        progress(job)
+        service.check()
+
+    with Client(service.url, retry_s=5) as client:
+        job = client.range_test(workload)
+        typer.echo(f'POST {service.url}/range-tests {{"workload": "{workload}"}} -> job {job.id}')
+        with ProgressReport() as progress:
+            job.wait(on_progress=follow)
+        try:
+            typer.echo(describe_bounds(job.bounds()))
+        finally:
+            _write_pictures(job, pictures / workload)
+
+
+def _write_pictures(job: Job, stem: Path) -> None:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    formats: tuple[Literal["svg", "png"], ...] = ("svg", "png")
+    for format in formats:
+        picture = stem.with_name(f"{stem.name}.{format}")
+        picture.write_bytes(job.plot(format))
+        typer.echo(f"picture: {picture}")

@@ -1,0 +1,187 @@
+"""The commands of those who look for bounds: run a range test, print what it found."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from clr_tuner.commands.job import about, connect, follow, identified, of_kind, write_plot
+from clr_tuner.commands.options import (
+    ApiKey,
+    AsJson,
+    BatchSize,
+    JobId,
+    Name,
+    NumEpochs,
+    NumSteps,
+    Optimizer,
+    OptimizerParam,
+    Param,
+    Picture,
+    Tag,
+    TimeoutS,
+    Url,
+    optimizer_of,
+    pairs,
+    plot_format,
+)
+from clr_tuner.commands.report import (
+    describe_analysis,
+    describe_bounds,
+    describe_comparison,
+    describe_verdict,
+    print_json,
+)
+from clr_tuner.errors import DIVERGED, INCONCLUSIVE
+from clr_tuner.range_test import RangeTest
+
+RANGE_TESTS = "Range tests"
+
+app = typer.Typer()
+
+
+@app.command("range-test", rich_help_panel=RANGE_TESTS)
+def range_test(
+    workload: Annotated[
+        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
+    ],
+    param: Param = None,
+    optimizer: Optimizer = None,
+    optimizer_param: OptimizerParam = None,
+    num_seeds: Annotated[
+        int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
+    start_lr: Annotated[
+        float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
+    ] = None,
+    end_lr: Annotated[
+        float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
+    ] = None,
+    num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
+    effort: Annotated[
+        str | None,
+        typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),
+    ] = None,
+    batch_size: BatchSize = None,
+    timeout_s: TimeoutS = None,
+    name: Name = None,
+    tag: Tag = None,
+    plot: Picture = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
+
+    Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
+    """
+    if plot:
+        plot_format(plot)
+    request: dict[str, Any] = {
+        "params": pairs(param) or None,
+        "optimizer": optimizer_of(optimizer, optimizer_param),
+        "num_seeds": num_seeds,
+        "seed": seed,
+        "start_lr": start_lr,
+        "end_lr": end_lr,
+        "num_steps": num_steps,
+        "effort": effort,
+        "batch_size": batch_size,
+        "timeout_s": timeout_s,
+        "name": name,
+        "tags": tag or None,
+    }
+    with connect(url, api_key) as client:
+        job = client.range_test(workload, **request)
+        with about(job):
+            follow(job)
+            if plot:
+                write_plot(job, plot)
+            print_bounds(job, as_json=as_json)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def bounds(
+    id: JobId,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
+    budget = {"num_steps": num_steps, "num_epochs": num_epochs}
+    with connect(url, api_key) as client:
+        print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json, **budget)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def confirm(
+    id: JobId,
+    num_seeds: Annotated[int | None, typer.Option(help="Runs of each contender. Default 3.")] = None,
+    num_cycles: Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 2.")] = None,
+    num_steps: NumSteps = None,
+    num_epochs: NumEpochs = None,
+    plot: Picture = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Train around the bounds of a range test and print whether they hold.
+
+    Cycles within half, the whole and double the bounds, the constant rate and one cycle, at an equal budget. Ctrl-C
+    cancels all of its jobs. Exit code 4: every cycle diverged.
+    """
+    if plot:
+        plot_format(plot)
+    with connect(url, api_key) as client:
+        range_test = of_kind(client.job(id), RangeTest)
+        comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs)
+        with about(comparison):
+            follow(comparison)
+            [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
+            if plot:
+                write_plot(comparison, plot)
+    if as_json:
+        print_json({**identified(comparison), "range_test_id": range_test.id, **said.data})
+    else:
+        typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(said.verdict)}")
+    if said.verdict is None:
+        raise typer.Exit(DIVERGED)
+
+
+@app.command(rich_help_panel=RANGE_TESTS)
+def analyse(
+    id: JobId,
+    rule: Annotated[
+        str,
+        typer.Option(help="bounds, which is ours, or another finder's, as valley, slide, minimum or steep."),
+    ] = "bounds",
+    as_json: AsJson = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Read the stored curve of a range test again and print what a rule says of it. Trains nothing.
+
+    Exit code 3: the rule gives no answer.
+    """
+    with connect(url, api_key) as client:
+        job = of_kind(client.job(id), RangeTest)
+        with about(job):
+            analysis = job.analyse(rule)
+    if as_json:
+        print_json({**identified(job), **asdict(analysis)})
+    else:
+        typer.echo(describe_analysis(analysis))
+    if analysis.outcome in ("inconclusive", "no_lr"):
+        raise typer.Exit(INCONCLUSIVE)
+
+
+def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
+    """Print what a range test found. Raises `Inconclusive`."""
+    found = job.bounds(**budget)
+    if as_json:
+        print_json({**identified(job), **found.data})
+    else:
+        typer.echo(describe_bounds(found))

@@ -1,0 +1,256 @@
+"""What a job found, in plain words for a terminal; and its progress while it runs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from clr_tuner.analysis import Analysis
+from clr_tuner.comparison import Comparison, Row, Spread
+from clr_tuner.confirmation import Verdict
+from clr_tuner.errors import ClientError, Inconclusive
+from clr_tuner.job import Job
+from clr_tuner.range_test import Bounds
+from clr_tuner.resource import Work
+from clr_tuner.training_job import CycleEnd, TrainingJob
+
+ASK_EVERY = 5  # polls, between two looks at why a job is queued still
+
+
+class ProgressReport:
+    """Shows on stderr how far the work is, and then other work: a bar on a terminal, elsewhere a line each quarter.
+
+    Give it to `Work.wait(on_progress=...)`.
+    """
+
+    def __init__(self) -> None:
+        console = Console(file=sys.stderr)
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[unit]}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("queued", total=None, unit="")
+        self._of = ""
+        self._said = ""
+        self._queued, self._reason = 0, ""
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, work: Work) -> None:
+        """Show where it is now."""
+        completed, total = work.progress.get("completed") or 0, work.progress.get("total")
+        phase = work.progress.get("phase")
+        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status + self._why(work)
+        unit = work.progress.get("unit") or "steps"
+        if self._bar:
+            if self._of not in ("", work.id):
+                self._bar.remove_task(self._task)
+                self._task = self._bar.add_task(what, total=None, unit="")
+            self._of = work.id
+            self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
+            return
+        quarter = int(4 * completed / total) * 25 if total else 0
+        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not work.is_final else what
+        if line != self._said:
+            typer.echo(line, err=True)
+            self._said = line
+
+    def _why(self, work: Work) -> str:
+        """Why it is queued still, asked now and then."""
+        if work.status != "queued" or not isinstance(work, Job):
+            return ""
+        if self._queued % ASK_EVERY == ASK_EVERY - 1:
+            with suppress(ClientError):
+                self._reason = work.why_queued()
+        self._queued += 1
+        return f": {self._reason}" if self._reason else ""
+
+
+def describe_bounds(bounds: Bounds) -> str:
+    """Both learning rates with their intervals, and the reason of each in a sentence; then what else is known."""
+    lines = []
+    for name, lr, (low, high), reason in (
+        ("base_lr", bounds.base_lr, bounds.base_lr_interval, bounds.reason_base),
+        ("max_lr", bounds.max_lr, bounds.max_lr_interval, bounds.reason_max),
+    ):
+        spread = f"   between {low:.4g} and {high:.4g}" if low < high else ""
+        lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
+    if bounds.constant_lr is not None:
+        lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
+    if bounds.step_size is not None:
+        lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    if bounds.for_budget is not None:
+        lines.append(
+            "for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(
+                **bounds.for_budget
+            )
+        )
+    lines += _sensitivity(bounds.sensitivity)
+    if bounds.confirmation is not None:
+        lines += _confirmation(bounds.confirmation)
+    if bounds.cost:
+        lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s")
+    lines += [f"warning: {warning}" for warning in bounds.warnings]
+    return "\n".join(lines)
+
+
+def _sensitivity(said: Mapping[str, Any] | None) -> list[str]:
+    """What a wrong max_lr costs; no line where that is not known."""
+    known = {by: said[f"off_by_{by}"] for by in (2, 4) if said and said[f"off_by_{by}"] is not None}
+    if said is None or not known:
+        return []
+    costs = ", ".join(f"off by {by} x up to {lost:.2g}" for by, lost in known.items())
+    return [f"a wrong max_lr costs, in {said['metric'].replace('_', ' ')}: {costs}"]
+
+
+def _confirmation(said: Mapping[str, Any]) -> list[str]:
+    """The last word of training, and a line for each contender."""
+    rows = [["", "TRIED", f"MEAN {said['metric'].upper()}", "RUNS"]]
+    for one in said["tried"]:
+        value = "diverged" if None in one["finals"] else f"{one['mean']:.4g}"
+        rows.append(["", one["label"], value, str(len(one["finals"]))])
+    told = said["outcome"].replace("_", " ")
+    return [f"training: {told}, {_margin(said['margin'])}{said['message']}", columns(rows)]
+
+
+def describe_verdict(verdict: Verdict | None) -> str:
+    """What a confirmation says of the bounds."""
+    if verdict is None:
+        return "no verdict: no cycle came to its end"
+    rates = f"base_lr {verdict.base_lr:.4g}, max_lr {verdict.max_lr:.4g}"
+    return f"{verdict.outcome}: {rates}\n{_margin(verdict.margin)}{verdict.message}"
+
+
+def _margin(margin: float | None) -> str:
+    return f"margin {margin:.2g}: " if margin else ""
+
+
+def describe_analysis(analysis: Analysis) -> str:
+    """Which rule was asked of a stored curve, and what it says."""
+    result = analysis.result
+    if analysis.outcome == "inconclusive":
+        said = describe_inconclusive(Inconclusive(result | {"detail": result["message"]}))
+        return f"{analysis.analyzer}\n{said}"
+    if analysis.outcome == "bounds_found":
+        return f"{analysis.analyzer}\n{describe_bounds(Bounds.from_dict(result))}"
+    lr = "none" if result["lr"] is None else f"{result['lr']:.4g}"
+    return f"{analysis.analyzer}: lr {lr}\n{result['note']}"
+
+
+def describe_inconclusive(result: Inconclusive) -> str:
+    """Why there is no answer, and what to run next."""
+    lines = [f"inconclusive ({result.why}): {result.detail}"]
+    if message := result.next_experiment.get("message"):
+        lines.append(f"next: {message}")
+    return "\n".join(lines)
+
+
+def describe_training(job: TrainingJob) -> str:
+    """What a training job trained and how well, each on a line, and its warnings."""
+    lines = []
+    if result := job.result:
+        early = ", stopped early" if result.stopped_early else ""
+        epoch = f" ({result.steps_per_epoch} an epoch)" if result.steps_per_epoch else ""
+        lines = [
+            f"schedule  {_schedule(result.schedule)}",
+            f"num_steps {result.num_steps}{epoch}{early}",
+        ]
+        for name, end in (("final", result.final), ("best", result.best)):
+            lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)])
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """A line for each entry as far as it is known, with the test that its p-values are of, and warnings."""
+    lines = []
+    if not comparison.is_final:
+        progress = comparison.progress
+        lines.append(
+            f"{comparison.status}: {progress['completed']} of {progress['total']} {progress['unit']}"
+        )
+    if comparison.metric is not None:
+        metric = comparison.metric.upper()
+        target = "TARGET" if comparison.target is None else f"{comparison.target:.4g}"
+        header = ["", "LABEL", f"FINAL {metric}", f"BEST {metric}", f"STEPS TO {target}", "P"]
+        lines += [
+            columns([header, *map(_cells, comparison.rows)]),
+            f"* the best, and what is within noise of it: {comparison.test}",
+        ]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in comparison.warnings)])
+
+
+def _cells(row: Row) -> list[str | None]:
+    steps = "never" if row.steps_to_target is None else f"{row.steps_to_target:g}"
+    p_value = "best" if row.p_value is None else f"{row.p_value:.2g}"
+    return [
+        "*" if row.within_noise else None,
+        row.label,
+        _spread(row.final),
+        _spread(row.best),
+        f"{steps} ({row.reached}/{len(row.jobs)})",
+        p_value if row.final else None,
+    ]
+
+
+def _spread(spread: Spread | None) -> str | None:
+    if spread is None:
+        return None
+    return f"{spread.mean:.4g}" if spread.std is None else f"{spread.mean:.4g} ± {spread.std:.2g}"
+
+
+def _schedule(schedule: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in schedule.items() if value is not None and name != "policy"}
+    shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in given.items()}
+    return " ".join([schedule["policy"], *(f"{name}={value}" for name, value in shown.items())])
+
+
+def _cycle_end(end: CycleEnd) -> str:
+    accuracy = [] if end.accuracy is None else [f"accuracy {end.accuracy:.4g}"]
+    loss = "loss not finite" if end.loss is None else f"loss {end.loss:.4g}"
+    return ", ".join([*accuracy, loss, f"cycle {end.cycle}, step {end.step}"])
+
+
+def columns(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as aligned text columns; None is left blank."""
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    )
+
+
+def describe_params(schema: Mapping[str, Any]) -> str:
+    """The parameters of a JSON Schema with their defaults, on one line."""
+    properties: Iterable[tuple[str, Any]] = schema.get("properties", {}).items()
+    return ", ".join(
+        f"{name}={spec['default']}" if "default" in spec else f"{name} (required)"
+        for name, spec in properties
+    )
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer for a program to read."""
+    typer.echo(json.dumps(answer, indent=2))

@@ -1,0 +1,1 @@
+"""The whole service under one parent: `serve` and `demo`."""

@@ -1,0 +1,110 @@
+"""A copy of the embedded service's database, and of the checkpoints that it knows, while the service may run."""
+
+import os
+import shlex
+import shutil
+import sqlite3
+from pathlib import Path
+
+from clr_tuner.errors import ClientError
+from store.addresses import without_secrets
+from store.database_file import checkpoints_of, copy
+from store.settings import Settings
+
+CHECKPOINTS = "checkpoints"  # in the data directory, and beside the copy
+OF_SQLITE = (
+    "-wal",
+    "-shm",
+    "-journal",
+)  # what SQLite keeps beside a database; a copy would be opened with it
+
+
+class NoBackup(ClientError):
+    """Nothing was copied, or not everything."""
+
+
+def back_up(settings: Settings, file: Path, *, checkpoints: bool = False, force: bool = False) -> int:
+    """Copy the database to `file`, and its checkpoints to a folder beside it; answers how many of those.
+
+    Each appears whole or not at all. Raises `NoBackup`.
+    """
+    database = _database(settings, file)
+    _refuse_taken(settings, database, file, checkpoints=checkpoints, force=force)
+    try:
+        copy(database, file)
+        return _copy_checkpoints(settings, database, file) if checkpoints else 0
+    except (OSError, sqlite3.Error) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise NoBackup(f"cannot copy {database} to {file}: {reason}") from None
+
+
+def _database(settings: Settings, file: Path) -> Path:
+    """The SQLite file. Raises `NoBackup` where it is another database, with what to do instead."""
+    if settings.database_file is not None:
+        return settings.database_file
+    url = settings.resolved_database_url
+    named = url._replace(password=None)  # which `set` takes for "as it is"
+    plain = named.set(drivername="postgresql", query=without_secrets(url.query))
+    address = shlex.quote(plain.render_as_string(hide_password=False))
+    raise NoBackup(
+        "the database is Postgres, which has a tool of its own (it asks for the password, or reads PGPASSWORD):\n"
+        f"  pg_dump --format custom --file {shlex.quote(str(file))} {address}\n"
+        f"Checkpoints lie in the folder {CHECKPOINTS} of each worker's CLR_DATA_DIR."
+    )
+
+
+def _refuse_taken(settings: Settings, database: Path, file: Path, *, checkpoints: bool, force: bool) -> None:
+    if not database.is_file():
+        raise NoBackup(f"there is no database {database}: is CLR_DATA_DIR the one of the service?")
+    if not file.parent.is_dir() or (file.exists() and not file.is_file()):
+        raise NoBackup(f"{file} must be a file to write, in a folder that is there")
+    if file.exists() and file.samefile(database):
+        raise NoBackup(f"{file} is the database itself")
+    for left in [file, *(file.with_name(file.name + ending) for ending in OF_SQLITE)]:
+        if left.name.endswith(OF_SQLITE) and (left == file or left.exists()):
+            raise NoBackup(
+                f"{left} is SQLite's, part of a database that is or was in use: choose another name"
+            )
+    beside = file.parent / CHECKPOINTS
+    if checkpoints and beside.resolve() == (settings.data_dir / CHECKPOINTS).resolve():
+        raise NoBackup(f"{beside} holds the service's own checkpoints: choose another folder")
+    if checkpoints and beside.exists() and (beside.is_symlink() or not beside.is_dir()):
+        raise NoBackup(f"{beside} is no folder that can be replaced: choose another")
+    for taken in (file, *([beside] if checkpoints else [])):
+        if taken.exists() and not force:
+            raise NoBackup(f"{taken} is there already: choose another name, or replace it with --force")
+
+
+def _copy_checkpoints(settings: Settings, database: Path, file: Path) -> int:
+    """Copy the files that the copy knows to a folder in place of the one beside `file`; how many there were.
+
+    A job that runs may have replaced one meanwhile: then the database is copied again, which knows the new one.
+    """
+    unfinished = file.with_name(f".{CHECKPOINTS}-{os.getpid()}")
+    listed, gone = checkpoints_of(file), list[str]()
+    try:
+        unfinished.mkdir()
+        while (missing := _copy_each(listed, settings.data_dir.resolve(), unfinished)) and missing != gone:
+            copy(database, file)
+            gone, listed = missing, checkpoints_of(file)
+        taken = file.with_name(CHECKPOINTS)
+        if taken.exists():
+            shutil.rmtree(taken)
+        unfinished.replace(taken)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return len(listed) - len(missing)
+
+
+def _copy_each(listed: list[str], data_dir: Path, to: Path) -> list[str]:
+    """Copy what is not there yet; answers which are gone."""
+    missing = []
+    for path in listed:
+        copied = to / Path(path).relative_to(CHECKPOINTS)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if not copied.exists():
+                shutil.copy2(data_dir / path, copied)
+        except FileNotFoundError:
+            missing.append(path)
+    return missing

@@ -1,0 +1,47 @@
+"""The programs of the service as commands: what `serve` starts, and `api`, `worker`, `migrate` become."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from clr_tuner.address import is_loopback
+from clr_tuner.errors import CannotServe
+from store.settings import Settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment in which a child reads the settings that the parent decided."""
+    return os.environ | {
+        "CLR_HOST": settings.host,
+        "CLR_PORT": str(settings.port),
+        "CLR_DATA_DIR": str(settings.data_dir.resolve()),
+        "CLR_DATABASE_URL": settings.database_url,
+        "CLR_BROKER_URL": settings.broker_url,
+        "CLR_API_KEYS": json.dumps([key.get_secret_value() for key in settings.api_keys]),
+    }
+
+
+def python(module: str) -> list[str]:
+    """The command that runs one of our modules; -P: a folder `api` or `worker` here is not ours."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str]:
+    """The command that serves the API."""
+    app_dir = str(Path(__file__).resolve().parents[2])  # uvicorn would put the current folder first
+    return [
+        *python("uvicorn"),
+        *("--factory", "api.app:create_app", "--app-dir", app_dir),
+        *("--host", host, "--port", str(port), "--log-level", log_level),
+        *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end
+    ]
+
+
+def refuse_open_bind(settings: Settings) -> None:
+    """Raise `CannotServe` for an address that others can reach without API keys: it runs what it is sent."""
+    if not is_loopback(settings.host) and not settings.api_keys:
+        raise CannotServe(
+            f"refusing to bind {settings.host} without API keys: whoever reaches an open job service can run "
+            "jobs on this machine.\nSet CLR_API_KEYS='[\"a-long-secret\"]', or bind 127.0.0.1."
+        )

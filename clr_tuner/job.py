@@ -1,0 +1,52 @@
+"""A job as its caller sees it, whatever its kind: what was asked, what came of it, and what it measured."""
+
+from typing import Any, ClassVar
+
+from clr_tuner.resource import Work
+
+MOST_LISTED = 500
+
+
+class Job(Work):
+    """One job."""
+
+    noun: ClassVar[str] = "job"
+    _long_poll_s: ClassVar[float] = 30.0
+
+    @property
+    def kind(self) -> str:
+        """range_test or training_job."""
+        return str(self.data["kind"])
+
+    @property
+    def outcome(self) -> str | None:
+        """What the science says of a succeeded job: bounds_found or inconclusive; trained or diverged."""
+        return self.data.get("outcome")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The request with every default resolved; empty in a list of every kind until `refresh`."""
+        return self.data.get("config") or {}
+
+    def why_queued(self) -> str:
+        """What a queued job waits for, as "2 jobs before it"; "" where a worker should take it now."""
+        workload = self.data.get("workload")
+        if not any(workload in worker["workloads"] for worker in self._connection.get("/workers")["items"]):
+            return f"no worker runs {workload} now"
+        queued = self._connection.get("/jobs", status="queued", page_size=MOST_LISTED)["items"]
+        running = self._connection.get("/jobs", status="running", page_size=MOST_LISTED)["items"]
+        mine = self.data.get("created_at") or ""
+        before = len(running) + sum(job["created_at"] < mine for job in queued)
+        again = ["its worker was lost or stopped"] if self.data.get("attempt") else []
+        jobs = [f"{before} job{'s' if before > 1 else ''} before it"] if before else []
+        return ", ".join(again + jobs)
+
+    def curve(self, max_points: int | None = None) -> dict[str, Any]:
+        """The raw points in columns, `{"complete", "runs": [...]}`; every point unless `max_points`."""
+        curve: dict[str, Any] = self._connection.get(self._path("/curve"), max_points=max_points)
+        return curve
+
+    def curve_csv(self, max_points: int | None = None) -> str:
+        """The raw points as CSV, one row a point."""
+        query = {"format": "csv", "max_points": max_points}
+        return self._connection.request("GET", self._path("/curve"), query=query).text

@@ -1,0 +1,1 @@
+"""A workload package of one's own, written from templates."""

@@ -1,0 +1,234 @@
+"""The one call: bounds of a model that the caller holds, whatever its batches and its loop look like."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from clr.bounds import Bounds, Inconclusive
+from clr.range_test import RangeTestConfig
+from clr.training.lr_finder import LRFinder
+from clr.training.model_bounds import find_bounds
+from clr.training.trainer import seeded
+
+QUICK: dict[str, Any] = {"effort": "quick", "num_steps": 100}
+CRITERION = nn.CrossEntropyLoss()
+
+
+class Task:
+    """Three classes of points; a small network, fresh for each test."""
+
+    def __init__(self) -> None:
+        with seeded(0):
+            inputs = torch.randn(600, 8)
+            targets = (inputs @ torch.randn(8, 3)).argmax(1)
+            self.model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 3))
+        self.train, self.held_out = TensorDataset(inputs[:500], targets[:500]), (inputs[500:], targets[500:])
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
+        self.loader = DataLoader(self.train, batch_size=20, shuffle=True)
+
+    def find(self, **options: Any) -> Bounds | Inconclusive:
+        given = {"criterion": CRITERION, "loader": self.loader} | QUICK | options
+        return find_bounds(self.model, self.optimizer, **given)
+
+
+@pytest.fixture
+def task() -> Task:
+    return Task()
+
+
+def measured(found: Bounds | Inconclusive) -> list[tuple[float, float]]:
+    """What was swept, as (rate, loss)."""
+    assert isinstance(found, Bounds)
+    return [(point.lr, point.loss) for sweep in found.sweeps for point in sweep.points]
+
+
+def by_hand(task: Task, accumulation_steps: int = 1, clip: float | None = None) -> list[tuple[float, float]]:
+    """The same test with a loop of one's own."""
+    config, losses = RangeTestConfig(num_seeds=1, **QUICK), []
+    with LRFinder(task.model, task.optimizer, config=config) as finder:
+        for inputs, targets in finder.batches(task.loader):
+            if not losses:
+                task.optimizer.zero_grad()
+            loss = CRITERION(task.model(inputs), targets) / accumulation_steps
+            loss.backward()
+            losses.append(loss.detach())
+            if len(losses) == accumulation_steps:
+                if clip is not None:
+                    nn.utils.clip_grad_norm_(task.model.parameters(), clip)
+                task.optimizer.step()
+                finder.step(sum(losses[1:], losses[0]))
+                losses.clear()
+    return [(point.lr, point.loss) for sweep in finder.sweeps for point in sweep.points]
+
+
+def test_it_is_the_loop_that_one_would_write(task: Task) -> None:
+    assert measured(task.find()) == by_hand(task)
+
+
+def test_accumulation_and_clipping_are_those_of_a_loop(task: Task) -> None:
+    found = measured(task.find(accumulation_steps=2, clip_grad_norm=0.1))
+
+    assert found == [(lr, pytest.approx(loss)) for lr, loss in by_hand(task, accumulation_steps=2, clip=0.1)]
+
+
+def test_the_model_is_as_it_was(task: Task) -> None:
+    before = [parameter.clone() for parameter in task.model.parameters()]
+
+    task.find(held_out=task.held_out)
+
+    assert all(map(torch.equal, before, task.model.parameters()))
+    assert task.optimizer.state_dict()["state"] == {}
+    assert task.optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_held_out_set_may_be_a_pair_a_data_set_a_loader_or_a_callable(task: Task) -> None:
+    inputs, targets = task.held_out
+    data = TensorDataset(inputs, targets)
+
+    def evaluate() -> tuple[float, float]:
+        outputs = task.model(inputs)
+        return CRITERION(outputs, targets).item(), (outputs.argmax(1) == targets).float().mean().item()
+
+    looks = []
+    for held_out in (task.held_out, data, DataLoader(data, batch_size=30), evaluate):
+        found = task.find(held_out=held_out)
+        assert isinstance(found, Bounds)
+        looks.append([(look.loss, look.accuracy) for look in found.sweeps[0].held_out])
+
+    assert len(looks[0]) > 50
+    for others in looks[1:]:
+        for (loss, accuracy), (other_loss, other_accuracy) in zip(looks[0], others, strict=True):
+            assert (loss, accuracy) == pytest.approx((other_loss, other_accuracy), rel=1e-5)
+
+
+def test_a_regression_has_no_accuracy(task: Task) -> None:
+    inputs, targets = task.train.tensors
+    data = TensorDataset(inputs, nn.functional.one_hot(targets, 3).float())
+
+    found = task.find(
+        criterion=nn.MSELoss(), loader=DataLoader(data, batch_size=20), held_out=data, num_steps=50
+    )
+
+    assert isinstance(found, Bounds)
+    assert {look.accuracy for look in found.sweeps[0].held_out} == {None}
+
+
+class OwnLoss(nn.Module):
+    """Answers its loss itself, as the models of transformers do."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs: Tensor, labels: Tensor) -> Any:
+        logits = self.inner(inputs)
+        return SimpleNamespace(loss=CRITERION(logits, labels), logits=logits)
+
+
+def dicts(loader: DataLoader[Any]) -> list[dict[str, Tensor]]:
+    return [{"inputs": inputs, "labels": targets} for inputs, targets in loader]
+
+
+@pytest.mark.parametrize("as_dicts", [True, False])
+def test_a_model_may_answer_its_own_loss(task: Task, as_dicts: bool) -> None:
+    model = OwnLoss(task.model)
+    loader = dicts(task.loader) if as_dicts else task.loader
+
+    found = find_bounds(model, task.optimizer, None, loader, held_out=loader, **QUICK)
+
+    assert isinstance(found, Bounds)
+    assert found.sweeps[0].held_out
+
+
+def test_any_other_loop_is_one_function(task: Task) -> None:
+    def step(batch: dict[str, Tensor]) -> Tensor:
+        loss: Tensor = CRITERION(task.model(batch["inputs"]), batch["labels"])
+        return loss
+
+    found = task.find(criterion=None, training_step=step, loader=dicts(task.loader))
+
+    assert isinstance(found, Bounds)
+
+
+def test_a_scaler_is_used_and_left_as_it_was(task: Task) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=10)
+
+    found = task.find(scaler=scaler, clip_grad_norm=1.0)
+
+    assert isinstance(found, Bounds)
+    assert scaler.get_scale() == 1024.0
+
+
+def test_groups_keep_the_ratio_of_their_rates(task: Task) -> None:
+    first, last = task.model[0], task.model[2]
+    groups = [{"params": first.parameters(), "lr": 0.1}, {"params": last.parameters(), "lr": 0.01}]
+    task.optimizer = torch.optim.SGD(groups, momentum=0.9)
+    ratios = set()
+    task.optimizer.register_step_pre_hook(lambda optimizer, *_: ratios.add(ratio_of(optimizer)))
+
+    found = task.find()
+
+    assert isinstance(found, Bounds)
+    assert ratios == {0.1}
+    assert not any("differ" in warning for warning in found.warnings)
+    assert [group["lr"] for group in task.optimizer.param_groups] == [0.1, 0.01]
+    assert not any("lr_scale" in group for group in task.optimizer.param_groups)
+
+
+def ratio_of(optimizer: torch.optim.Optimizer) -> float:
+    first, last = optimizer.param_groups
+    return round(float(last["lr"] / first["lr"]), 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"loader": [(1, 2, 3)]}, "a batch must be .inputs, targets., got tuple: give training_step="),
+        ({"loader": [{"inputs": 1}]}, "got dict"),
+        ({"criterion": None}, "the model answers no loss of its own but Tensor: give a criterion"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be a whole number >= 1"),
+        ({"accumulation_steps": 2.5}, "accumulation_steps must be a whole number"),
+        ({"clip_grad_norm": 0.0}, "clip_grad_norm must be > 0"),
+        ({"effort": "thorough"}, "use standard"),
+        ({"loader": []}, "batches are empty"),
+        ({"loader": None}, "there is no loader"),
+        ({"loader": TensorDataset(torch.ones(3, 8))}, "a data set, which has no batches"),
+        ({"loader": iter([])}, "not an iterator"),
+        ({"held_out": iter([])}, "held_out is read again and again"),
+        ({"held_out": []}, "held_out has no examples"),
+        ({"criterion": "cross_entropy"}, "criterion must be callable"),
+        ({"training_step": lambda batch: 1.0}, "the loss must be a single number with its graph.*got float"),
+        ({"training_step": lambda batch: torch.ones(2)}, "got a tensor of shape .2,."),
+    ],
+)
+def test_what_cannot_be_tested_is_told(task: Task, options: dict[str, Any], said: str) -> None:
+    if options.get("criterion", CRITERION) is None:
+        options = options | {"loader": [(inputs,) for inputs, _ in task.loader]}
+
+    with pytest.raises(ValueError, match=said):
+        task.find(**options)
+
+
+def test_an_optimizer_that_steps_with_a_closure_is_told_what_to_do(task: Task) -> None:
+    task.optimizer = torch.optim.LBFGS(task.model.parameters())  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="write the loop around"):
+        task.find()
+
+
+def test_a_swapped_model_is_told(task: Task) -> None:
+    with pytest.raises(ValueError, match="the model comes first"):
+        find_bounds(task.optimizer, task.model, CRITERION, task.loader)  # type: ignore[arg-type]
+
+
+def test_a_bar_tells_how_far_it_is(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
+    task.find(progress=True)
+    shown = capsys.readouterr().err
+    task.find()
+
+    assert "range test" in shown
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,55 @@
+"""What the commands of those who run the service say about its settings."""
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from clr_tuner.commands.cli import main
+from store.settings import get_settings
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clr_tuner.commands.service.get_settings", get_settings.__wrapped__)
+
+
+def settings(**variables: str) -> Result:
+    return CliRunner().invoke(main, ["settings"], env=variables)
+
+
+def test_settings_show_no_secret() -> None:
+    shown = settings(
+        CLR_DATABASE_URL="postgresql+psycopg:///clr?host=/run/pg&user=u&password=hunter22",
+        CLR_BROKER_URL="redis://:hunter22@localhost/0",
+        CLR_API_KEYS='["hunter22"]',
+    )
+
+    assert shown.exit_code == 0, shown.output
+    assert "host=/run/pg&user=u&password=***" in shown.output
+    assert "hunter22" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CLR_BROKER_URL", "redis://:a[hunter22@localhost:6379/0"),
+        ("CLR_DATABASE_URL", "hunter22"),
+        ("CLR_API_KEYS", "hunter22"),
+        ("CLR_API_KEYS", '["hun22"]'),
+        ("CLR_PORT", "hunter22"),
+    ],
+)
+def test_a_wrong_value_is_a_sentence_that_names_its_variable(name: str, value: str) -> None:
+    refused = settings(**{name: value})
+
+    assert refused.exit_code == 1
+    assert f"error: {name}: " in refused.output
+    assert "hunter22" not in refused.output
+    assert "hun22" not in refused.output
+
+
+def test_a_misspelt_variable_is_told_and_a_workloads_own_is_not() -> None:
+    shown = settings(CLR_DATADIR="x", CLR_CIFAR_MIRROR="y")
+
+    assert shown.exit_code == 0
+    assert "CLR_DATADIR; did you mean CLR_DATA_DIR?" in shown.output
+    assert "CLR_CIFAR_MIRROR" not in shown.output

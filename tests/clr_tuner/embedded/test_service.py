@@ -1,0 +1,71 @@
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from clr_tuner.embedded.programs import environment, refuse_open_bind
+from clr_tuner.embedded.service import EmbeddedService, free_port, lock, refuse_taken_port
+from clr_tuner.errors import CannotServe
+from store.settings import Settings
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "box.example.com"])
+def test_an_address_that_others_reach_is_refused_without_api_keys(host: str) -> None:
+    with pytest.raises(CannotServe, match="CLR_API_KEYS"):
+        refuse_open_bind(Settings(host=host))
+
+    refuse_open_bind(Settings(host=host, api_keys=[SecretStr("a secret")]))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_loopback_needs_no_api_keys(host: str) -> None:
+    refuse_open_bind(Settings(host=host))
+
+
+def test_a_taken_port_is_told_before_anything_starts(taken_port: int, tmp_path: Path) -> None:
+    settings = Settings(port=taken_port, data_dir=tmp_path)
+
+    with pytest.raises(CannotServe, match=rf"port {taken_port}: Address already in use"):
+        EmbeddedService(settings, say=pytest.fail).__enter__()
+
+    assert not list((tmp_path / "logs").iterdir())
+
+
+def test_a_free_port_is_not_taken() -> None:
+    refuse_taken_port("127.0.0.1", free_port("127.0.0.1"))
+
+
+def test_a_data_directory_serves_one_service_at_a_time(tmp_path: Path) -> None:
+    with lock(tmp_path), pytest.raises(CannotServe, match="already runs on the data directory"):
+        lock(tmp_path)
+
+    lock(tmp_path).close()
+
+
+def test_children_read_what_the_parent_decided(tmp_path: Path) -> None:
+    settings = Settings(port=1234, data_dir=tmp_path, api_keys=[SecretStr("a secret")])
+
+    env = environment(settings)
+
+    assert env["CLR_PORT"] == "1234"
+    assert env["CLR_DATA_DIR"] == str(tmp_path)
+    assert env["CLR_API_KEYS"] == '["a secret"]'
+
+
+def test_a_data_directory_that_cannot_be_written_is_a_clear_refusal(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = Settings(port=0, data_dir=tmp_path / "file", database_url="", broker_url="")
+
+    with (
+        pytest.raises(CannotServe, match="CLR_DATA_DIR"),
+        EmbeddedService(settings, say=lambda _: None),
+    ):
+        pass

@@ -1,0 +1,106 @@
+"""Curves come back as they were measured."""
+
+import math
+
+import numpy as np
+
+from store import jobs, runs
+from store.database import Database
+from store.jobs import NewJob
+
+PLAN = {"shape": "linear"}
+
+
+def job(database: Database) -> str:
+    with database.write() as session:
+        return jobs.create(session, NewJob(kind="range_test", workload="w", config={}))[0].id
+
+
+def test_batches_come_back_as_one_curve_bit_for_bit(database: Database) -> None:
+    job_id = job(database)
+    rows = [(step, 10.0 ** (-step / 7), math.sin(step) / 3) for step in range(50)]
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=4, plan=PLAN)
+    for batch in (rows[:10], rows[10:11], rows[11:]):
+        with database.write() as session:
+            runs.append(session, job_id, sweep=0, seed=4, series="train", rows=batch)
+
+    with database.read() as session:
+        (sweep,) = runs.load(session, job_id)
+
+    assert (sweep.seed, sweep.plan, sweep.finished) == (4, PLAN, False)
+    assert list(zip(*sweep.series["train"].values(), strict=True)) == rows
+    assert sweep.series["held_out"]["step"].size == 0
+
+
+def test_rows_written_again_replace_what_was_stored_from_there_on(database: Database) -> None:
+    job_id = job(database)
+    rows = [(step, 0.1, float(step)) for step in range(9)]
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+    for batch in (rows[:3], rows[3:6], rows[3:9]):
+        with database.write() as session:
+            runs.append(session, job_id, sweep=0, seed=0, series="train", rows=batch)
+
+    with database.read() as session:
+        (sweep,) = runs.load(session, job_id)
+
+    assert list(zip(*sweep.series["train"].values(), strict=True)) == rows
+
+
+def test_values_that_are_not_finite_are_kept(database: Database) -> None:
+    job_id = job(database)
+    rows = [(0, 0.1, math.nan), (1, 0.2, math.inf), (2, 0.3, -math.inf)]
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
+
+    with database.read() as session:
+        (sweep,) = runs.load(session, job_id)
+
+    np.testing.assert_array_equal(sweep.series["train"]["loss"], [math.nan, math.inf, -math.inf])
+
+
+def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> None:
+    job_id = job(database)
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.append(session, job_id, sweep=0, seed=0, series="train", rows=[(0, 0.1, 1.0)])
+        runs.begin_sweep(session, job_id, sweep=0, seed=1, plan=PLAN)
+        runs.append(session, job_id, sweep=0, seed=1, series="train", rows=[(0, 0.1, 2.0)])
+        runs.finish_sweep(session, job_id, sweep=0, seed=1)
+
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+
+    with database.read() as session:
+        again, kept = runs.load(session, job_id)
+    assert again.series["train"]["step"].size == 0
+    assert kept.finished
+    assert kept.series["train"]["loss"].tolist() == [2.0]
+
+
+def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
+    job_id = job(database)
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.append(
+            session, job_id, sweep=0, seed=0, series="train", rows=[(step, 0.1, 1.0) for step in range(9)]
+        )
+
+    with database.read() as session:
+        (sweep,) = runs.load(session, job_id, after_step=6)
+
+    assert sweep.series["train"]["step"].tolist() == [7, 8]
+
+
+def test_a_removed_job_takes_its_curve_along(database: Database) -> None:
+    job_id = job(database)
+    with database.write() as session:
+        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        jobs.request_cancel(session, job_id)
+    with database.write() as session:
+        jobs.remove(session, job_id)
+
+    with database.read() as session:
+        assert runs.load(session, job_id) == []

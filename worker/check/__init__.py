@@ -1,0 +1,1 @@
+"""`python -m worker.check`: does a workload keep its contract?"""
