@@ -69,8 +69,8 @@ class ComparisonView(ComparisonStatus):
 def view_of(session: Session, comparison: Comparison) -> ComparisonView:
     """The table as it stands."""
     of_it = comparisons.jobs_of(session, comparison.id)
-    runs, metric = runs_of(session, comparison, of_it)
-    target, rows = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
+    measured, metric = runs_of(session, comparison, of_it)
+    target, rows = compare(measured, metric=metric or "accuracy", target=comparison.config["target"])
     entries = {entry["label"]: entry for entry in comparison.config["entries"]}
     views = [_row(row, entries[row.label]["schedule"], _of_label(of_it, row.label)) for row in rows]
     return ComparisonView(
@@ -144,11 +144,11 @@ def runs_of(
     metric: Metric | None = None
     if finals:
         metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
-    runs = {
+    measured = {
         entry["label"]: [_run(job, looks[job.id], metric) for job in _of_label(ended, entry["label"])]
         for entry in comparison.config["entries"]
     }
-    return runs, metric
+    return measured, metric
 
 
 def _run(job: Job, looks: Any, metric: Metric | None) -> Run:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from store import counters, gauges, jobs, sweeper
+from store import counters, gauges, jobs, losses
 from store.database import COUNT_S, Database
 from store.errors import ClaimLost
 from store.settings import Settings
@@ -94,7 +94,7 @@ def test_a_lease_that_ran_out_is_a_loss_once_however_many_sweep(
     age(database, job.id, lease_expires_at=LEASE_S + 1)
 
     for _ in range(3):
-        sweeper.sweep(database, settings)
+        losses.sweep(database, settings)
 
     assert counted(database)[counters.LEASE_LOSSES] == {"": 1}
     assert counted(database)[counters.ATTEMPTS] == {"worker_lost": 1}

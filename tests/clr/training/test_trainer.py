@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from clr import training
 from clr.optimizers import NAMES, parse_optimizer
+from clr.training import trainer as training
 from clr.training.trainer import StagedBatches, Trainer, make_optimizer, seeded
 from clr.workload import Batch, ParameterGroup, Problem, Untrainable
 

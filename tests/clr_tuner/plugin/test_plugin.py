@@ -164,7 +164,7 @@ def test_a_place_where_nothing_can_be_written_is_a_wrong_argument(tmp_path: Path
 def test_the_wheel_holds_the_templates(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "client", tmp_path / "client", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "clr_tuner", tmp_path / "clr_tuner", ignore=shutil.ignore_patterns("__pycache__"))
     build = [sys.executable, "-m", "pip", "wheel", "--no-index", "--no-deps", "--no-build-isolation"]
 
     subprocess.run([*build, "--wheel-dir", tmp_path / "wheel", tmp_path], check=True, capture_output=True)
