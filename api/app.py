@@ -34,7 +34,8 @@ from api.security import require_key
 from store import logs
 from store.database import Database
 from store.models import Base
-from store.reaper import Sweeper
+from store.reaper import Reaper
+from store.ringer import Ringer
 from store.settings import Settings, get_settings
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ Times are RFC 3339 in UTC, durations are in seconds, every error is `application
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application; it opens the database and starts its sweeper when it is started."""
+    """The application; it opens the database and starts its ringer and reaper when it is started."""
     chosen = settings or get_settings()
     logs.set_up(chosen)
     logging.getLogger("uvicorn.access").disabled = True  # the frame logs every request
@@ -55,11 +56,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = Database(chosen.resolved_database_url)
         _require_tables(database)
-        sweeper = Sweeper(database, chosen)
-        sweeper.start()
-        app.state.clr = State(chosen, database, sweeper)
+        ringer = Ringer(database, chosen)
+        reaper = Reaper(database, chosen, ringer)
+        ringer.start()
+        reaper.start()
+        app.state.clr = State(chosen, database, ringer)
         yield
-        sweeper.stop()
+        reaper.stop()
+        ringer.stop()
         database.close()
 
     app = FastAPI(

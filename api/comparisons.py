@@ -131,7 +131,7 @@ def create_comparison(
     with state.database.write() as session:
         comparison, replayed = queue_comparison(session, state, body, **about)
         view = view_of(session, comparison)
-    state.sweeper.ring()
+    state.ringer.ring()
     accept(response, view.links["self"], replayed=replayed)
     return view
 

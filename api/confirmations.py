@@ -75,7 +75,7 @@ def confirm(
     with state.database.write() as session:
         comparison, replayed = queue_comparison(session, state, asked, range_test_id=job_id, **about)
         view = view_of(session, comparison)
-    state.sweeper.ring()
+    state.ringer.ring()
     accept(response, view.links["self"], replayed=replayed)
     return view
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
-from store.runs import StoredSweep
+from store.runs import StoredRun
 
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]
@@ -53,7 +53,7 @@ class Curve(BaseModel):
     runs: list[RunSeries]
 
 
-def curve(sweeps: Iterable[StoredSweep], *, complete: bool, max_points: int | None) -> Curve:
+def curve(sweeps: Iterable[StoredRun], *, complete: bool, max_points: int | None) -> Curve:
     """The JSON answer; each series has at most `max_points` rows, keeping its minima and maxima."""
     runs = [
         RunSeries(
@@ -117,7 +117,7 @@ def _equal_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]
         yield longer * (length + 1), stretches - longer, length
 
 
-def as_csv(sweeps: Iterable[StoredSweep], *, max_points: int | None) -> str:
+def as_csv(sweeps: Iterable[StoredRun], *, max_points: int | None) -> str:
     """One row a measurement; `series` is train or held_out; nan and inf are spelled so."""
     text = io.StringIO()
     writer = csv.writer(text)

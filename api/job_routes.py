@@ -14,7 +14,7 @@ from api.jobs import Filtered, JobId, JobView, Page, find, get, list_jobs, sugge
 from api.resources import Opened, State
 from store import jobs
 from store.models import Job
-from store.runs import StoredSweep, load
+from store.runs import StoredRun, load
 from store.status import FINAL, Status
 
 LONGEST_WAIT_S = 60.0
@@ -121,7 +121,7 @@ def _add_ending(
         after_delete(state, job_id)
 
 
-def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredSweep]]:
+def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredRun]]:
     """The job with what is stored of its curve. Raises `NotFound`."""
     with state.database.read() as session:
         return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

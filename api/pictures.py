@@ -12,7 +12,7 @@ from api.curves import downsample
 from api.errors import Problem, responses
 from api.jobs import POLL_S
 from clr.plots.range_test import render
-from store.runs import StoredSweep
+from store.runs import StoredRun
 
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
@@ -26,7 +26,7 @@ def picture(draw: Callable[[], Figure], format: Format) -> Response:
         return Response(render(draw(), format), media_type=MEDIA_TYPES[format])
 
 
-def thinned(stored: list[StoredSweep]) -> list[StoredSweep]:
+def thinned(stored: list[StoredRun]) -> list[StoredRun]:
     """The sweeps with as many rows as a picture needs. Raises a 409 problem while nothing is measured."""
     if not any(sweep.series["train"]["step"].size for sweep in stored):
         raise Problem(409, "no_points", "nothing is measured yet", headers={"Retry-After": str(POLL_S)})

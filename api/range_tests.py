@@ -110,7 +110,7 @@ def create_range_test(
             request_hash=request_hash(body),
         )
         job, replayed = jobs.create(session, new)
-    state.sweeper.ring()
+    state.ringer.ring()
     log.info("queued a range test of %s", job.workload, extra={"job_id": job.id})
     view = JobView.of(job)
     accept(response, view.links["self"], replayed=replayed)

@@ -6,17 +6,17 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from store.database import Database
-from store.reaper import Sweeper
+from store.ringer import Ringer
 from store.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The app's settings, database and sweeper."""
+    """The app's settings, database and ringer."""
 
     settings: Settings
     database: Database
-    sweeper: Sweeper
+    ringer: Ringer
 
 
 def get_state(request: Request) -> State:

@@ -95,7 +95,7 @@ def create_training_job(
 
 
 def _accepted(state: State, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
-    state.sweeper.ring()
+    state.ringer.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
     accept(response, view.links["self"], replayed=replayed)

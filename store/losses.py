@@ -15,7 +15,7 @@ from store.status import Reason
 log = logging.getLogger(__name__)
 
 
-def sweep(database: Database, settings: Settings) -> int:
+def end_expired(database: Database, settings: Settings) -> int:
     """End the attempts whose lease ran out; answers how many."""
     with database.write() as session:
         lost = jobs.expired(session)

@@ -70,8 +70,11 @@ class Attempt(Base):
     ended: Mapped[str | None] = mapped_column(String(32))
 
 
-class Sweep(Base):
-    """One sweep of one seed: what was planned, and whether it was measured to its end."""
+class Run(Base):
+    """One seed of a sweep, a trial or a training: what was planned, and whether it was measured to its end.
+
+    The table has its first name, `sweeps`, as migrations of old databases know it.
+    """
 
     __tablename__ = "sweeps"
 

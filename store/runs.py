@@ -1,4 +1,4 @@
-"""Curves as measured: written in batches by the claim that holds the job, read back sweep by sweep.
+"""Curves as measured: written in batches by the claim that holds the job, read back run by run.
 
 A series is a table of float64 columns. `train` has step, lr and loss; `held_out` has step, lr,
 loss and accuracy (NaN where there is none). Non-finite values are stored as they came.
@@ -15,14 +15,14 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from store.database import now
-from store.models import CurveChunk, Sweep
+from store.models import CurveChunk, Run
 
 COLUMNS = {"train": ("step", "lr", "loss"), "held_out": ("step", "lr", "loss", "accuracy")}
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSweep:
-    """One sweep of one seed; `series` maps a name of `COLUMNS` to its columns, each (num_rows,)."""
+class StoredRun:
+    """One seed of a sweep, trial or training; `series` maps a name of `COLUMNS` to its columns, each (num_rows,)."""
 
     sweep: int
     seed: int
@@ -31,21 +31,21 @@ class StoredSweep:
     series: dict[str, dict[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
 
 
-def begin_sweep(
+def begin_run(
     session: Session, job_id: str, *, sweep: int, seed: int, plan: dict[str, Any], after_step: int = -1
 ) -> None:
-    """Make room for a sweep; of what a lost attempt left of it, the writes that begin after `after_step` go."""
-    of_sweep = {"job_id": job_id, "sweep": sweep, "seed": seed}
-    session.execute(delete(Sweep).filter_by(**of_sweep))
-    session.execute(delete(CurveChunk).filter_by(**of_sweep).where(CurveChunk.first_step > after_step))
-    session.add(Sweep(**of_sweep, plan=plan))
+    """Make room for a run; of what a lost attempt left of it, the writes that begin after `after_step` go."""
+    of_run = {"job_id": job_id, "sweep": sweep, "seed": seed}
+    session.execute(delete(Run).filter_by(**of_run))
+    session.execute(delete(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step))
+    session.add(Run(**of_run, plan=plan))
 
 
-def finish_sweep(session: Session, job_id: str, *, sweep: int, seed: int) -> None:
-    """Mark a sweep as measured to its end: a later attempt keeps it."""
+def finish_run(session: Session, job_id: str, *, sweep: int, seed: int) -> None:
+    """Mark a run as measured to its end: a later attempt keeps it."""
     session.execute(
-        update(Sweep)
-        .where(Sweep.job_id == job_id, Sweep.sweep == sweep, Sweep.seed == seed)
+        update(Run)
+        .where(Run.job_id == job_id, Run.sweep == sweep, Run.seed == seed)
         .values(finished_at=now())
     )
 
@@ -66,13 +66,13 @@ def append(
 
 def load(
     session: Session, job_id: str, *, after_step: int = -1, series: Collection[str] = tuple(COLUMNS)
-) -> list[StoredSweep]:
-    """Every sweep of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`.
+) -> list[StoredRun]:
+    """Every run of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`.
 
     series: those that are wanted.
     """
-    of_sweep = (Sweep.sweep, Sweep.seed)
-    sweeps = session.scalars(select(Sweep).where(Sweep.job_id == job_id).order_by(*of_sweep)).all()
+    of_run = (Run.sweep, Run.seed)
+    rows = session.scalars(select(Run).where(Run.job_id == job_id).order_by(*of_run)).all()
     key = (CurveChunk.sweep, CurveChunk.seed, CurveChunk.series)
     chunks = session.execute(
         select(*key, CurveChunk.data)
@@ -84,14 +84,14 @@ def load(
         columns = np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1)
         pieces[sweep, seed, name].append(columns if after_step < 0 else columns[:, columns[0] > after_step])
     return [
-        StoredSweep(
+        StoredRun(
             sweep=row.sweep,
             seed=row.seed,
             plan=row.plan,
             finished=row.finished_at is not None,
             series={name: _table(COLUMNS[name], pieces[row.sweep, row.seed, name]) for name in series},
         )
-        for row in sweeps
+        for row in rows
     ]
 
 

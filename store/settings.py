@@ -3,12 +3,18 @@
 Every process of one service must see the same database and broker; the rest may differ per process.
 """
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from store.addresses import check_broker_url, check_database_url
 
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 PREFIX = "CLR_"
+FORMER = {"CLR_SWEEP_S": "CLR_REAP_S"}  # old names of variables, read for one more release
 
 
 def _upper(name: object) -> object:
@@ -53,8 +60,8 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds"
     )
-    sweep_s: float = Field(
-        default=10.0, gt=0, description="pause between two sweeps for lost jobs and rings, seconds"
+    reap_s: float = Field(
+        default=10.0, gt=0, description="pause between two looks for lost workers and lost rings, seconds"
     )
     watch_s: float = Field(
         default=0.5, gt=0, description="pause between two looks of a worker at its children, seconds"
@@ -75,6 +82,23 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="`text`, or `json`: one object a line"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller says, then variables, then variables under their old names."""
+        former = {
+            name.removeprefix(PREFIX).lower(): os.environ[old]
+            for old, name in FORMER.items()
+            if old in os.environ
+        }
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=former)
 
     @field_validator("database_url")
     @classmethod

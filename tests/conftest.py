@@ -132,5 +132,5 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings with leases short enough to run out in a test."""
     return Settings(
-        database_url=database_url, data_dir=tmp_path, lease_s=machine.slowed(5), sweep_s=0.5, watch_s=0.1
+        database_url=database_url, data_dir=tmp_path, lease_s=machine.slowed(5), reap_s=0.5, watch_s=0.1
     )

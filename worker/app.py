@@ -18,7 +18,8 @@ from celery import Celery, Task, signals
 from store import logs
 from store.database import Database
 from store.doorbell import TASK, make_celery
-from store.reaper import Sweeper
+from store.reaper import Reaper
+from store.ringer import Ringer
 from store.settings import get_settings
 from worker.drain import Drain
 from worker.publisher import Publisher
@@ -96,7 +97,8 @@ class _Parent:
     def __init__(self) -> None:
         self.id = os.environ[WORKER_ID]
         self.database = Database(settings.resolved_database_url)
-        self.sweeper = Sweeper(self.database, settings)
+        self.ringer = Ringer(self.database, settings)
+        self.reaper = Reaper(self.database, settings, self.ringer)
         self.publisher = Publisher(self.id)
         self.watcher = Watcher(self.database, settings, worker_id=self.id, publisher=self.publisher)
 
@@ -115,13 +117,14 @@ def name_worker(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def start_parent(**_: Any) -> None:
-    """Publish the catalogue, then watch and sweep."""
+    """Publish the catalogue, then watch, ring and reap."""
     global _parent
     _parent = _Parent()
     if _drain is not None:
         _drain.watcher = _parent.watcher
     _parent.watcher.start()
-    _parent.sweeper.start()
+    _parent.ringer.start()
+    _parent.reaper.start()
 
 
 @signals.task_failure.connect
@@ -145,5 +148,6 @@ def stop_parent(**_: Any) -> None:
         _parent.publisher.stop()
         _parent.watcher.stop()
         _parent.watcher.drain()  # what a child claimed in its last moment
-        _parent.sweeper.stop()
+        _parent.reaper.stop()
+        _parent.ringer.stop()
         _parent.database.close()

@@ -49,7 +49,7 @@ def publish(worker_id: str, parent_pid: int) -> None:
 
 
 def _ring(database: Database, settings: Settings) -> None:
-    """Have the jobs claimed that no worker could run until now; where that fails the sweeper rings later."""
+    """Have the jobs claimed that no worker could run until now; where that fails the ringer rings later."""
     with database.read() as session:
         queued, _ = jobs.waiting(session, for_s=0)
     try:

@@ -23,7 +23,7 @@ TRIAL_READ_EVERY = 8  # losses of a trial on a GPU, in steps
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
     """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
     test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
-    kept = [sweep for sweep in recorder.stored_sweeps() if sweep.finished]
+    kept = [sweep for sweep in recorder.stored_runs() if sweep.finished]
     finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in kept if is_sweep(sweep.plan)]
     trials = [Trial.from_columns(sweep.plan, sweep.series) for sweep in kept if not is_sweep(sweep.plan)]
     problem: Problem | None = None

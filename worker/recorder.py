@@ -49,7 +49,7 @@ class Recorder:
             "unit": "steps",
         }
 
-    def stored_sweeps(self) -> list[runs.StoredSweep]:
+    def stored_runs(self) -> list[runs.StoredRun]:
         """What earlier attempts measured."""
         return self._look(lambda session: runs.load(session, self._job_id))
 
@@ -93,7 +93,7 @@ class Recorder:
         self._of_sweep = {"sweep": sweep, "seed": seed}
         self._progress |= {"phase": phase, "completed": completed, "total": total}
         self._write(
-            lambda session: runs.begin_sweep(
+            lambda session: runs.begin_run(
                 session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step
             )
         )
@@ -114,7 +114,7 @@ class Recorder:
 
         def end(session: Session) -> None:
             self._append(session)
-            runs.finish_sweep(session, self._job_id, **self._of_sweep)
+            runs.finish_run(session, self._job_id, **self._of_sweep)
 
         self._write(end)
         self._rows.clear()

@@ -70,7 +70,7 @@ def answer_ring(
 
 
 def _ring_for_followers(database: Database, settings: Settings, job_id: str) -> None:
-    """Have the jobs that waited for this one claimed now; where that fails the sweeper rings later."""
+    """Have the jobs that waited for this one claimed now; where that fails the ringer rings later."""
     try:
         with database.read() as session:
             queued = jobs.followers(session, job_id)

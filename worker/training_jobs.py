@@ -12,7 +12,7 @@ from clr.scheduler import opposite
 from clr.sweep import HeldOut, Point
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, plan_training, run_training
-from store.runs import StoredSweep
+from store.runs import StoredRun
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
 from worker.setup import Setup, steps_an_epoch
@@ -47,7 +47,7 @@ def run_training_job(
     warnings = list(plan.warnings)
     if plan.first_step > next_step:
         warnings.append("no checkpoint of the resumed job lies on this worker: trained from the start")
-    stored = recorder.stored_sweeps() if state else []
+    stored = recorder.stored_runs() if state else []
     ends = CycleEnds(config["patience"])
     for end in _stored_ends(plan, stored, before=next_step):
         ends.add(end)
@@ -97,7 +97,7 @@ def _newest(config: dict[str, Any], checkpoints: Checkpoints) -> tuple[int, dict
     return (0, None) if found is None else (found[0] + 1, found[1])
 
 
-def _stored_ends(plan: TrainingPlan, stored: list[StoredSweep], *, before: int) -> Iterator[CycleEnd]:
+def _stored_ends(plan: TrainingPlan, stored: list[StoredRun], *, before: int) -> Iterator[CycleEnd]:
     """The cycle ends that earlier attempts saw."""
     looks = {}
     for sweep in stored:

@@ -161,7 +161,7 @@ class Watcher:
                     max_attempts=self._settings.max_attempts,
                 )
         except ClaimLost:
-            return  # it had ended by itself, or the sweeper was quicker
+            return  # it had ended by itself, or the reaper was quicker
         ids = {"job_id": held.job_id, "attempt": held.attempt}
         log.warning("%s; the job is now %s", verdict.message, became, extra=ids)
 

@@ -19,7 +19,7 @@ from clr_tuner.embedded.programs import api_command, environment, python, refuse
 from clr_tuner.embedded.service import EmbeddedService
 from clr_tuner.errors import INTERRUPTED, CannotServe
 from store.addresses import masked
-from store.settings import PREFIX, Settings, get_settings
+from store.settings import FORMER, PREFIX, Settings, get_settings
 
 SERVING = "The service"
 TEND_S = 0.25
@@ -177,6 +177,8 @@ def _warn_of_unknown() -> None:
     """Say it where a variable looks like a slip of the pen; others may be a workload's own."""
     known = {variable(name) for name in Settings.model_fields}
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known | OTHERS:
+        if name in FORMER and FORMER[name] not in os.environ:
+            _warn(f"warning: {name} is called {FORMER[name]} now; the old name is read for one more release")
+        elif name.startswith(PREFIX) and name not in known | OTHERS:
             for near in get_close_matches(name, known, n=1, cutoff=0.8):
                 _warn(f"warning: no setting is called {name}; did you mean {near}?")

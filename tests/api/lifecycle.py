@@ -68,7 +68,7 @@ def finish(database: Database, job_id: str, outcome: str, result: dict[str, Any]
 def measure(database: Database, job_id: str, losses: list[float]) -> None:
     """Store a sweep with these losses, one a step, and a look at the held-out set every five."""
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=1, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=1, seed=0, plan=PLAN)
         rows = [(step, (step + 1) / 1000, loss) for step, loss in enumerate(losses)]
         runs.append(session, job_id, sweep=1, seed=0, series="train", rows=rows)
         looks = [(step, (step + 1) / 1000, loss, math.nan) for step, loss in enumerate(losses)][::5]

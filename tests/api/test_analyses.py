@@ -31,10 +31,10 @@ def measured(api: TestClient, database: Database, **changed: Any) -> str:
         "held_out": [astuple(look) for look in sweep.held_out],
     }
     with database.write() as session:
-        runs.begin_sweep(session, job_id, **at, plan=asdict(sweep.plan))
+        runs.begin_run(session, job_id, **at, plan=asdict(sweep.plan))
         for series, of_series in rows.items():
             runs.append(session, job_id, **at, series=series, rows=of_series)
-        runs.finish_sweep(session, job_id, **at)
+        runs.finish_run(session, job_id, **at)
     finish(database, job_id, "bounds_found", BOUNDS | changed)
     return job_id
 
@@ -45,10 +45,10 @@ def trained(database: Database, job_id: str) -> None:
     assert plan is not None
     at = {"sweep": plan.sweep, "seed": plan.seed}
     with database.write() as session:
-        runs.begin_sweep(session, job_id, **at, plan=asdict(plan))
+        runs.begin_run(session, job_id, **at, plan=asdict(plan))
         runs.append(session, job_id, **at, series="train", rows=[(step, 0.1, 9.0) for step in range(320)])
         runs.append(session, job_id, **at, series="held_out", rows=[(319, 0.1, 9.0, 0.1)])
-        runs.finish_sweep(session, job_id, **at)
+        runs.finish_run(session, job_id, **at)
 
 
 def analyse(api: TestClient, job_id: str, **body: Any) -> Any:

@@ -38,7 +38,7 @@ def end(database: Database, job: Job, *, accuracy: float, outcome: str = "traine
     """Play the worker of one training job: two looks, then its result."""
     steps = 160
     with database.write() as session:
-        runs.begin_sweep(session, job.id, sweep=0, seed=job.config["seed"], plan={"phase": "training"})
+        runs.begin_run(session, job.id, sweep=0, seed=job.config["seed"], plan={"phase": "training"})
         looks = [(79, 0.05, 0.5, accuracy - 0.1), (steps - 1, 0.05, 0.3, accuracy)]
         runs.append(session, job.id, sweep=0, seed=job.config["seed"], series="held_out", rows=looks)
         points = [(step, 0.05, 0.5) for step in range(steps)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from api.curves import Columns, curve, downsample
-from store.runs import StoredSweep
+from store.runs import StoredRun
 
 PLAN = {"phase": "test", "shape": "linear"}
 
@@ -51,7 +51,7 @@ def test_thinning_does_not_move_the_step_where_the_loss_stopped_being_finite() -
     losses = wave(1000)
     losses[637] = math.nan
     held_out = columns([1.0]) | {"accuracy": np.array([math.nan])}
-    sweep = StoredSweep(
+    sweep = StoredRun(
         sweep=1, seed=0, plan=PLAN, finished=True, series={"train": columns(losses), "held_out": held_out}
     )
 

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from api.app import create_app
 from store import counters, jobs
 from store.database import Database
-from store.losses import sweep
+from store.losses import end_expired
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
@@ -66,7 +66,7 @@ def cancel(database: Database, job_id: str) -> None:
 def lose_the_lease(database: Database, job_id: str) -> None:
     with database.write() as session:
         session.execute(update(Job).values(lease_expires_at=0.0))
-    sweep(database, Settings())
+    end_expired(database, Settings())
 
 
 @pytest.mark.parametrize(

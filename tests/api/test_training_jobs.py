@@ -45,12 +45,12 @@ def trained(api: TestClient, database: Database, *, outcome: str = "trained", **
     job_id = str(create(api, schedule=RATES, **body)["id"])
     claim(database)
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         rows = [(step, 0.05, 1 / (step + 1)) for step in range(80)]
         runs.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
         looks = [(step, 0.05, 0.5, step / 100) for step in (39, 79)]
         runs.append(session, job_id, sweep=0, seed=0, series="held_out", rows=looks)
-        runs.finish_sweep(session, job_id, sweep=0, seed=0)
+        runs.finish_run(session, job_id, sweep=0, seed=0)
         new = NewCheckpoint(
             step=79,
             path=f"{FOLDER}/{job_id}/1/step-79.pt",

@@ -23,7 +23,7 @@ from tests.services import Server
 
 SHORT = {
     "lease_s": slowed(3),
-    "sweep_s": 0.5,
+    "reap_s": 0.5,
     "watch_s": 0.1,
     "stall_timeout_s": slowed(20),
     "cancel_grace_s": 1,

@@ -27,7 +27,7 @@ from tests.services import free_port
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 SECONDS, PAUSE_S = 60.0, 3.0  # between two kills
-PATIENT = {"max_attempts": 50, "sweep_s": 0.5}
+PATIENT = {"max_attempts": 50, "reap_s": 0.5}
 TINY = {"num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": 20}
 
 

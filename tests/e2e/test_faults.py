@@ -14,7 +14,7 @@ from tests.machine import patience, slowed
 
 SHORT = {
     "lease_s": slowed(6),
-    "sweep_s": 0.5,
+    "reap_s": 0.5,
     "watch_s": 0.1,
     "stall_timeout_s": slowed(20),  # a busy machine loads torch and data meanwhile
     "cancel_grace_s": 1,

@@ -17,7 +17,7 @@ from tests.conftest import fresh_database
 from tests.e2e.service import ROOT, running_service, wait_for
 from tests.machine import patience
 
-SHORT = {"sweep_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
+SHORT = {"reap_s": 0.5, "watch_s": 0.1, "cancel_grace_s": 0.2}
 AT_STEP = 10  # of 12
 
 Line = dict[str, Any]

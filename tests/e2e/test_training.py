@@ -15,7 +15,7 @@ from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service, wait_for
 from tests.machine import patience
 
-SHORT = {"lease_s": 6, "sweep_s": 0.5, "watch_s": 0.1, "checkpoint_s": 0.2}
+SHORT = {"lease_s": 6, "reap_s": 0.5, "watch_s": 0.1, "checkpoint_s": 0.2}
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
 
 

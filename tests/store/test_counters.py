@@ -94,7 +94,7 @@ def test_a_lease_that_ran_out_is_a_loss_once_however_many_sweep(
     age(database, job.id, lease_expires_at=LEASE_S + 1)
 
     for _ in range(3):
-        losses.sweep(database, settings)
+        losses.end_expired(database, settings)
 
     assert counted(database)[counters.LEASE_LOSSES] == {"": 1}
     assert counted(database)[counters.ATTEMPTS] == {"worker_lost": 1}

@@ -20,7 +20,7 @@ def test_batches_come_back_as_one_curve_bit_for_bit(database: Database) -> None:
     job_id = job(database)
     rows = [(step, 10.0 ** (-step / 7), math.sin(step) / 3) for step in range(50)]
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=4, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=4, plan=PLAN)
     for batch in (rows[:10], rows[10:11], rows[11:]):
         with database.write() as session:
             runs.append(session, job_id, sweep=0, seed=4, series="train", rows=batch)
@@ -37,7 +37,7 @@ def test_rows_written_again_replace_what_was_stored_from_there_on(database: Data
     job_id = job(database)
     rows = [(step, 0.1, float(step)) for step in range(9)]
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
     for batch in (rows[:3], rows[3:6], rows[3:9]):
         with database.write() as session:
             runs.append(session, job_id, sweep=0, seed=0, series="train", rows=batch)
@@ -52,7 +52,7 @@ def test_values_that_are_not_finite_are_kept(database: Database) -> None:
     job_id = job(database)
     rows = [(0, 0.1, math.nan), (1, 0.2, math.inf), (2, 0.3, -math.inf)]
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         runs.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
 
     with database.read() as session:
@@ -64,14 +64,14 @@ def test_values_that_are_not_finite_are_kept(database: Database) -> None:
 def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> None:
     job_id = job(database)
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         runs.append(session, job_id, sweep=0, seed=0, series="train", rows=[(0, 0.1, 1.0)])
-        runs.begin_sweep(session, job_id, sweep=0, seed=1, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=1, plan=PLAN)
         runs.append(session, job_id, sweep=0, seed=1, series="train", rows=[(0, 0.1, 2.0)])
-        runs.finish_sweep(session, job_id, sweep=0, seed=1)
+        runs.finish_run(session, job_id, sweep=0, seed=1)
 
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
 
     with database.read() as session:
         again, kept = runs.load(session, job_id)
@@ -83,7 +83,7 @@ def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> 
 def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
     job_id = job(database)
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         runs.append(
             session, job_id, sweep=0, seed=0, series="train", rows=[(step, 0.1, 1.0) for step in range(9)]
         )
@@ -97,7 +97,7 @@ def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
 def test_a_removed_job_takes_its_curve_along(database: Database) -> None:
     job_id = job(database)
     with database.write() as session:
-        runs.begin_sweep(session, job_id, sweep=0, seed=0, plan=PLAN)
+        runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         jobs.request_cancel(session, job_id)
     with database.write() as session:
         jobs.remove(session, job_id)

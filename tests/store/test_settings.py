@@ -51,3 +51,16 @@ def test_a_tilde_is_the_home_that_no_shell_put_there(monkeypatch: pytest.MonkeyP
 
     assert Settings(data_dir=Path("~/clr")).data_dir == tmp_path / "clr"
     assert Settings(data_dir=Path("~clr")).data_dir == Path("~clr")
+
+
+def test_a_variable_is_read_under_its_old_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLR_SWEEP_S", "7")
+
+    assert Settings().reap_s == 7
+
+
+def test_the_new_name_of_a_variable_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLR_SWEEP_S", "7")
+    monkeypatch.setenv("CLR_REAP_S", "8")
+
+    assert Settings().reap_s == 8

@@ -14,7 +14,7 @@ from store import counters, jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
-from store.runs import StoredSweep
+from store.runs import StoredRun
 from store.settings import Settings
 from store.status import Status
 from tests.machine import patience
@@ -56,12 +56,12 @@ def run(database: Database, settings: Settings, fault: str = "none", **overrides
         return jobs.get(session, job_id)
 
 
-def curve(database: Database, job_id: str) -> list[StoredSweep]:
+def curve(database: Database, job_id: str) -> list[StoredRun]:
     with database.read() as session:
         return runs.load(session, job_id)
 
 
-def assert_same_curves(ours: list[StoredSweep], theirs: list[StoredSweep]) -> None:
+def assert_same_curves(ours: list[StoredRun], theirs: list[StoredRun]) -> None:
     assert [(sweep.sweep, sweep.seed) for sweep in ours] == [(sweep.sweep, sweep.seed) for sweep in theirs]
     for left, right in zip(ours, theirs, strict=True):
         for series, columns in left.series.items():
@@ -221,7 +221,7 @@ def test_a_batch_larger_than_the_data_is_an_epoch_a_step_and_is_warned_of(
     assert "2 epochs are only 2 steps, so step_size is 20" in "".join(job.result["warnings"])
 
 
-def trained(database: Database, job_id: str) -> list[StoredSweep]:
+def trained(database: Database, job_id: str) -> list[StoredRun]:
     return [sweep for sweep in curve(database, job_id) if sweep.plan["phase"] == "confirm"]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from store import counters, jobs
 from store.database import Database
 from store.jobs import Held, NewJob
-from store.losses import sweep
+from store.losses import end_expired
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason
@@ -131,7 +131,7 @@ def lapse(database: Database, job_id: str) -> None:
 
 def lapse_and_sweep(database: Database, job_id: str) -> None:
     lapse(database, job_id)
-    sweep(database, Settings())
+    end_expired(database, Settings())
 
 
 def kills(database: Database) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """What the commands of those who run the service say about its settings."""
 
+import re
+
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -53,3 +55,10 @@ def test_a_misspelt_variable_is_told_and_a_workloads_own_is_not() -> None:
     assert shown.exit_code == 0
     assert "CLR_DATADIR; did you mean CLR_DATA_DIR?" in shown.output
     assert "CLR_CIFAR_MIRROR" not in shown.output
+
+
+def test_a_variable_under_its_old_name_is_read_and_told() -> None:
+    shown = settings(CLR_SWEEP_S="7")
+
+    assert "CLR_SWEEP_S is called CLR_REAP_S now" in shown.output
+    assert re.search(r"CLR_REAP_S +7\.0", shown.output)
