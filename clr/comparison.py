@@ -10,7 +10,6 @@ from statistics import mean, median, stdev
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import ttest_ind_from_stats
 
 Metric = Literal["accuracy", "loss"]
 SIGNIFICANCE = 0.05
@@ -140,5 +139,8 @@ def _p_value(first: list[float], second: list[float]) -> float:
         return 1.0  # one run says nothing about noise
     if len({*first}) == len({*second}) == 1:
         return 1.0  # accuracies come in steps: seeds that agree within one do not show that there is no noise
+    # scipy comes with the service: half a second and 100 MB that nobody else needs.
+    from scipy.stats import ttest_ind_from_stats  # noqa: PLC0415
+
     sides = [part for values in (first, second) for part in (mean(values), stdev(values), len(values))]
     return float(ttest_ind_from_stats(*sides, equal_var=False).pvalue)

@@ -26,7 +26,8 @@ def installation() -> str:
 
 
 def _sources() -> Iterator[Path]:
-    for package in {package for entry in entry_points(group=GROUP) for package in _packages(entry)}:
+    named = {package for entry in entry_points(group=GROUP) for package in _packages(entry)}
+    for package in {"clr", *named}:  # what every workload is built upon is another distribution's
         try:
             spec = find_spec(package)  # of a package that lies in none: nothing is imported
         except (ImportError, ValueError):

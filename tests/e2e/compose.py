@@ -77,7 +77,7 @@ def seconds(duration: str) -> float:
     return 60 * int(parts[1] or 0) + int(parts[2] or 0)
 
 
-def install_package(folder: Path) -> Path:
+def install_distributions(folder: Path) -> Path:
     """Install what .dockerignore lets into the images, as the Dockerfile does; the folder to put on the path."""
     let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     context, installed = folder / "context", folder / "installed"
@@ -88,7 +88,8 @@ def install_package(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / name, context / name)
     offline = ["--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target", installed]
-    subprocess.run([sys.executable, "-m", "pip", "install", *offline, context], cwd=folder, check=True)
+    distributions = [context, context / "service"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *offline, *distributions], cwd=folder, check=True)
     return installed
 
 

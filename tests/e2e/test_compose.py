@@ -4,14 +4,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from clr_tuner.client import Client
 from store.settings import Settings
@@ -24,7 +21,7 @@ from tests.e2e.compose import (
     Containers,
     command_of,
     compose,
-    install_package,
+    install_distributions,
     postgres_of,
     read_compose_file,
     redis_of,
@@ -51,7 +48,7 @@ def services(config: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def containers(config: dict[str, Any], postgres_url: str, tmp_path: Path) -> Iterator[Containers]:
-    installed, folder = install_package(tmp_path), tmp_path / "run"
+    installed, folder = install_distributions(tmp_path), tmp_path / "run"
     folder.mkdir()
     services = config["services"]
     with (
@@ -194,20 +191,8 @@ def test_every_service_has_a_health_check_and_time_to_stop(services: dict[str, A
         assert seconds(service["stop_grace_period"]) >= 10
 
 
-def test_nothing_that_the_api_needs_brings_torch() -> None:
-    needed, todo = set[str](), ["clr-tuner"]
-    while todo:
-        name = todo.pop()
-        if name in needed:
-            continue
-        needed.add(name)
-        for line in requires(name) or []:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                todo.append(canonicalize_name(requirement.name))
-
-    assert "fastapi" in needed
-    assert not needed & {"torch", "scikit-learn", "mlxtend", "pandas"}
+def test_the_image_of_the_api_installs_no_worker() -> None:
+    assert "./service" in stage("build")
     assert "[worker]" not in stage("build") + stage("build-api")
 
 
