@@ -24,7 +24,7 @@ from tests.e2e.compose import (
     ROOT,
     Containers,
     compose,
-    install_package,
+    install_distributions,
     postgres_of,
     read_compose_file,
     redis_of,
@@ -62,7 +62,7 @@ def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_pat
         postgres_of({"environment": postgres}, postgres_url) as database,
     ):
         addresses = {"postgres:5432": database, "redis:6379": broker}
-        hosts = Containers(config, folder, addresses=addresses, installed=install_package(tmp_path))
+        hosts = Containers(config, folder, addresses=addresses, installed=install_distributions(tmp_path))
         try:
             assert hosts.run("migrate").returncode == 0
             for program in ("api", "worker"):
