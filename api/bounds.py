@@ -8,9 +8,8 @@ from pydantic import BaseModel, Field
 
 from api.errors import Problem, carrying, invalid_fields, responses
 from api.job_routes import measured
-from api.jobs import POLL_S, JobId, JobView, find
+from api.jobs import POLL_S, RANGE_TEST, JobId, JobView, find
 from api.pictures import PICTURES, Format, picture, thinned
-from api.range_tests import KIND
 from api.resources import Opened
 from api.snippets import torch_snippet
 from clr.comparison import Metric
@@ -130,7 +129,7 @@ def get_bounds(
     409 where there are none, by `code`: `inconclusive` with `why`, `next_experiment` and `candidates`;
     `job_failed` with `reason`; `job_cancelled`.
     """
-    job = find(state, job_id, kind=KIND)
+    job = find(state, job_id, kind=RANGE_TEST)
     if job.status not in FINAL:
         body = JobView.of(job).model_dump_json()
         return Response(body, 202, headers={"Retry-After": str(POLL_S)}, media_type="application/json")
@@ -177,7 +176,7 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(state, job_id, kind=KIND)
+    job, stored = measured(state, job_id, kind=RANGE_TEST)
     sweeps = [
         Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
     ]

@@ -1,5 +1,6 @@
 """The checkpoints of a training job: what there is, and the files where this process can reach them."""
 
+import shutil
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -7,10 +8,9 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from api.errors import Problem, responses
-from api.jobs import JobId, find
+from api.jobs import TRAINING_JOB, JobId, find
 from api.requests.body import Moment, moment
-from api.resources import Opened
-from api.training_jobs import KIND
+from api.resources import Opened, State
 from store import checkpoints
 from store.errors import NotFound
 from store.models import Checkpoint
@@ -39,7 +39,7 @@ class CheckpointList(BaseModel):
 @router.get("", responses=responses(404))
 def list_checkpoints(state: Opened, job_id: JobId) -> CheckpointList:
     """What there is to download or to go on from."""
-    job = find(state, job_id, kind=KIND)
+    job = find(state, job_id, kind=TRAINING_JOB)
     with state.database.read() as session:
         return CheckpointList(items=[_view(row) for row in checkpoints.of_job(session, job.id)])
 
@@ -53,7 +53,7 @@ def download_checkpoint(
     state: Opened, job_id: JobId, step: Annotated[int, Path(ge=0, le=2**63 - 1)]
 ) -> FileResponse:
     """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see."""
-    find(state, job_id, kind=KIND)
+    find(state, job_id, kind=TRAINING_JOB)
     with state.database.read() as session:
         found = [row for row in checkpoints.of_job(session, job_id) if row.step == step]
     if not found:
@@ -63,6 +63,11 @@ def download_checkpoint(
         where = f"it lies on {found[0].hostname}, in that worker's data directory: {found[0].path}"
         raise Problem(409, "checkpoint_elsewhere", where, hostname=found[0].hostname, path=found[0].path)
     return FileResponse(file, media_type="application/octet-stream", filename=f"{job_id}-step-{step}.pt")
+
+
+def forget_files(state: State, job_id: str) -> None:
+    """Of checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
+    shutil.rmtree(state.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
 
 
 def _view(row: Checkpoint) -> CheckpointView:

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from api.jobs import TRAINING_JOB
 from api.requests.body import Moment, moment
-from api.training_jobs import KIND as TRAINING_JOB
 from clr.comparison import TEST, Metric, Row, Run, compare
 from store import comparisons, runs
 from store.models import Comparison, Job

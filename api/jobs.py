@@ -19,10 +19,11 @@ from store.errors import NotFound
 from store.models import Comparison, Job
 from store.status import FINAL, Status
 
-PATHS = {"range_test": "/range-tests", "training_job": "/training-jobs"}  # of each kind
+RANGE_TEST, TRAINING_JOB = "range_test", "training_job"  # the kinds
+PATHS = {RANGE_TEST: "/range-tests", TRAINING_JOB: "/training-jobs"}
 LINKS = {
-    "range_test": ("bounds", "curve", "plot.svg", "plot.png", "cancel"),
-    "training_job": ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume"),
+    RANGE_TEST: ("bounds", "curve", "plot.svg", "plot.png", "cancel"),
+    TRAINING_JOB: ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume"),
 }
 EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from store.status import FINAL, Status
 class NewComparison:
     """What a request asks for, validated and with every default resolved."""
 
+    id: str = field(default_factory=lambda: str(uuid4()))
     workload: str
     config: dict[str, Any]
     name: str | None = None
@@ -38,7 +39,7 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
     made = session.execute(
         insert_for(session)(Comparison)
         .values(
-            id=str(uuid4()),
+            id=new.id,
             name=new.name,
             tags=list(new.tags),
             workload=new.workload,
@@ -53,11 +54,25 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
     ).scalar_one_or_none()
     if made is not None:
         return made, False
-    same_key = Comparison.idempotency_key == new.idempotency_key
-    found = session.execute(select(Comparison).where(same_key)).scalar_one()
-    if found.request_hash != new.request_hash:
+    known = made_before(session, idempotency_key=new.idempotency_key, request_hash=new.request_hash)
+    assert known is not None
+    return known, True
+
+
+def made_before(
+    session: Session, *, idempotency_key: str | None, request_hash: str | None
+) -> Comparison | None:
+    """The comparison that this Idempotency-Key made; None of a new one.
+
+    Raises `KeyReused` when the body was another.
+    """
+    if idempotency_key is None:
+        return None
+    same_key = Comparison.idempotency_key == idempotency_key
+    comparison = session.scalar(select(Comparison).where(same_key))
+    if comparison is not None and comparison.request_hash != request_hash:
         raise KeyReused
-    return found, True
+    return comparison
 
 
 def get(session: Session, comparison_id: str) -> Comparison:

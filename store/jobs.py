@@ -5,11 +5,11 @@ A claim is one guarded UPDATE that raises `attempt`; that number fences every la
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from store import counters
@@ -18,11 +18,14 @@ from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.models import Attempt, Job, Worker
 from store.status import ACTIVE, FINAL, RETRIED, Reason, Status, move
 
+AFTER_S = 1e-6  # between jobs that are queued together: what their order hangs on
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
     """What a request asks for, validated and with every default resolved."""
 
+    id: str = field(default_factory=lambda: str(uuid4()))
     kind: str
     workload: str
     config: dict[str, Any]
@@ -34,40 +37,49 @@ class NewJob:
     request_hash: str | None = None
 
 
-def create(session: Session, new: NewJob) -> tuple[Job, bool]:
+def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tuple[Job, bool]:
     """Queue a job; (job, replayed). A key seen before answers the job it made, if the body is the same.
 
-    Raises `KeyReused` when it is another. Two racing creates with one key make one job.
+    before: a job without a key that the new one waits for; queued with it, unless it is a replay.
+    Raises `KeyReused` when the body was another. Two racing creates with one key make one job.
     """
+    row = _row(new, now() if before is None else now() + AFTER_S)
     job = session.execute(
         insert_for(session)(Job)
-        .values(
-            id=str(uuid4()),
-            kind=new.kind,
-            name=new.name,
-            tags=list(new.tags),
-            workload=new.workload,
-            config=new.config,
-            after_job=new.after_job,
-            comparison_id=new.comparison_id,
-            status=Status.QUEUED,
-            attempt=0,
-            created_at=now(),
-            idempotency_key=new.idempotency_key,
-            request_hash=new.request_hash,
-        )
+        .values(row)
         .on_conflict_do_nothing(index_elements=["kind", "idempotency_key"])
         .returning(Job)
     ).scalar_one_or_none()
-    if job is not None:
-        return job, False
-    made = made_before(session, new.kind, new.idempotency_key, new.request_hash)
-    assert made is not None
-    return made, True
+    if job is None:
+        made = made_before(
+            session, new.kind, idempotency_key=new.idempotency_key, request_hash=new.request_hash
+        )
+        assert made is not None
+        return made, True
+    if before is not None:
+        session.execute(insert(Job).values(_row(before, job.created_at - AFTER_S)))
+    return job, False
+
+
+def create_all(session: Session, news: Sequence[NewJob]) -> None:
+    """Queue jobs without keys in one statement; their order is kept: each is a little newer than the one before."""
+    first = session.scalar(select(now())) or 0.0
+    rows = [_row(new, first + AFTER_S * index) for index, new in enumerate(news)]
+    session.execute(insert(Job), rows)
+
+
+def _row(new: NewJob, created_at: Any) -> dict[str, Any]:
+    row = {each.name: getattr(new, each.name) for each in fields(new)}
+    return row | {
+        "tags": list(new.tags),
+        "status": Status.QUEUED,
+        "attempt": 0,
+        "created_at": created_at,
+    }
 
 
 def made_before(
-    session: Session, kind: str, idempotency_key: str | None, request_hash: str | None
+    session: Session, kind: str, *, idempotency_key: str | None, request_hash: str | None
 ) -> Job | None:
     """The job that this Idempotency-Key made; None of a new one. Raises `KeyReused` when the body was another."""
     same_key = and_(Job.kind == kind, Job.idempotency_key == idempotency_key)
@@ -116,13 +128,6 @@ def _has_tag(session: Session, tag: str) -> Any:
     ]
     each = getattr(func, elements)(Job.tags).table_valued("value")
     return select(1).select_from(each).where(each.c.value == tag).exists()
-
-
-def wait_for(session: Session, job: Job, before: Job) -> None:
-    """Have a job that was just created wait until another is final; it is the newer one of the two."""
-    job.after_job, job.created_at = before.id, now()
-    session.flush()
-    session.refresh(job)
 
 
 def followers(session: Session, job_id: str) -> int:

@@ -17,13 +17,17 @@ from pydantic import (
 from api.errors import invalid, invalid_at, pointer_to
 from api.examples import TRAINING_JOB_REQUESTS
 from api.requests.body import Body, Text
-from api.requests.workload import Seed, Timeout, WorkloadRequest
+from api.requests.workload import Name, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
 from clr.training_job import BudgetRefused, Precision, TrainingConfig, plan_training
 
 DAY_S = 86_400.0
 BUDGETS = ("num_cycles", "num_steps", "num_epochs")
+STAND_IN_EPOCHS = (
+    97,
+    1009,
+)  # steps: primes, so that no cycle ends with both by chance; what both warn of is certain
 STAND_IN_BOUNDS = {"base_lr": 0.001, "max_lr": 0.01, "step_size": None, "steps_per_epoch": None}
 
 SCHEDULE = """a policy with its parameters, as for /schedules/preview; rates that are left out come from a range
@@ -127,15 +131,23 @@ class TrainingJobRequest(TrainingOptions, WorkloadRequest):
         return self
 
 
-def foreseen(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
+class ResumeRequest(Budget):
+    """How much longer to train."""
+
+    timeout_s: Timeout = DAY_S
+    name: Name = None
+    tags: Tags = Field(default=[])
+
+
+def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
     """What a job with this config will warn of, as far as that does not depend on its steps per epoch.
 
     Raises a 422 problem for a budget that is refused whatever they are.
     """
     asked = TrainingConfig(**{name: config[name] for name in TrainingConfig.__slots__})
     budget = next((name for name in BUDGETS if config[name] is not None), "num_cycles")
-    told, refusals = [], []
-    for steps_per_epoch in (97, 1009):
+    warnings, refusals = [], []
+    for steps_per_epoch in STAND_IN_EPOCHS:
         try:
             plan = plan_training(
                 asked,
@@ -147,8 +159,8 @@ def foreseen(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
         except BudgetRefused as error:
             refusals.append(str(error))
         else:
-            told.append(list(plan.warnings))
-    if not told:
+            warnings.append(list(plan.warnings))
+    if not warnings:
         alike = len(set(refusals)) == 1
         raise invalid(f"/{budget}", refusals[0] if alike else "it does not end with whole cycles")
-    return told[0] if len(told) == 2 and told[0] == told[1] else []
+    return warnings[0] if not refusals and warnings[0] == warnings[1] else []

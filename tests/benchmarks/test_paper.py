@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from api.requests.training_job import TrainingJobRequest, foreseen
+from api.requests.training_job import TrainingJobRequest, foresee_warnings
 from clr.optimizers import parse_optimizer
 from clr.sweep import Point
 from clr.training.trainer import Trainer, seeded
@@ -64,7 +64,7 @@ def test_the_budget_is_whole_cycles_but_where_the_table_says_otherwise(run: str)
     asked = request(run)
     config = asked.model_dump() | {"resume_at": 0}
 
-    warnings = foreseen(config, max_steps=Settings().max_steps)
+    warnings = foresee_warnings(config, max_steps=Settings().max_steps)
 
     rounded = 44_000 if "exp-range" in run else asked.num_steps
     assert plan(run).num_steps == rounded

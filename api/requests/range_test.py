@@ -1,0 +1,61 @@
+"""What a request for a range test may say."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, FiniteFloat, StrictInt, model_validator
+
+from api.errors import invalid
+from api.examples import RANGE_TEST_REQUESTS
+from api.requests.workload import Seed, Timeout, WorkloadRequest
+from clr.range_test import (
+    FEWEST_STEPS,
+    HIGHEST_LR,
+    LOWEST_LR,
+    MOST_SEEDS,
+    SCOUT_END,
+    SCOUT_START,
+)
+from clr.sweep import Effort
+
+LearningRate = Annotated[FiniteFloat, Field(ge=LOWEST_LR, le=HIGHEST_LR, strict=True)]
+
+
+class RangeTestRequest(WorkloadRequest):
+    """A range test; everything but `workload` has a default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": RANGE_TEST_REQUESTS})
+
+    seed: Seed = 0
+    num_seeds: StrictInt = Field(
+        default=3, ge=1, le=MOST_SEEDS, description="seeds seed .. seed + num_seeds - 1"
+    )
+    start_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
+    end_lr: LearningRate | None = Field(default=None, description="of the test sweeps; default: chosen")
+    num_steps: StrictInt | None = Field(
+        default=None, ge=FEWEST_STEPS, description="of each test sweep; default: chosen"
+    )
+    effort: Effort = Field(
+        default="standard",
+        description="quick: one exponential sweep of one seed; thorough: then also short trainings around the bounds, "
+        "which confirm or move them",
+    )
+    timeout_s: Timeout = 3600.0
+
+    @model_validator(mode="after")
+    def _upward(self) -> "RangeTestRequest":
+        start_lr, end_lr = self.start_lr or SCOUT_START, self.end_lr or SCOUT_END
+        if start_lr < end_lr:
+            return self
+        if self.end_lr is None:
+            raise invalid("/start_lr", f"must be less than {SCOUT_END:g} where no end_lr is given")
+        if self.start_lr is None:
+            raise invalid("/end_lr", f"must be greater than {SCOUT_START:g} where no start_lr is given")
+        raise invalid("/end_lr", f"must be greater than start_lr ({start_lr:g})")
+
+    @model_validator(mode="after")
+    def _quick_takes_one_seed(self) -> "RangeTestRequest":
+        if self.effort == "quick":
+            if "num_seeds" in self.model_fields_set and self.num_seeds != 1:
+                raise invalid("/num_seeds", "must be 1, or left out, with effort quick")
+            self.num_seeds = 1
+        return self

@@ -1,0 +1,128 @@
+"""A comparison with all its jobs, and the one that confirms the bounds of a range test."""
+
+from dataclasses import replace
+from typing import Any, Unpack
+from uuid import uuid4
+
+from api.errors import Problem
+from api.idempotency import Key
+from api.requests.comparison import ComparisonRequest, ConfirmationRequest, Entry
+from api.requests.training_job import BUDGETS, TrainingJobRequest, TrainingOptions
+from api.requests.workload import LAST_SEED
+from api.resources import State
+from api.submissions.range_test import SETUP, plan_range_test_for
+from api.submissions.training_job import plan_training_job
+from api.workloads import find_workload
+from clr.confirmation import NUM_CYCLES, entries
+from clr.halving import NUM_SEEDS
+from clr.partial_schedules import lacks_rates
+from store import comparisons, jobs
+from store.comparisons import NewComparison
+from store.jobs import NewJob
+from store.models import Comparison, Job, Workload
+
+
+def submit_comparison(
+    state: State, body: ComparisonRequest, *, range_test_id: str | None = None, **key: Unpack[Key]
+) -> tuple[Comparison, bool]:
+    """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates.
+
+    (The comparison, replayed). range_test_id: whose bounds are put to the test. Everything is planned before the
+    transaction that writes, as a comparison may have hundreds of jobs. Raises a 422 problem.
+    """
+    with state.database.read() as session:
+        if made := comparisons.made_before(session, **key):
+            return made, True
+        workload = find_workload(session, body.workload)
+    new = NewComparison(
+        workload=workload.name,
+        config=_describe(body),
+        name=body.name,
+        tags=body.tags,
+        range_test_id=range_test_id,
+        **key,
+    )
+    members = _plan_members(body, workload, new.id, max_steps=state.settings.max_steps)
+    with state.database.write() as session:
+        comparison, replayed = comparisons.create(session, new)
+        if not replayed:
+            jobs.create_all(session, members)
+    return comparison, replayed
+
+
+def submit_confirmation(
+    state: State, range_test: Job, body: ConfirmationRequest, **key: Unpack[Key]
+) -> tuple[Comparison, bool]:
+    """Queue the comparison that puts the bounds of a range test to the test; (the comparison, replayed).
+
+    Raises a 409 or 422 problem.
+    """
+    if range_test.outcome != "bounds_found" or range_test.result is None:
+        stands = range_test.outcome or range_test.status
+        raise Problem(409, "no_bounds", f"there are no bounds to confirm: it is {stands}")
+    given = body.model_dump(exclude_unset=True)
+    budget = {} if any(name in given for name in BUDGETS) else {"num_cycles": NUM_CYCLES}
+    asked = ComparisonRequest(
+        workload=range_test.workload,
+        entries=[Entry(**entry) for entry in entries(range_test.result)],
+        seed=_unused_seed(range_test.config, body.num_seeds),
+        name=range_test.name,
+        tags=range_test.tags,
+        **{name: range_test.config[name] for name in SETUP},
+        **budget | given,
+    )
+    return submit_comparison(state, asked, range_test_id=range_test.id, **key)
+
+
+def _plan_members(
+    body: ComparisonRequest, workload: Workload, comparison_id: str, *, max_steps: int
+) -> list[NewJob]:
+    """The jobs of a comparison, in the order in which they are to be run: seed by seed, entry by entry.
+
+    Each entry is planned once: its jobs differ by their seed alone.
+    """
+    shared = body.model_dump(
+        include={*TrainingOptions.model_fields, "workload", "params", "batch_size", "name", "tags", "seed"}
+    )
+    tests: list[NewJob] = []
+    trainings: list[NewJob] = []
+    first_round: list[NewJob] = []
+    for pointer, entry in body.labelled():
+        asked = TrainingJobRequest(
+            **shared | {"optimizer": entry.optimizer or body.optimizer, "schedule": entry.schedule}
+        )
+        training = plan_training_job(
+            asked, workload, None, max_steps=max_steps, label=entry.label, comparison_id=comparison_id
+        )
+        if lacks_rates(entry.schedule):
+            test = plan_range_test_for(training, workload, max_steps=max_steps, pointer=pointer)
+            same = next((known for known in tests if known.config == test.config), None)
+            if same is None:
+                tests.append(test)
+                first_round.append(test)
+            training = replace(training, after_job=(same or test).id)
+        trainings.append(training)
+        first_round.append(training)
+    later_seeds = range(body.seed + 1, body.seed + body.num_seeds)
+    return first_round + [_reseed(training, seed) for seed in later_seeds for training in trainings]
+
+
+def _reseed(training: NewJob, seed: int) -> NewJob:
+    return replace(training, id=str(uuid4()), config=training.config | {"seed": seed})
+
+
+def _describe(body: ComparisonRequest) -> dict[str, Any]:
+    """The request as its comparison keeps it, every entry with its label."""
+    entries = [
+        {"label": entry.label, **entry.model_dump(mode="json", include={"schedule", "optimizer"})}
+        for _, entry in body.labelled()
+    ]
+    given = body.model_dump(mode="json", exclude={"workload", "name", "tags", "entries"})
+    return given | {"entries": entries}
+
+
+def _unused_seed(config: dict[str, Any], num_seeds: int) -> int:
+    """The first of so many that the range test did not use: above its own, or from 0 where no seed is left there."""
+    trained = NUM_SEEDS if config["effort"] == "thorough" else 0
+    first = int(config["seed"] + config["num_seeds"] + trained)
+    return first if first + num_seeds - 1 <= LAST_SEED else 0

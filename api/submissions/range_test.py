@@ -1,0 +1,71 @@
+"""A range test, asked for itself or for a training job: whoever needs it, one check holds it to the limit on steps."""
+
+from typing import Any, Unpack
+
+from api.errors import invalid
+from api.idempotency import Key
+from api.jobs import RANGE_TEST
+from api.requests.range_test import RangeTestRequest
+from api.requests.workload import WorkloadRequest
+from api.resources import State
+from api.workloads import find_workload, resolve_params
+from clr.optimizers import parse_optimizer
+from clr.range_test import RangeTestConfig, most_steps
+from store import jobs
+from store.jobs import NewJob
+from store.models import Job, Workload
+
+SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
+
+
+def submit_range_test(state: State, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+    """Queue a range test; (the job, replayed). Raises a 422 problem."""
+    with state.database.write() as session:
+        if made := jobs.made_before(session, RANGE_TEST, **key):
+            return made, True
+        workload = find_workload(session, body.workload)
+        new = plan_range_test(
+            body, workload, max_steps=state.settings.max_steps, name=body.name, tags=body.tags, **key
+        )
+        return jobs.create(session, new)
+
+
+def plan_range_test(
+    body: RangeTestRequest,
+    workload: Workload,
+    *,
+    max_steps: int,
+    pointer: str = "/num_steps",
+    advice: str = "ask for fewer steps or seeds",
+    **about: Any,
+) -> NewJob:
+    """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
+    config = RangeTestConfig(**{name: getattr(body, name) for name in RangeTestConfig.__slots__})
+    most = most_steps(config)
+    if most > max_steps:
+        limit = f"the service allows {max_steps} steps a job, this may take {most}"
+        raise invalid(pointer, f"{limit}: {advice}")
+    return NewJob(kind=RANGE_TEST, workload=workload.name, config=resolve(body, workload), **about)
+
+
+def plan_range_test_for(
+    training: NewJob, workload: Workload, *, max_steps: int, pointer: str = "/schedule"
+) -> NewJob:
+    """The range test that tells a training job its rates, part of the same comparison."""
+    body = RangeTestRequest(
+        workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed")}
+    )
+    about = {name: getattr(training, name) for name in ("name", "tags", "comparison_id")}
+    advice = "it lacks rates, which a range test would have to find first; give it rates"
+    return plan_range_test(body, workload, max_steps=max_steps, pointer=pointer, advice=advice, **about)
+
+
+def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
+    """The request as its job keeps it, every default of the workload filled in."""
+    optimizer = body.optimizer or parse_optimizer(workload.default_optimizer)
+    given = body.model_dump(mode="json", exclude={"workload", "name", "tags"})
+    return given | {
+        "params": resolve_params(workload, body.params),
+        "optimizer": optimizer.model_dump(mode="json"),
+        "batch_size": body.batch_size or workload.default_batch_size,
+    }

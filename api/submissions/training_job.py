@@ -1,0 +1,153 @@
+"""A training job: with its own rates, those of a range test that is there or is queued before it; or resumed."""
+
+from dataclasses import replace
+from typing import Any, Unpack
+
+from sqlalchemy.orm import Session
+
+from api.errors import Problem, invalid
+from api.idempotency import Key
+from api.jobs import RANGE_TEST, TRAINING_JOB, get, whose
+from api.requests.training_job import BUDGETS, ResumeRequest, TrainingJobRequest, foresee_warnings
+from api.resources import State
+from api.submissions.range_test import SETUP, plan_range_test_for, resolve
+from api.workloads import find_workload
+from clr.partial_schedules import lacks_rates
+from clr.policies import parse_schedule
+from store import checkpoints, jobs, runs
+from store.errors import NotFound
+from store.jobs import NewJob
+from store.models import Job, Workload
+from store.status import FINAL
+
+
+def submit_training_job(state: State, body: TrainingJobRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+    """Queue a training job, and a range test before it where it needs one; (the training job, replayed).
+
+    Raises a 422 problem.
+    """
+    with state.database.write() as session:
+        if made := jobs.made_before(session, TRAINING_JOB, **key):
+            return made, True
+        source = _find_source(session, body.range_test_id)
+        if source is not None:
+            body = _fill_in(body, source)
+        workload = find_workload(session, str(body.workload))
+        new = plan_training_job(body, workload, source, max_steps=state.settings.max_steps, **key)
+        if source is not None or not lacks_rates(body.schedule):
+            return jobs.create(session, new)
+        test = plan_range_test_for(new, workload, max_steps=state.settings.max_steps)
+        return jobs.create(session, replace(new, after_job=test.id), before=test)
+
+
+def submit_resume(state: State, job_id: str, body: ResumeRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+    """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
+    with state.database.write() as session:
+        if made := jobs.made_before(session, TRAINING_JOB, **key):
+            return made, True
+        stopped = get(session, job_id, kind=TRAINING_JOB)
+        config = _resume(session, stopped, body)
+        config["warnings"] = foresee_warnings(config, max_steps=state.settings.max_steps)
+        new = NewJob(
+            kind=TRAINING_JOB,
+            workload=stopped.workload,
+            config=config,
+            name=body.name or stopped.name,
+            tags=body.tags or stopped.tags,
+            **key,
+        )
+        return jobs.create(session, new)
+
+
+def plan_training_job(
+    body: TrainingJobRequest,
+    workload: Workload,
+    source: Job | None,
+    *,
+    max_steps: int,
+    label: str | None = None,
+    **about: Any,
+) -> NewJob:
+    """A training job with what it will warn of; label: of its entry in a comparison. Raises a 422 problem."""
+    config = resolve(body, workload) | {"resume_from": None, "resume_at": 0, "label": label}
+    _check_momentum(config)
+    warnings = _compare_setups(config, source) + foresee_warnings(config, max_steps=max_steps)
+    return NewJob(
+        kind=TRAINING_JOB,
+        workload=workload.name,
+        config=config | {"warnings": warnings},
+        name=body.name,
+        tags=body.tags,
+        after_job=source.id if source is not None and lacks_rates(body.schedule) else None,
+        **about,
+    )
+
+
+def _find_source(session: Session, job_id: str | None) -> Job | None:
+    """The range test that a request names. Raises a 422 problem where it can give no bounds."""
+    if job_id is None:
+        return None
+    try:
+        source = jobs.get(session, job_id, kind=RANGE_TEST)
+    except NotFound:
+        place = f"there is no such range test: {whose(session, job_id[:100])}"
+        raise invalid("/range_test_id", place) from None
+    if source.status in FINAL and source.outcome != "bounds_found":
+        raise invalid("/range_test_id", f"it found no bounds: it is {source.outcome or source.status}")
+    return source
+
+
+def _fill_in(body: TrainingJobRequest, source: Job) -> TrainingJobRequest:
+    """The request with what it leaves out of the workload as it was in the range test."""
+    if body.workload not in (None, source.workload):
+        raise invalid("/workload", f"the range test is of {source.workload}; leave the workload out")
+    left_out = {name: source.config[name] for name in SETUP if name not in body.model_fields_set}
+    return TrainingJobRequest(
+        **body.model_dump(exclude_unset=True) | left_out | {"workload": source.workload}
+    )
+
+
+def _compare_setups(config: dict[str, Any], source: Job | None) -> list[str]:
+    """How training differs from the range test that its bounds are from, a warning each."""
+    if not lacks_rates(config["schedule"]):
+        return ["the bounds of range_test_id are not used: the schedule has its own rates"] if source else []
+    tested = source.config if source else config
+    warnings = [
+        f"the bounds were found with another {name}: {tested[name]}"
+        for name in SETUP
+        if config[name] != tested[name]
+    ]
+    for name, plain in (("accumulation_steps", 1), ("clip_grad_norm", None), ("precision", "float32")):
+        if config[name] != plain:
+            warnings.append(f"a range test has no {name}: the bounds are those without it")
+    return warnings
+
+
+def _check_momentum(config: dict[str, Any]) -> None:
+    optimizer = config["optimizer"]
+    if config["cycle_momentum"] and not (optimizer.get("momentum") or "betas" in optimizer):
+        raise invalid("/cycle_momentum", f"{optimizer['name']} has no momentum to cycle; give it one > 0")
+
+
+def _resume(session: Session, stopped: Job, body: ResumeRequest) -> dict[str, Any]:
+    """The config that goes on from the newest checkpoint. Raises a 409 problem where nothing is left to go on with."""
+    if stopped.status not in FINAL:
+        raise Problem(409, "job_not_final", f"the job is {stopped.status}: wait until it is final")
+    if stopped.outcome == "diverged":
+        raise Problem(409, "job_diverged", "the job diverged: there is nothing sound to go on from")
+    kept = checkpoints.of_job(session, stopped.id)
+    if not kept:
+        raise Problem(409, "no_checkpoint", "the job left no checkpoint to go on from")
+    [trained] = runs.load(session, stopped.id, series=())
+    schedule = trained.plan["schedule"]
+    ends_at = parse_schedule(schedule).length(1) if schedule["policy"] in ("one_cycle", "staged") else None
+    if ends_at is not None and kept[0].step + 1 >= ends_at:
+        raise Problem(409, "schedule_ended", f"{schedule['policy']} has ended: nothing is left to go on with")
+    return stopped.config | {
+        "schedule": schedule,
+        "resume_from": stopped.id,
+        "resume_at": kept[0].step + 1,
+        "range_test_id": None,
+        "timeout_s": body.timeout_s,
+        **{name: getattr(body, name) for name in BUDGETS},
+    }
