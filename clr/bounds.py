@@ -3,6 +3,7 @@
 They are read off the sweeps in clr/reading.py.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, NoReturn
 from clr.candidates import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
 from clr.partial_schedules import complete
+from clr.plateau import Metric
 from clr.policies import Schedule
 from clr.sensitivity import Sensitivity
 from clr.sweep import Sweep
 
+IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 
 
@@ -27,7 +30,9 @@ class Bounds:
 
     rule_base, rule_max: stable codes; reason_base, reason_max: a sentence each. evidence: what each seed said.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
-    sweeps: what was measured.
+    sweeps: what was measured. metric: what the sweeps were read by; floor, peak: the lowest and the highest smoothed
+    score, higher is better, the median over the seeds that learned; NaN where an old result does not hold them. These
+    three are no keys of their own in JSON, where `evidence` holds them seed by seed.
     """
 
     base_lr: float
@@ -46,6 +51,9 @@ class Bounds:
     candidates: list[Candidate]
     sensitivity: Sensitivity | None
     analyzer: str = ANALYZER
+    metric: Metric = "loss"
+    floor: float = math.nan
+    peak: float = math.nan
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
@@ -98,8 +106,11 @@ class Bounds:
         _draw(Path(file), self.sweeps, self.to_dict())
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, without the sweeps."""
-        return _without_sweeps(self)
+        """As JSON can hold it, without the sweeps, and without what the evidence holds."""
+        values = _without_sweeps(self)
+        for name in IN_EVIDENCE:
+            del values[name]
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,9 @@ def _bounds(
         warnings=warnings + _untested(base_lr, plan) + short_epoch(steps_per_epoch, step_size),
         candidates=others,
         sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
+        metric=metric,
+        floor=median(at.floor for at in found.values()),
+        peak=median(at.peak for at in found.values()),
     )
 
 

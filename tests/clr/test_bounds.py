@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_without_a_held_out_set_the_training_loss_decides() -> None:
 
     assert found.max_lr == pytest.approx(0.45, rel=0.25)
     assert found.evidence["seeds"][0]["metric"] == "loss"
+
+
+def test_bounds_hold_the_metric_and_the_medians_of_lowest_and_highest_score() -> None:
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD, noise=0.02))
+
+    seed_scores = bounds.evidence["seeds"]
+    assert bounds.metric == "accuracy"
+    assert bounds.floor == median(seed["floor"] for seed in seed_scores)
+    assert bounds.peak == median(seed["peak"] for seed in seed_scores)
+    assert not {"metric", "floor", "peak"} & bounds.to_dict().keys()
 
 
 @pytest.mark.parametrize(("scale", "offset"), [(1.0, -10.0), (1e-6, 0.0), (1e6, 5e7)])
