@@ -6,20 +6,22 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from api.errors import Problem, carrying, invalid_fields, responses
+from api.errors import Problem, carrying, invalid, invalid_fields, responses
 from api.job_routes import measured
 from api.jobs import POLL_S, RANGE_TEST, JobId, JobView, find
 from api.pictures import PICTURES, Format, picture, thinned
 from api.resources import Opened
-from api.snippets import torch_snippet
+from clr.bounds import Bounds
 from clr.comparison import Metric
 from clr.cycles import cycles_for
 from clr.plots.range_test import figure
 from clr.sensitivity import Sensitivity
+from clr.snippets import Framework
 from clr.sweep import Sweep, is_sweep
 from store.status import FINAL, Status
 
 PRECISION = "float32"  # of every range test
+WHY = ("why", "next_experiment", "candidates", "warnings", "analyzer")  # of a result that is inconclusive
 DEPENDS_ON = ("params", "optimizer", "batch_size")
 
 router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
@@ -81,9 +83,7 @@ class BoundsView(BaseModel):
 
     base_lr: float
     max_lr: float
-    constant_lr: float | None = Field(
-        default=None, description="for training without cycles: the geometric mean of both"
-    )
+    constant_lr: float = Field(description="for training without cycles: the geometric mean of both")
     base_lr_interval: tuple[float, float]
     max_lr_interval: tuple[float, float]
     rule_base: str
@@ -103,7 +103,9 @@ class BoundsView(BaseModel):
     cost: Cost
     confirmation: ConfirmationView | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
-    snippet: str = Field(description="torch code to paste")
+    snippet: str = Field(
+        description="code to paste that trains under `policy`, within the budget if one is told"
+    )
 
 
 @router.get(
@@ -123,6 +125,10 @@ def get_bounds(
         int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
     ] = None,
     num_epochs: Annotated[float | None, Query(gt=0, le=1e9, description="the same in epochs")] = None,
+    policy: Annotated[
+        str, Query(description="what `snippet` trains under, as triangular2 or one_cycle")
+    ] = "triangular",
+    framework: Annotated[Framework, Query(description="what `snippet` is written for")] = "torch",
 ) -> Any:
     """The recommended bounds; 202 until the job is final.
 
@@ -139,9 +145,11 @@ def get_bounds(
         raise Problem(409, "job_failed", job.message or "", reason=job.reason)
     found = job.result or {}
     if job.outcome == "inconclusive":
-        members = {name: found[name] for name in ("why", "next_experiment", "candidates")}
+        members = {name: found[name] for name in WHY if name in found}
         raise Problem(409, "inconclusive", found["message"], **members)
+    bounds = Bounds.from_dict(found)
     return found | {
+        "constant_lr": bounds.constant_lr,
         "depends_on": {name: job.config[name] for name in DEPENDS_ON}
         | {"precision": PRECISION, "data": found.get("data")},
         "cost": {
@@ -149,8 +157,15 @@ def get_bounds(
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
         },
         "for_budget": _for_budget(found, num_steps, num_epochs),
-        "snippet": torch_snippet(found),
+        "snippet": _snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
     }
+
+
+def _snippet(bounds: Bounds, policy: str, framework: Framework, **budget: Any) -> str:
+    try:
+        return bounds.snippet(policy, framework=framework, **budget)
+    except ValueError as error:
+        raise invalid("query:policy", str(error)) from None
 
 
 def _for_budget(

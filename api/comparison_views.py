@@ -113,7 +113,8 @@ def standing_of(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
         "status": comparisons.status_of([job.status for job in telling]),
         "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
         "created_at": moment(comparison.created_at),
-        "links": {"self": path} | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
+        "links": {"self": path}
+        | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "plot.pdf", "cancel")},
     }
 
 

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.routes import nearest
-from clr.policies import genuine
+from clr.refusals import genuine
 from clr.spelling import did_you_mean
 from store import json_text
 from store.errors import Conflict, KeyReused, NotFound

@@ -74,7 +74,7 @@ JOB_STATUS: dict[str, Any] = {
     "started_at": "2026-11-24T12:00:01.500000Z",
     "finished_at": None,
     "links": {"self": PATH}
-    | {name: f"{PATH}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "cancel")},
+    | {name: f"{PATH}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "plot.pdf", "cancel")},
 }
 
 JOB = JOB_STATUS | {
@@ -114,7 +114,10 @@ TRAINED: dict[str, Any] = JOB_STATUS | {
     "finished_at": "2026-11-25T12:00:05.000000Z",
     "progress": JOB_STATUS["progress"] | {"phase": "training", "completed": 688, "total": 688},
     "links": {"self": TRAINING_PATH}
-    | {name: f"{TRAINING_PATH}/{name}" for name in ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume")}
+    | {
+        name: f"{TRAINING_PATH}/{name}"
+        for name in ("curve", "plot.svg", "plot.png", "plot.pdf", "checkpoints", "cancel", "resume")
+    }
     | {"range_test": PATH},
     "config": JOB["config"] | {"schedule": {"policy": "triangular"}, "num_cycles": 4, "range_test_id": JOB_ID},
     "result": {
@@ -151,7 +154,7 @@ COMPARISON_STATUS: dict[str, Any] = {
     "progress": {"completed": 7, "total": 7, "unit": "jobs"},
     "created_at": "2026-11-25T12:00:00.000000Z",
     "links": {"self": COMPARISON_PATH}
-    | {name: f"{COMPARISON_PATH}/{name}" for name in ("plot.svg", "plot.png", "cancel")},
+    | {name: f"{COMPARISON_PATH}/{name}" for name in ("plot.svg", "plot.png", "plot.pdf", "cancel")},
     "range_test_id": None,
 }
 COMPARISON: dict[str, Any] = COMPARISON_STATUS | {
@@ -199,6 +202,18 @@ TRIED: dict[str, Any] = {
     "mean": 0.9775,
     "dropped_after": None,
 }
+SEED_READ: dict[str, Any] = {
+    "seed": 0,
+    "metric": "accuracy",
+    "floor": 0.1,
+    "peak": 0.97,
+    "rise_lr": 0.0031,
+    "lower_lr": 0.02,
+    "upper_lr": 0.1,
+    "reaches_end": False,
+    "learns": True,
+}
+
 BOUNDS: dict[str, Any] = {
     "base_lr": 0.025,
     "max_lr": 0.1,
@@ -209,7 +224,7 @@ BOUNDS: dict[str, Any] = {
     "rule_max": "plateau_ends",
     "reason_base": "max_lr / 4, the paper's rule of thumb",
     "reason_max": "above it accuracy leaves the plateau around its peak",
-    "evidence": {"range": {"shape": "linear", "start_lr": 0.0008, "end_lr": 0.32}, "seeds": []},
+    "evidence": {"range": {"shape": "linear", "start_lr": 0.0008, "end_lr": 0.32}, "seeds": [SEED_READ]},
     "step_size": 45,
     "steps_per_epoch": 22.5,
     "warnings": [],

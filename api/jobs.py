@@ -22,8 +22,8 @@ from store.status import FINAL, Status
 RANGE_TEST, TRAINING_JOB = "range_test", "training_job"  # the kinds
 PATHS = {RANGE_TEST: "/range-tests", TRAINING_JOB: "/training-jobs"}
 LINKS = {
-    RANGE_TEST: ("bounds", "curve", "plot.svg", "plot.png", "cancel"),
-    TRAINING_JOB: ("curve", "plot.svg", "plot.png", "checkpoints", "cancel", "resume"),
+    RANGE_TEST: ("bounds", "curve", "plot.svg", "plot.png", "plot.pdf", "cancel"),
+    TRAINING_JOB: ("curve", "plot.svg", "plot.png", "plot.pdf", "checkpoints", "cancel", "resume"),
 }
 EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests

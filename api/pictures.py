@@ -16,8 +16,8 @@ from store.runs import StoredRun
 
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
-Format = Literal["svg", "png"]
-MEDIA_TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png"}
+Format = Literal["svg", "png", "pdf"]
+MEDIA_TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 
 
 def picture(draw: Callable[[], Figure], format: Format) -> Response:

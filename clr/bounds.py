@@ -1,24 +1,32 @@
 """What a range test found, base_lr and max_lr or why there are none, and what one does with it.
 
-They are read off the sweeps in clr/reading.py.
+They are read off the sweeps in clr/reading.py. The library and the client of the service answer the same two types.
 """
 
-import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from html import escape
 from pathlib import Path
-from typing import Any, NoReturn
+from statistics import median
+from typing import Any, Literal, NoReturn, Self
+
+from pydantic import ValidationError
 
 from clr.candidates import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
 from clr.partial_schedules import complete
 from clr.plateau import Metric
 from clr.policies import Schedule
+from clr.refusals import in_words
 from clr.sensitivity import Sensitivity
+from clr.snippets import Framework, write_snippet
 from clr.sweep import Sweep
 
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
+
+PictureFormat = Literal["svg", "png", "pdf"]
+Draw = Callable[[PictureFormat], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +37,14 @@ class Bounds:
     to three times above the best constant one.
 
     rule_base, rule_max: stable codes; reason_base, reason_max: a sentence each. evidence: what each seed said.
+    metric: what the sweeps were read by, higher being better (a loss with its sign turned); floor, peak: its lowest
+    and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
-    sweeps: what was measured. metric: what the sweeps were read by; floor, peak: the lowest and the highest smoothed
-    score, higher is better, the median over the seeds that learned; NaN where an old result does not hold them. These
-    three are no keys of their own in JSON, where `evidence` holds them seed by seed.
+    sweeps: what was measured; empty where a service keeps it.
+
+    Told by a service alone, else None: confirmation, what training said of them with effort thorough; depends_on, the
+    params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds"}; for_budget, whole
+    cycles {"num_steps", "step_size", "num_cycles"} for the budget that was asked for.
     """
 
     base_lr: float
@@ -45,16 +57,34 @@ class Bounds:
     reason_base: str
     reason_max: str
     evidence: dict[str, Any]
+    metric: Metric
+    floor: float
+    peak: float
     step_size: int
     steps_per_epoch: float | None
-    warnings: list[str]
-    candidates: list[Candidate]
+    warnings: tuple[str, ...]
+    candidates: tuple[Candidate, ...]
     sensitivity: Sensitivity | None
     analyzer: str = ANALYZER
-    metric: Metric = "loss"
-    floor: float = math.nan
-    peak: float = math.nan
+    confirmation: dict[str, Any] | None = None
+    depends_on: dict[str, Any] | None = None
+    cost: dict[str, float] | None = None
+    for_budget: dict[str, int] | None = None
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
+    draw: Draw | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, draw: Draw | None = None) -> Self:
+        """Read what `to_dict` answers, what a job stores, or the body of `GET /range-tests/{id}/bounds`."""
+        known, seeds = _known(cls, data), data["evidence"]["seeds"]
+        known["metric"] = seeds[0]["metric"]
+        known |= {name: median(seed[name] for seed in seeds) for name in ("floor", "peak")}
+        known |= {name: tuple(known[name]) for name in ("base_lr_interval", "max_lr_interval")}
+        if known.get("sensitivity") is not None:
+            known["sensitivity"] = Sensitivity.from_dict(known["sensitivity"])
+        known.setdefault("sensitivity", None)
+        known.setdefault("constant_lr", (known["base_lr"] * known["max_lr"]) ** 0.5)
+        return cls(**known, draw=draw)
 
     def __str__(self) -> str:
         """Both rates with their intervals and reasons, and the warnings: a line each."""
@@ -67,6 +97,9 @@ class Bounds:
             lines.append(f"{name:<7} {lr:.3g}{spread}: {reason}")
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
     def schedule(
         self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None, **parameters: Any
     ) -> Schedule:
@@ -75,6 +108,42 @@ class Bounds:
         parameters: the policy's own, to be as they are told. Raises ValueError for what is wrong or impossible, and
         for epochs where nobody knows how long one is.
         """
+        budget = self._budget(num_steps, num_epochs)
+        cycles = (
+            Cycles(self.step_size, CYCLES)
+            if budget is None
+            else cycles_for(budget, steps_per_epoch=self.steps_per_epoch)
+        )
+        try:
+            return complete(
+                {"policy": policy, **parameters},
+                base_lr=self.base_lr,
+                max_lr=self.max_lr,
+                step_size=cycles.step_size,
+                num_steps=budget or cycles.num_steps,
+            )
+        except ValidationError as error:
+            raise ValueError(in_words(error)) from None
+
+    def snippet(
+        self,
+        policy: str = "triangular",
+        *,
+        num_steps: int | None = None,
+        num_epochs: float | None = None,
+        framework: Framework = "torch",
+        **parameters: Any,
+    ) -> str:
+        """Code to paste that trains under `schedule(policy, ...)`: torch's own scheduler where it has such a one.
+
+        Without a budget it is that of four cycles. framework: torch or keras. Raises ValueError as `schedule` does.
+        """
+        schedule = self.schedule(policy, num_steps=num_steps, num_epochs=num_epochs, **parameters)
+        budget = self._budget(num_steps, num_epochs) or 2 * self.step_size * CYCLES
+        return write_snippet(schedule, budget, framework=framework)
+
+    def _budget(self, num_steps: int | None, num_epochs: float | None) -> int | None:
+        """In steps; None where none is told."""
         if num_steps is not None and num_epochs is not None:
             raise ValueError("give num_steps or num_epochs, not both")
         if num_epochs is not None:
@@ -83,18 +152,7 @@ class Bounds:
             num_steps = round(num_epochs * self.steps_per_epoch)
         if num_steps is not None and num_steps < 1:
             raise ValueError("the budget must be one step at least")
-        cycles = (
-            Cycles(self.step_size, CYCLES)
-            if num_steps is None
-            else cycles_for(num_steps, steps_per_epoch=self.steps_per_epoch)
-        )
-        return complete(
-            {"policy": policy, **parameters},
-            base_lr=self.base_lr,
-            max_lr=self.max_lr,
-            step_size=cycles.step_size,
-            num_steps=num_steps or cycles.num_steps,
-        )
+        return num_steps
 
     def search_space(self) -> tuple[float, float]:
         """(low, high) > 0 for a search on the log scale: the interval of max_lr, widened by 2 on each side."""
@@ -102,62 +160,118 @@ class Bounds:
         return low / 2, 2 * high
 
     def plot(self, file: str | Path) -> None:
-        """Draw the sweeps with both bounds to a file that ends in .svg or .png. Raises ValueError for another."""
-        _draw(Path(file), self.sweeps, self.to_dict())
+        """Draw the sweeps with both bounds to a file that ends in .svg, .png or .pdf. Raises ValueError for another,
+        and where nobody has the sweeps."""
+        _plot(self, file)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, without the sweeps, and without what the evidence holds."""
-        values = _without_sweeps(self)
-        for name in IN_EVIDENCE:
-            del values[name]
-        return values
+        """As JSON can hold it, without the sweeps."""
+        return _as_dict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inconclusive:
-    """No trustworthy bounds: why (a stable code), in a sentence, and what to try next.
+    """No trustworthy bounds: why (a stable code), in a sentence, and what to try next. It is false, as in `if bounds:`.
 
     next_experiment: {"message": a sentence, "request": the fields to POST again}. warnings: what may have bent it.
+    To ask it for a rate raises an AttributeError that says the same.
     """
 
     why: str
     message: str
     next_experiment: dict[str, Any]
-    candidates: list[Candidate]
-    warnings: list[str] = field(default_factory=list)
+    candidates: tuple[Candidate, ...]
+    warnings: tuple[str, ...] = ()
     analyzer: str = ANALYZER
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
+    draw: Draw | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, draw: Draw | None = None) -> Self:
+        """Read what `to_dict` answers, what a job stores, or the 409 problem `inconclusive` of the service."""
+        return cls(**{"message": data.get("detail", ""), "candidates": (), **_known(cls, data)}, draw=draw)
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _FIELDS_OF_BOUNDS:
+            raise AttributeError(f"there is no {name}; {self}")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __str__(self) -> str:
         """Why, and what to try next; then the warnings, a line each."""
-        told = [f"inconclusive ({self.why}): {self.message}", f"next: {self.next_experiment['message']}"]
-        return "\n".join([*told, *(f"warning: {warning}" for warning in self.warnings)])
+        lines = [f"inconclusive ({self.why}): {self.message}"]
+        if message := self.next_experiment.get("message"):
+            lines.append(f"next: {message}")
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
 
     def schedule(self, policy: str, **_: Any) -> NoReturn:
         """There are no rates to make one of: raises ValueError that says why, as `Bounds.schedule` does."""
         raise ValueError(f"there are no bounds to make a schedule of; {self}")
 
+    def snippet(self, policy: str = "triangular", **_: Any) -> NoReturn:
+        """As `schedule`: raises ValueError."""
+        raise ValueError(f"there are no bounds to write code for; {self}")
+
+    def search_space(self) -> NoReturn:
+        """As `schedule`: raises ValueError."""
+        raise ValueError(f"there are no bounds to search between; {self}")
+
     def plot(self, file: str | Path) -> None:
-        """Draw the sweeps to a file that ends in .svg or .png. Raises ValueError for another."""
-        _draw(Path(file), self.sweeps, self.to_dict())
+        """Draw the sweeps to a file that ends in .svg, .png or .pdf, as `Bounds.plot` does."""
+        _plot(self, file)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it, without the sweeps."""
-        return _without_sweeps(self)
+        return _as_dict(self)
 
 
-def _without_sweeps(found: Bounds | Inconclusive) -> dict[str, Any]:
-    values = asdict(replace(found, sweeps=()))
-    del values["sweeps"]
-    return values
+_FIELDS_OF_BOUNDS = {field.name for field in fields(Bounds)}
+_OF_A_SERVICE = ("confirmation", "depends_on", "cost", "for_budget")
 
 
-def _draw(file: Path, sweeps: Sequence[Sweep], found: dict[str, Any]) -> None:
+def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that `data` has, its lists as tuples."""
+    known = {field.name: data[field.name] for field in fields(kind) if field.name in data}
+    if "candidates" in known:
+        known["candidates"] = tuple(Candidate(**candidate) for candidate in known["candidates"])
+    if "warnings" in known:
+        known["warnings"] = tuple(known["warnings"])
+    return known
+
+
+def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:
+    values = asdict(replace(answer, sweeps=(), draw=None))
+    for name in ("sweeps", "draw", *IN_EVIDENCE):
+        values.pop(name, None)
+    values |= {name: list(values[name]) for name in ("candidates", "warnings")}
+    return {name: value for name, value in values.items() if value is not None or name not in _OF_A_SERVICE}
+
+
+def _as_html(answer: Bounds | Inconclusive) -> str:
+    picture = _drawn(answer, "svg").decode() if answer.sweeps or answer.draw else ""
+    return f"<pre>{escape(str(answer))}</pre>{picture[picture.find('<svg') :]}"
+
+
+def _plot(answer: Bounds | Inconclusive, file: str | Path) -> None:
+    path = Path(file)
+    match path.suffix.lower():
+        case ".svg" | ".png" | ".pdf" as ending:
+            format: PictureFormat = ending[1:]  # type: ignore[assignment]
+            path.write_bytes(_drawn(answer, format))
+        case _:
+            raise ValueError(f"{path.name} must end in .svg, .png or .pdf")
+
+
+def _drawn(answer: Bounds | Inconclusive, format: PictureFormat) -> bytes:
+    if answer.draw is not None:
+        return answer.draw(format)
+    if not answer.sweeps:
+        raise ValueError("the sweeps are not here to be drawn: they stayed where these bounds were read")
     from clr.plots.range_test import figure, render  # noqa: PLC0415 - matplotlib, for those who draw
 
-    match file.suffix.lower():
-        case ".svg" | ".png" as ending:
-            drawn = figure(sweeps, found, title="range test")
-            file.write_bytes(render(drawn, "svg" if ending == ".svg" else "png"))
-        case _:
-            raise ValueError(f"{file.name} must end in .svg or .png")
+    return render(figure(answer.sweeps, _as_dict(answer), title="range test"), format)

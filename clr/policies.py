@@ -347,22 +347,6 @@ def parse_schedule(spec: dict[str, Any]) -> Schedule:
     return _ADAPTER.validate_python(spec)
 
 
-def genuine(errors: Iterable[Any]) -> list[Any]:
-    """Of pydantic's errors those that say what is wrong, not those that follow from another.
-
-    A default may wait for a wrong field, and a list whose items are wrong is then too short.
-    """
-    found = list(errors)
-
-    def follows(error: Any) -> bool:
-        inside = (other["loc"] for other in found if len(other["loc"]) > len(error["loc"]))
-        return error["type"] == "default_factory_not_called" or (
-            error["type"] == "too_short" and any(loc[: len(error["loc"])] == error["loc"] for loc in inside)
-        )
-
-    return [error for error in found if not follows(error)]
-
-
 def by_policy() -> dict[str, type[_Policy]]:
     """The model of each policy, by its name."""
     return UNSTAGED | {"staged": Staged}

@@ -40,7 +40,7 @@ def read_bounds(
 
     optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
     """
-    others = candidates(sweeps)
+    others = tuple(candidates(sweeps))
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     chosen = chosen_range(tests) if tests else list(sweeps)
     doubted = doubt(chosen, tests=tests, sweeps=sweeps)
@@ -51,7 +51,7 @@ def read_bounds(
             message=message,
             next_experiment={"message": advice, "request": request},
             candidates=others,
-            warnings=list(warnings),
+            warnings=tuple(warnings),
             sweeps=tuple(sweeps),
         )
     found = {sweep.plan.seed: at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns}
@@ -60,7 +60,7 @@ def read_bounds(
         for sweep in sweeps
         if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
     ]
-    told = [*warnings, *_warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests))]
+    told = (*warnings, *_warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests)))
     return replace(_bounds(chosen, tests, found, basins, steps_per_epoch, told, others), sweeps=tuple(sweeps))
 
 
@@ -70,8 +70,8 @@ def _bounds(
     found: dict[int, Plateau],
     basins: list[float],
     steps_per_epoch: float | None,
-    warnings: list[str],
-    others: list[Candidate],
+    warnings: tuple[str, ...],
+    others: tuple[Candidate, ...],
 ) -> Bounds:
     plan = chosen[0].plan
     metric = next(iter(found.values())).metric
@@ -117,7 +117,7 @@ def _bounds(
         },
         step_size=step_size,
         steps_per_epoch=steps_per_epoch,
-        warnings=warnings + _untested(base_lr, plan) + short_epoch(steps_per_epoch, step_size),
+        warnings=(*warnings, *_untested(base_lr, plan), *short_epoch(steps_per_epoch, step_size)),
         candidates=others,
         sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
         metric=metric,

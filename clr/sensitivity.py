@@ -5,9 +5,10 @@ fallen at that rate from its best below it; a training whose rate comes down aga
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,6 +36,11 @@ class Sensitivity:
     off_by_2: float | None
     off_by_4: float | None
     by_factor: tuple[Lost, ...]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what JSON holds of one."""
+        return cls(**{**data, "by_factor": tuple(Lost(**lost) for lost in data["by_factor"])})
 
 
 def sensitivity(

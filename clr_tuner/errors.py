@@ -7,12 +7,14 @@ ClientError
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
 ├── JobFailed          the job, or a whole comparison, ended without a result: reason, message
 ├── Interrupted        Ctrl-C while a command waited; what it waited for was cancelled
-├── Inconclusive       the curve gives no trustworthy bounds: why, next_experiment, candidates
+├── NoBounds           of a command: the curve gives no trustworthy bounds, as `inconclusive` says
 └── CannotServe        the embedded service could not start, or may not
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
+
+from clr.bounds import Inconclusive
 
 INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes of the command line
 
@@ -104,26 +106,24 @@ class JobFailed(ClientError):
         return self.data or {**super().to_dict(), "reason": self.reason}
 
 
-class Inconclusive(ClientError):
-    """The curve gives no trustworthy bounds.
+class NoBounds(ClientError):
+    """The curve gives no trustworthy bounds; a command ends with it. inconclusive: why, and what to try next."""
 
-    why: stable code. next_experiment: {"message", "request"}, the fields to POST again. candidates: what
-    other finders' rules would have said, each {"name", "lr", "note"}.
-    """
-
+    code = "inconclusive"
     exit_code = INCONCLUSIVE
 
-    def __init__(self, problem: dict[str, Any]) -> None:
-        self.problem = problem
-        self.why = str(problem.get("why", ""))
-        self.detail = str(problem.get("detail", ""))
-        self.next_experiment: dict[str, Any] = problem.get("next_experiment") or {}
-        self.candidates: list[dict[str, Any]] = problem.get("candidates") or []
-        super().__init__(f"{self.why}: {self.detail}")
+    def __init__(self, inconclusive: Inconclusive) -> None:
+        self.inconclusive = inconclusive
+        super().__init__(str(inconclusive))
 
     def to_dict(self) -> dict[str, Any]:
-        """The problem as the service told it."""
-        return {**self.about, **self.problem}
+        """The same for a program."""
+        return {
+            **self.about,
+            "code": self.code,
+            "detail": self.inconclusive.message,
+            **self.inconclusive.to_dict(),
+        }
 
 
 class CannotServe(ClientError):

@@ -5,8 +5,9 @@ It is one job, or a comparison of many.
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
+from clr.bounds import PictureFormat
 from clr_tuner.connection import Connection, path_of, read_json, retry_after
 from clr_tuner.errors import JobFailed, StillRunning
 
@@ -79,7 +80,7 @@ class Work:
             raise self._failure()
         return self
 
-    def plot(self, format: Literal["svg", "png"] = "svg") -> bytes:
+    def plot(self, format: PictureFormat = "svg") -> bytes:
         """The picture of what was measured."""
         return self._connection.request("GET", self._path(path_of(f"plot.{format}"))).content
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from clr.bounds import Bounds
@@ -40,9 +40,8 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         momentum=momentum_of(setup.optimizer.model_dump()),
     )
     if isinstance(found, Bounds) and setup.batch_size > (problem.train_size or math.inf):
-        found.warnings.append(
-            f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
-        )
+        few = f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
+        found = replace(found, warnings=(*found.warnings, few))
     result = found.to_dict() | {"data": fingerprint(problem)}
     if isinstance(found, Bounds) and test.effort == "thorough":
         _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=epoch)

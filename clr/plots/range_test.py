@@ -45,10 +45,10 @@ def figure(
     return drawn
 
 
-def render(drawn: Figure, format: Literal["svg", "png"]) -> bytes:
+def render(drawn: Figure, format: Literal["svg", "png", "pdf"]) -> bytes:
     """The picture as a file; the same figure gives the same bytes."""
     written = io.BytesIO()
-    metadata = {"Date": None} if format == "svg" else None
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     with mpl.rc_context(STYLE):
         drawn.savefig(written, format=format, dpi=120, metadata=metadata)
     return written.getvalue()

@@ -191,8 +191,8 @@ class LRFinder:
                 message=f"the loop ended before its first sweep did, after {len(self.current.points)} of its "
                 f"{self.current.plan.num_steps} steps",
                 next_experiment={"message": "train until `finder.batches(loader)` ends", "request": {}},
-                candidates=[],
-                warnings=warnings,
+                candidates=(),
+                warnings=tuple(warnings),
             )
         steps = sum(len(sweep.points) for sweep in sweeps)
         return read_bounds(

@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from clr_tuner.commands import comparison, job, range_test, schedule, service, training_job, workload
-from clr_tuner.commands.report import describe_inconclusive, print_json
-from clr_tuner.errors import ClientError, Inconclusive, Interrupted
+from clr_tuner.commands.report import print_json
+from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
 
 class _Commands(TyperGroup):
@@ -43,9 +43,9 @@ class _Commands(TyperGroup):
 def _tell(error: ClientError, *, as_json: bool) -> None:
     if as_json:
         print_json(error.to_dict())
-    elif isinstance(error, Inconclusive):
-        typer.echo(describe_inconclusive(error))
-    if not isinstance(error, Inconclusive):
+    elif isinstance(error, NoBounds):
+        typer.echo(str(error))
+    if not isinstance(error, NoBounds):
         typer.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
 
 

@@ -7,10 +7,11 @@ from typing import Literal
 
 import typer
 
+from clr.bounds import Inconclusive
 from clr_tuner.client import Client
 from clr_tuner.commands.report import ProgressReport, describe_bounds
 from clr_tuner.embedded.service import EmbeddedService
-from clr_tuner.errors import ClientError, Inconclusive
+from clr_tuner.errors import ClientError, NoBounds
 from clr_tuner.job import Job
 from clr_tuner.resource import Work
 from store.settings import Settings
@@ -39,7 +40,7 @@ def run_demo(settings: Settings, *, workload: str) -> None:
             typer.echo(f"ready at {service.url} after {time.monotonic() - started_at:.1f} s")
             try:
                 _range_test(service, workload=workload, pictures=settings.data_dir / "demo")
-            except Inconclusive:
+            except NoBounds:
                 raise
             except ClientError as error:
                 raise ClientError(f"{error}\n{service.tails()}") from error
@@ -56,10 +57,11 @@ def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> N
         typer.echo(f'POST {service.url}/range-tests {{"workload": "{workload}"}} -> job {job.id}')
         with ProgressReport() as progress:
             job.wait(on_progress=follow)
-        try:
-            typer.echo(describe_bounds(job.bounds()))
-        finally:
-            _write_pictures(job, pictures / workload)
+        _write_pictures(job, pictures / workload)
+        answer = job.bounds()
+        if isinstance(answer, Inconclusive):
+            raise NoBounds(answer)
+        typer.echo(describe_bounds(answer))
 
 
 def _write_pictures(job: Job, stem: Path) -> None:

@@ -79,7 +79,8 @@ def curve(
 def plot(
     id: JobId,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write (.png or .svg); default: ID.png")
+        Path | None,
+        typer.Option("--output", "-o", help="File to write (.png, .svg or .pdf); default: ID.png"),
     ] = None,
     url: Url = None,
     api_key: ApiKey = None,

@@ -37,7 +37,7 @@ BatchSize = Annotated[int | None, typer.Option(help="Samples a step; default: th
 TimeoutS = Annotated[float | None, typer.Option(help="Fail the job after this long, in seconds.")]
 Name = Annotated[str | None, typer.Option(help="A name for the job.")]
 Tag = Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat for more.")]
-Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png or .svg).")]
+Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png, .svg or .pdf).")]
 
 
 def optimizer_of(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
@@ -97,9 +97,9 @@ def own_options(context: typer.Context) -> list[str]:
 
 
 def plot_format(file: Path) -> Any:
-    """ "png" or "svg" by the file's name."""
-    if file.suffix.lower() not in (".png", ".svg"):
-        raise typer.BadParameter(f"{file} must end in .png or .svg")
+    """ "png", "svg" or "pdf" by the file's name."""
+    if file.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise typer.BadParameter(f"{file} must end in .png, .svg or .pdf")
     require_folder(file)
     return file.suffix[1:].lower()
 

@@ -1,10 +1,12 @@
 """The commands of those who look for bounds: run a range test, print what it found."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
+from clr.bounds import Bounds, Inconclusive
+from clr.snippets import Framework
 from clr_tuner.commands.job import about, connect, follow, identified, of_kind, write_plot
 from clr_tuner.commands.options import (
     ApiKey,
@@ -32,7 +34,7 @@ from clr_tuner.commands.report import (
     describe_verdict,
     print_json,
 )
-from clr_tuner.errors import DIVERGED, INCONCLUSIVE
+from clr_tuner.errors import DIVERGED, INCONCLUSIVE, NoBounds
 from clr_tuner.range_test import RangeTest
 
 RANGE_TESTS = "Range tests"
@@ -106,14 +108,33 @@ def bounds(
     id: JobId,
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
+    snippet: Annotated[
+        str | None,
+        typer.Option(
+            metavar="POLICY", help="Print code to paste that trains under this policy, and no more."
+        ),
+    ] = None,
+    framework: Annotated[str, typer.Option(help="What --snippet is written for: torch or keras.")] = "torch",
     as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
-    budget = {"num_steps": num_steps, "num_epochs": num_epochs}
+    budget: Any = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
-        print_bounds(of_kind(client.job(id), RangeTest), as_json=as_json, **budget)
+        job = of_kind(client.job(id), RangeTest)
+        if snippet is None:
+            print_bounds(job, as_json=as_json, **budget)
+            return
+        answer = _answer(job, **budget)
+    try:
+        code = answer.snippet(snippet, framework=cast(Framework, framework), **budget)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if as_json:
+        print_json({**identified(job), "snippet": code})
+    else:
+        typer.echo(code, nl=False)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
@@ -179,9 +200,16 @@ def analyse(
 
 
 def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
-    """Print what a range test found. Raises `Inconclusive`."""
-    found = job.bounds(**budget)
+    """Print what a range test found. Raises `NoBounds`."""
+    answer = _answer(job, **budget)
     if as_json:
-        print_json({**identified(job), **found.data})
+        print_json({**identified(job), **answer.to_dict(), "snippet": answer.snippet(**budget)})
     else:
-        typer.echo(describe_bounds(found))
+        typer.echo(describe_bounds(answer))
+
+
+def _answer(job: RangeTest, **budget: Any) -> Bounds:
+    answer = job.bounds(**budget)
+    if isinstance(answer, Inconclusive):
+        raise NoBounds(answer).of(job.data)
+    return answer

@@ -11,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from clr.bounds import Bounds, Inconclusive
+from clr.sensitivity import Sensitivity
 from clr_tuner.analysis import Analysis
 from clr_tuner.comparison import Comparison, Row, Spread
 from clr_tuner.confirmation import Verdict
-from clr_tuner.errors import ClientError, Inconclusive
+from clr_tuner.errors import ClientError
 from clr_tuner.job import Job
-from clr_tuner.range_test import Bounds
 from clr_tuner.resource import Work
 from clr_tuner.training_job import CycleEnd, TrainingJob
 
@@ -97,10 +98,8 @@ def describe_bounds(bounds: Bounds) -> str:
     ):
         spread = f"   between {low:.4g} and {high:.4g}" if low < high else ""
         lines += [f"{name:<8} {lr:<10.4g}{spread}".rstrip(), f"         {reason}"]
-    if bounds.constant_lr is not None:
-        lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
-    if bounds.step_size is not None:
-        lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
+    lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
+    lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
     if bounds.for_budget is not None:
         lines.append(
             "for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(
@@ -116,13 +115,17 @@ def describe_bounds(bounds: Bounds) -> str:
     return "\n".join(lines)
 
 
-def _sensitivity(said: Mapping[str, Any] | None) -> list[str]:
+def _sensitivity(sensitivity: Sensitivity | None) -> list[str]:
     """What a wrong max_lr costs; no line where that is not known."""
-    known = {by: said[f"off_by_{by}"] for by in (2, 4) if said and said[f"off_by_{by}"] is not None}
-    if said is None or not known:
+    if sensitivity is None:
+        return []
+    known = {
+        by: lost for by, lost in ((2, sensitivity.off_by_2), (4, sensitivity.off_by_4)) if lost is not None
+    }
+    if not known:
         return []
     costs = ", ".join(f"off by {by} x up to {lost:.2g}" for by, lost in known.items())
-    return [f"a wrong max_lr costs, in {said['metric'].replace('_', ' ')}: {costs}"]
+    return [f"a wrong max_lr costs, in {sensitivity.metric.replace('_', ' ')}: {costs}"]
 
 
 def _confirmation(said: Mapping[str, Any]) -> list[str]:
@@ -151,20 +154,11 @@ def describe_analysis(analysis: Analysis) -> str:
     """Which rule was asked of a stored curve, and what it says."""
     result = analysis.result
     if analysis.outcome == "inconclusive":
-        said = describe_inconclusive(Inconclusive(result | {"detail": result["message"]}))
-        return f"{analysis.analyzer}\n{said}"
+        return f"{analysis.analyzer}\n{Inconclusive.from_dict(result)}"
     if analysis.outcome == "bounds_found":
         return f"{analysis.analyzer}\n{describe_bounds(Bounds.from_dict(result))}"
     lr = "none" if result["lr"] is None else f"{result['lr']:.4g}"
     return f"{analysis.analyzer}: lr {lr}\n{result['note']}"
-
-
-def describe_inconclusive(result: Inconclusive) -> str:
-    """Why there is no answer, and what to run next."""
-    lines = [f"inconclusive ({result.why}): {result.detail}"]
-    if message := result.next_experiment.get("message"):
-        lines.append(f"next: {message}")
-    return "\n".join(lines)
 
 
 def describe_training(job: TrainingJob) -> str:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 
-from clr.policies import Columns, Schedule, by_policy, genuine, parse_schedule
+from clr.policies import Columns, Schedule, by_policy, parse_schedule
+from clr.refusals import genuine
 from clr.spelling import did_you_mean
 from clr_tuner.commands.options import Picture, own_options, plot_format, policy_options
 from clr_tuner.commands.report import columns, print_json

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clr.bounds import Inconclusive
 from clr.partial_schedules import check_partial
 from clr_tuner.commands.job import about, connect, follow, of_kind, write_plot
 from clr_tuner.commands.options import (
@@ -33,7 +34,7 @@ from clr_tuner.commands.options import (
 )
 from clr_tuner.commands.report import columns, describe_training, print_json
 from clr_tuner.commands.schedule import describe_policies, read_schedule
-from clr_tuner.errors import DIVERGED, ClientError, Inconclusive, JobFailed
+from clr_tuner.errors import DIVERGED, ClientError, JobFailed, NoBounds
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
 
@@ -220,10 +221,9 @@ def _follow(job: TrainingJob) -> None:
 
 def _raise_why(range_test: RangeTest, job: TrainingJob) -> None:
     """Raise what the range test says of why there are no bounds, if that is what it says."""
-    try:
-        range_test.bounds()
-    except Inconclusive as inconclusive:
-        raise inconclusive.of(job.data) from None
+    answer = range_test.bounds()
+    if isinstance(answer, Inconclusive):
+        raise NoBounds(answer).of(job.data) from None
 
 
 def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:

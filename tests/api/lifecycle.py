@@ -18,7 +18,7 @@ BOUNDS = {
     "rule_max": "plateau_ends",
     "reason_base": "b",
     "reason_max": "m",
-    "evidence": {},
+    "evidence": {"seeds": [{"seed": 0, "metric": "accuracy", "floor": 0.1, "peak": 0.97}]},
     "step_size": 88,
     "steps_per_epoch": 43.7,
     "warnings": [],

@@ -19,13 +19,16 @@ COMPARISON = f"/comparisons/{COMPARISON_ID}"
 BOUNDS = {
     "base_lr": 0.01,
     "max_lr": 0.1,
+    "constant_lr": 0.03,
     "base_lr_interval": [0.008, 0.012],
     "max_lr_interval": [0.09, 0.11],
     "rule_base": "first_rise",
     "rule_max": "peak",
     "reason_base": "The loss starts to fall here.",
     "reason_max": "The accuracy stops rising here.",
-    "evidence": {"seeds": [{"seed": 0}, {"seed": 1}, {"seed": 2}]},
+    "evidence": {
+        "seeds": [{"seed": seed, "metric": "accuracy", "floor": 0.1, "peak": 0.9} for seed in range(3)]
+    },
     "step_size": 120,
     "steps_per_epoch": 60.0,
     "candidates": [{"name": "valley", "lr": 0.02, "note": "fastai"}],

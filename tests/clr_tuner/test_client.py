@@ -3,8 +3,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from clr.bounds import Inconclusive
 from clr_tuner.client import Client
-from clr_tuner.errors import Inconclusive, JobFailed, NotReady, Refused, StillRunning, Unreachable
+from clr_tuner.errors import JobFailed, NotReady, Refused, StillRunning, Unreachable
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
 from tests.clr_tuner.conftest import (
@@ -189,11 +190,11 @@ def test_waiting_for_a_job_without_a_result_raises_its_reason(
 def test_inconclusive_carries_why_and_the_next_experiment(client: Client, service: Service) -> None:
     service.answers("GET", f"{JOB}/bounds", Answer(409, INCONCLUSIVE))
 
-    with pytest.raises(Inconclusive) as inconclusive:
-        submitted(client, service).bounds()
+    answer = submitted(client, service).bounds()
 
-    assert inconclusive.value.why == "flat"
-    assert inconclusive.value.next_experiment["request"] == {"end_lr": 10.0}
+    assert isinstance(answer, Inconclusive)
+    assert answer.why == "flat"
+    assert answer.next_experiment["request"] == {"end_lr": 10.0}
 
 
 def test_bounds_of_a_running_job_are_not_ready(client: Client, service: Service) -> None:

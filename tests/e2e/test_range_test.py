@@ -37,7 +37,7 @@ def test_the_smallest_request_ends_with_bounds_and_their_reasons(service: tuple[
     assert bounds.reason_base
     assert bounds.reason_max
     assert {candidate["name"] for candidate in bounds.candidates} >= {"valley", "steep"}
-    assert "CyclicLR" in bounds.snippet
+    assert "CyclicLR" in bounds.snippet()
 
 
 def test_a_job_can_be_followed_with_plain_http(service: tuple[Service, Client]) -> None:

@@ -73,7 +73,7 @@ def test_help_lists_every_policy() -> None:
         ),
         (["fixed", "0.1"], "unexpected '0.1'"),
         (["fixed", "--lr", "0.1"], "--num-steps"),
-        ([*TRIANGULAR2, "--plot", "picture.gif"], "must end in .png or .svg"),
+        ([*TRIANGULAR2, "--plot", "picture.gif"], "must end in .png, .svg or .pdf"),
     ],
 )
 def test_a_wrong_argument_is_explained(arguments: list[str], says: str) -> None:

@@ -121,7 +121,7 @@ def test_a_range_test_gives_the_workload_and_a_policy_its_num_steps_by_the_budge
         (["digits-mlp", "--policy", "staged"], "--stages is missing"),
         (["digits-mlp", "--max-lr"], "--max-lr needs a value"),
         (["digits-mlp", "--optimizer-param", "momentum=0.9"], "--optimizer-param needs --optimizer"),
-        (["digits-mlp", "--plot", "training.gif"], "must end in .png or .svg"),
+        (["digits-mlp", "--plot", "training.gif"], "must end in .png, .svg or .pdf"),
         (["digits-mlp", "--checkpoint", "/nowhere/best.pt"], "no folder /nowhere"),
     ],
 )

@@ -1,0 +1,76 @@
+"""What is pasted runs, and trains at the rates that the schedule has."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from clr.policies import parse_schedule
+from clr.snippets import write_snippet
+
+RATES = {"base_lr": 0.01, "max_lr": 0.08}
+STEPS = 24
+SCHEDULES: list[dict[str, Any]] = [
+    {"policy": "triangular", **RATES, "step_size": 4},
+    {"policy": "triangular", **RATES, "step_size": 4, "step_size_down": 2},
+    {"policy": "triangular2", **RATES, "step_size": 4},
+    {"policy": "exp_range", **RATES, "step_size": 4, "gamma": 0.98},
+    {"policy": "exp_range_paper", **RATES, "step_size": 4, "gamma": 0.98},
+    {"policy": "welch", **RATES, "step_size": 4},
+    {"policy": "hann", **RATES, "step_size": 4},
+    {"policy": "decay", **RATES, "step_size": 4},
+    {"policy": "one_cycle", **RATES, "num_steps": STEPS},
+    {"policy": "one_cycle", **RATES, "num_steps": STEPS, "three_phase": False, "anneal": "cos"},
+    {"policy": "one_cycle", **RATES, "num_steps": STEPS, "final_lr": 0.0},
+    {"policy": "sgdr", **RATES, "t_0": 6, "t_mult": 2},
+    {"policy": "fixed", "lr": 0.03},
+    {"policy": "step_decay", "lr": 0.1, "drop_every": 5},
+    {"policy": "multistep_decay", "lr": 0.1, "milestones": [6, 13]},
+    {"policy": "exponential_decay", "lr": 0.1, "gamma": 0.97},
+    {"policy": "time_decay", "lr": 0.1, "rate": 0.01},
+]
+
+
+def rates_of(code: str, optimizer: torch.optim.Optimizer, model: nn.Module) -> list[float]:
+    """The rate of each step that the pasted code takes."""
+    rates: list[float] = []
+    optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+    data = TensorDataset(torch.randn(20, 2), torch.randn(20, 1))
+    names = {"train_loader": DataLoader(data, batch_size=4), "criterion": nn.MSELoss()}
+    exec(code, {"model": model, "optimizer": optimizer, **names})
+    return rates
+
+
+@pytest.mark.parametrize("spec", SCHEDULES, ids=lambda spec: f"{spec['policy']}-{len(spec)}")
+def test_the_pasted_code_trains_at_the_rates_of_the_schedule(spec: dict[str, Any]) -> None:
+    schedule, model = parse_schedule(spec), nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(model.parameters())  # without momentum to cycle
+
+    rates = rates_of(write_snippet(schedule, STEPS), optimizer, model)
+
+    torch.testing.assert_close(rates, [schedule(step) for step in range(STEPS)], rtol=1e-9, atol=1e-15)
+
+
+def test_one_cycle_is_torchs_own_scheduler() -> None:
+    code = write_snippet(parse_schedule({"policy": "one_cycle", **RATES, "num_steps": 100}), 100)
+
+    assert "OneCycleLR(" in code
+    assert "total_steps=100," in code
+
+
+def test_keras_code_compiles_and_tells_the_budget() -> None:
+    code = write_snippet(
+        parse_schedule({"policy": "one_cycle", **RATES, "num_steps": 100}), 100, framework="keras"
+    )
+
+    compile(code, "snippet", "exec")
+    assert "-(-100 // len(train_data))" in code
+
+
+def test_a_framework_that_is_not_known_is_told_which_are() -> None:
+    schedule = parse_schedule({"policy": "fixed", "lr": 0.1})
+
+    with pytest.raises(ValueError, match="one of torch, keras, not 'jax'"):
+        write_snippet(schedule, 10, framework="jax")  # type: ignore[arg-type]
