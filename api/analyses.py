@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.errors import Problem, invalid, responses
 from api.job_routes import measured
-from api.jobs import RANGE_TEST, JobId, find
+from api.jobs import JobId, find
 from api.requests.body import Body, Moment, moment, require_json
 from api.resources import Opened
 from clr.bounds import Bounds
@@ -18,7 +18,7 @@ from clr.spelling import did_you_mean
 from clr.sweep import Sweep, is_sweep
 from store import analyses
 from store.models import Analysis, Job
-from store.status import FINAL
+from store.status import FINAL, Kind, Outcome
 
 OURS = "bounds"
 
@@ -59,7 +59,7 @@ class Analyses(BaseModel):
 @router.post("", dependencies=[Depends(require_json)], responses=responses(400, 404, 409, 413, 415, 422))
 def analyse(state: Opened, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
     """Ask a rule about the stored points; kept by the rule's version, so that a newer one can be compared."""
-    job, stored = measured(state, job_id, kind=RANGE_TEST)
+    job, stored = measured(state, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
     sweeps = [
@@ -77,7 +77,7 @@ def analyse(state: Opened, job_id: JobId, body: AnalysisRequest) -> AnalysisView
 @router.get("", responses=responses(404))
 def list_analyses(state: Opened, job_id: JobId) -> Analyses:
     """What was asked so far."""
-    find(state, job_id, kind=RANGE_TEST)
+    find(state, job_id, kind=Kind.RANGE_TEST)
     with state.database.read() as session:
         return Analyses(items=[_view(row) for row in analyses.of_job(session, job_id)])
 
@@ -89,7 +89,8 @@ def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
         optimizer=job.config["optimizer"]["name"],
         momentum=momentum_of(parse_optimizer(job.config["optimizer"]).model_dump()),
     )
-    return found.analyzer, "bounds_found" if isinstance(found, Bounds) else "inconclusive", found.to_dict()
+    outcome = Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE
+    return found.analyzer, outcome, found.to_dict()
 
 
 def _other(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.errors import Problem, carrying, invalid, invalid_fields, responses
 from api.job_routes import measured
-from api.jobs import POLL_S, RANGE_TEST, JobId, JobView, find
+from api.jobs import POLL_S, JobId, JobView, find
 from api.pictures import PICTURES, Format, picture, thinned
 from api.resources import Opened
 from clr.bounds import Bounds
@@ -18,7 +18,7 @@ from clr.plots.range_test import figure
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework
 from clr.sweep import Sweep, is_sweep
-from store.status import FINAL, Status
+from store.status import FINAL, Kind, Outcome, Status
 
 PRECISION = "float32"  # of every range test
 WHY = ("why", "next_experiment", "candidates", "warnings", "analyzer")  # of a result that is inconclusive
@@ -135,7 +135,7 @@ def get_bounds(
     409 where there are none, by `code`: `inconclusive` with `why`, `next_experiment` and `candidates`;
     `job_failed` with `reason`; `job_cancelled`.
     """
-    job = find(state, job_id, kind=RANGE_TEST)
+    job = find(state, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         body = JobView.of(job).model_dump_json()
         return Response(body, 202, headers={"Retry-After": str(POLL_S)}, media_type="application/json")
@@ -144,7 +144,7 @@ def get_bounds(
     if job.status == Status.FAILED:
         raise Problem(409, "job_failed", job.message or "", reason=job.reason)
     found = job.result or {}
-    if job.outcome == "inconclusive":
+    if job.outcome == Outcome.INCONCLUSIVE:
         members = {name: found[name] for name in WHY if name in found}
         raise Problem(409, "inconclusive", found["message"], **members)
     bounds = Bounds.from_dict(found)
@@ -191,7 +191,7 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(state, job_id, kind=RANGE_TEST)
+    job, stored = measured(state, job_id, kind=Kind.RANGE_TEST)
     sweeps = [
         Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
     ]

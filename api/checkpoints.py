@@ -8,12 +8,13 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
 from api.errors import Problem, responses
-from api.jobs import TRAINING_JOB, JobId, find
+from api.jobs import JobId, find
 from api.requests.body import Moment, moment
 from api.resources import Opened, State
 from store import checkpoints
 from store.errors import NotFound
 from store.models import Checkpoint
+from store.status import Kind
 
 router = APIRouter(prefix="/training-jobs/{id}/checkpoints", tags=["training jobs"])
 
@@ -39,7 +40,7 @@ class CheckpointList(BaseModel):
 @router.get("", responses=responses(404))
 def list_checkpoints(state: Opened, job_id: JobId) -> CheckpointList:
     """What there is to download or to go on from."""
-    job = find(state, job_id, kind=TRAINING_JOB)
+    job = find(state, job_id, kind=Kind.TRAINING_JOB)
     with state.database.read() as session:
         return CheckpointList(items=[_view(row) for row in checkpoints.of_job(session, job.id)])
 
@@ -53,7 +54,7 @@ def download_checkpoint(
     state: Opened, job_id: JobId, step: Annotated[int, Path(ge=0, le=2**63 - 1)]
 ) -> FileResponse:
     """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see."""
-    find(state, job_id, kind=TRAINING_JOB)
+    find(state, job_id, kind=Kind.TRAINING_JOB)
     with state.database.read() as session:
         found = [row for row in checkpoints.of_job(session, job_id) if row.step == step]
     if not found:

@@ -7,12 +7,11 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.jobs import TRAINING_JOB
 from api.requests.body import Moment, moment
 from clr.comparison import TEST, Metric, Row, Run, compare
 from store import comparisons, runs
 from store.models import Comparison, Job
-from store.status import FINAL, Status
+from store.status import FINAL, Kind, Outcome, Status
 
 
 class SpreadView(BaseModel):
@@ -93,7 +92,7 @@ def _unequal(rows: Sequence[Row]) -> list[str]:
 
 def _lost(label: str, of_label: Sequence[Job]) -> list[str]:
     """How many runs of an entry have no part in its means, and why."""
-    diverged = sum(job.outcome == "diverged" for job in of_label)
+    diverged = sum(job.outcome == Outcome.DIVERGED for job in of_label)
     failed = [job for job in of_label if job.status == Status.FAILED]
     told = [f"{label}: {diverged} of {len(of_label)} runs diverged"] if diverged else []
     if failed:
@@ -106,7 +105,7 @@ def standing_of(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
     """The fields of a `ComparisonStatus`."""
     path = f"/comparisons/{comparison.id}"
     completed = sum(job.status in FINAL for job in of_it)
-    trainings = [job for job in of_it if job.kind == TRAINING_JOB]
+    trainings = [job for job in of_it if job.kind == Kind.TRAINING_JOB]
     telling = of_it if completed < len(of_it) else trainings  # a range test alone is no success
     return {
         **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
@@ -119,7 +118,7 @@ def standing_of(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
 
 
 def _of_label(of_it: Sequence[Job], label: str) -> list[Job]:
-    trained = [job for job in of_it if job.kind == TRAINING_JOB and job.config["label"] == label]
+    trained = [job for job in of_it if job.kind == Kind.TRAINING_JOB and job.config["label"] == label]
     return sorted(trained, key=lambda job: int(job.config["seed"]))
 
 
@@ -139,7 +138,7 @@ def runs_of(
     session: Session, comparison: Comparison, of_it: Sequence[Job]
 ) -> tuple[dict[str, list[Run]], Metric | None]:
     """The runs that succeeded, by label, and what they are measured by; None before the first one."""
-    ended = [job for job in of_it if job.kind == TRAINING_JOB and job.result]
+    ended = [job for job in of_it if job.kind == Kind.TRAINING_JOB and job.result]
     looks = {job.id: runs.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
     finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
     metric: Metric | None = None
@@ -157,7 +156,7 @@ def _run(job: Job, looks: Any, metric: Metric | None) -> Run:
 
     def value(name: str) -> float | None:
         end = result[name]
-        return None if end is None or metric is None or job.outcome == "diverged" else end[metric]
+        return None if end is None or metric is None or job.outcome == Outcome.DIVERGED else end[metric]
 
     return Run(
         seed=job.config["seed"],

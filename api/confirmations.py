@@ -6,13 +6,14 @@ from pydantic import BaseModel
 from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
 from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
-from api.jobs import RANGE_TEST, JobId, find
+from api.jobs import JobId, find
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
 from api.resources import Opened
 from api.submissions.comparison import submit_confirmation
 from clr.confirmation import Verdict, verdict
 from store import comparisons
+from store.status import Kind
 
 router = APIRouter(prefix="/range-tests/{id}/confirmations", tags=["range tests"])
 
@@ -44,7 +45,7 @@ def confirm(
     idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
     """Queue a comparison of cycles within half, the whole and double the bounds, constant_lr and one cycle."""
-    range_test = find(state, job_id, kind=RANGE_TEST)
+    range_test = find(state, job_id, kind=Kind.RANGE_TEST)
     key = identify(idempotency_key, body, job_id)
     comparison, replayed = submit_confirmation(state, range_test, body, **key)
     state.ringer.ring()
@@ -57,7 +58,7 @@ def confirm(
 @router.get("", responses=responses(404))
 def list_confirmations(state: Opened, job_id: JobId) -> Confirmations:
     """What the trainings around the bounds say of them."""
-    job = find(state, job_id, kind=RANGE_TEST)
+    job = find(state, job_id, kind=Kind.RANGE_TEST)
     items = []
     with state.database.read() as session:
         for comparison in comparisons.of_range_test(session, job_id):

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 from api.errors import responses
 from api.resources import Opened
 from api.workloads import no_catalogue
-from store import workers
+from store import workloads
 
 router = APIRouter(tags=["operations"])
 
@@ -27,6 +27,6 @@ def healthz() -> Health:
 def readyz(state: Opened) -> Health:
     """The database answers and a worker has published its workloads."""
     with state.database.read() as session:
-        if not workers.workloads(session):
+        if not workloads.find_all(session):
             raise no_catalogue()
     return Health()

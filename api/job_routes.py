@@ -15,7 +15,7 @@ from api.resources import Opened, State
 from store import jobs
 from store.models import Job
 from store.runs import StoredRun, load
-from store.status import FINAL, Status
+from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
 LOOK_S = 0.2  # between two looks while a request waits
@@ -25,7 +25,7 @@ MAX_STEP = 2**53  # a step is stored as a float64
 def add_job_routes(
     router: APIRouter,
     *,
-    kind: str,
+    kind: Kind,
     view: type[JobView],
     after_delete: Callable[[State, str], None] = lambda state, job_id: None,
 ) -> None:
@@ -35,7 +35,7 @@ def add_job_routes(
     _add_ending(router, kind, view, after_delete)
 
 
-def _add_reading(router: APIRouter, kind: str, view: type[JobView]) -> None:
+def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
     @router.get("", name=f"list_{kind}s", response_model=Page[view], responses=responses(400, 422))  # type: ignore[valid-type]
     def list_them(state: Opened, filters: Filtered) -> Any:
         """Newest first."""
@@ -64,7 +64,7 @@ def _add_reading(router: APIRouter, kind: str, view: type[JobView]) -> None:
         return view.of(job)
 
 
-def _add_curve(router: APIRouter, kind: str) -> None:
+def _add_curve(router: APIRouter, kind: Kind) -> None:
     @router.get(
         "/{id}/curve",
         name=f"get_{kind}_curve",
@@ -93,7 +93,7 @@ def _add_curve(router: APIRouter, kind: str) -> None:
 
 
 def _add_ending(
-    router: APIRouter, kind: str, view: type[JobView], after_delete: Callable[[State, str], None]
+    router: APIRouter, kind: Kind, view: type[JobView], after_delete: Callable[[State, str], None]
 ) -> None:
     cancelling = carrying("Retry-After") | {"model": view, "description": "cancelling"}
 
@@ -121,7 +121,7 @@ def _add_ending(
         after_delete(state, job_id)
 
 
-def measured(state: State, job_id: str, *, kind: str, after_step: int = -1) -> tuple[Job, list[StoredRun]]:
+def measured(state: State, job_id: str, *, kind: Kind, after_step: int = -1) -> tuple[Job, list[StoredRun]]:
     """The job with what is stored of its curve. Raises `NotFound`."""
     with state.database.read() as session:
         return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

@@ -17,13 +17,12 @@ from api.resources import Opened, State
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Status
+from store.status import FINAL, Kind, Status
 
-RANGE_TEST, TRAINING_JOB = "range_test", "training_job"  # the kinds
-PATHS = {RANGE_TEST: "/range-tests", TRAINING_JOB: "/training-jobs"}
-LINKS = {
-    RANGE_TEST: ("bounds", "curve", "plot.svg", "plot.png", "plot.pdf", "cancel"),
-    TRAINING_JOB: ("curve", "plot.svg", "plot.png", "plot.pdf", "checkpoints", "cancel", "resume"),
+PATHS: dict[str, str] = {Kind.RANGE_TEST: "/range-tests", Kind.TRAINING_JOB: "/training-jobs"}  # of each kind
+LINKS: dict[str, tuple[str, ...]] = {
+    Kind.RANGE_TEST: ("bounds", "curve", "plot.svg", "plot.png", "plot.pdf", "cancel"),
+    Kind.TRAINING_JOB: ("curve", "plot.svg", "plot.png", "plot.pdf", "checkpoints", "cancel", "resume"),
 }
 EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests
@@ -84,7 +83,7 @@ class JobView(JobStatus):
 
 def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
-    before = {"range_test": f"{PATHS['range_test']}/{job.after_job}"} if job.after_job else {}
+    before = {"range_test": f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}"} if job.after_job else {}
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
     return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
@@ -105,13 +104,13 @@ def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404"
 JobId = Annotated[str, Depends(_job_id)]
 
 
-def find(state: State, job_id: str, *, kind: str | None = None) -> Job:
+def find(state: State, job_id: str, *, kind: Kind | None = None) -> Job:
     """The job as it stands now. Raises `NotFound`."""
     with state.database.read() as session:
         return get(session, job_id, kind=kind)
 
 
-def get(session: Session, job_id: str, *, kind: str | None = None) -> Job:
+def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
     """The job, of this kind if one is given. Raises `NotFound`, with what else has this id."""
     try:
         return jobs.get(session, job_id, kind=kind)
@@ -197,7 +196,7 @@ def _bad_token(why: str) -> Problem:
 Filtered = Annotated[Filters, Query()]
 
 
-def list_jobs(state: State, filters: Filters, *, kind: str | None) -> tuple[list[Job], str | None]:
+def list_jobs(state: State, filters: Filters, *, kind: Kind | None) -> tuple[list[Job], str | None]:
     """One page of jobs and the next page's token."""
     with state.database.read() as session:
         found = jobs.find(

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Depends, Response
 from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes
-from api.jobs import RANGE_TEST, JobView
+from api.jobs import JobView
 from api.requests.body import require_json
 from api.requests.range_test import RangeTestRequest
 from api.resources import Opened
 from api.submissions.range_test import submit_range_test
+from store.status import Kind
 
 log = logging.getLogger(__name__)
 
@@ -39,4 +40,4 @@ def create_range_test(
     return view
 
 
-add_job_routes(router, kind=RANGE_TEST, view=JobView)
+add_job_routes(router, kind=Kind.RANGE_TEST, view=JobView)

@@ -10,7 +10,7 @@ from api.checkpoints import forget_files
 from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes, measured
-from api.jobs import TRAINING_JOB, JobId, JobView
+from api.jobs import JobId, JobView
 from api.pictures import PICTURES, Format, picture, thinned
 from api.requests.body import require_json
 from api.requests.training_job import ResumeRequest, TrainingJobRequest
@@ -18,6 +18,7 @@ from api.resources import Opened, State
 from api.submissions.training_job import submit_resume, submit_training_job
 from clr.plots.training_job import training_figure
 from store.models import Job
+from store.status import Kind
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def resume_training_job(
     return _accepted(state, response, job, replayed=replayed)
 
 
-add_job_routes(router, kind=TRAINING_JOB, view=TrainingJobView, after_delete=forget_files)
+add_job_routes(router, kind=Kind.TRAINING_JOB, view=TrainingJobView, after_delete=forget_files)
 
 
 @router.get("/{id}/plot.{format}", name="get_training_job_plot", response_class=Response, responses=PICTURES)
@@ -116,7 +117,7 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(state, job_id, kind=TRAINING_JOB)
+    job, stored = measured(state, job_id, kind=Kind.TRAINING_JOB)
     series = thinned(stored)[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
     return picture(lambda: training_figure(series, job.result, title=title, otherwise=job.status), format)

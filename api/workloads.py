@@ -13,7 +13,7 @@ from api.errors import Problem, invalid, invalid_fields, pointer_to, responses
 from api.requests.body import refuse_unknown
 from api.resources import Opened
 from clr.spelling import did_you_mean
-from store import workers
+from store import workloads
 from store.errors import NotFound
 from store.models import Workload
 
@@ -45,14 +45,14 @@ class Workloads(BaseModel):
 def list_workloads(state: Opened) -> Workloads:
     """Every workload that a worker published."""
     with state.database.read() as session:
-        return Workloads(items=[WorkloadView.of(workload) for workload in workers.workloads(session)])
+        return Workloads(items=[WorkloadView.of(workload) for workload in workloads.find_all(session)])
 
 
 @router.get("/workloads/{name}", responses=responses(404))
 def get_workload(state: Opened, name: str) -> WorkloadView:
     """One workload."""
     with state.database.read() as session:
-        known = {workload.name: workload for workload in workers.workloads(session)}
+        known = {workload.name: workload for workload in workloads.find_all(session)}
     if name not in known:
         raise NotFound(_unknown(name, known))
     return WorkloadView.of(known[name])
@@ -66,7 +66,7 @@ def no_catalogue() -> Problem:
 
 def find_workload(session: Session, name: str) -> Workload:
     """The workload a request names. Raises a 422 problem for an unknown one, 503 before any was published."""
-    known = {workload.name: workload for workload in workers.workloads(session)}
+    known = {workload.name: workload for workload in workloads.find_all(session)}
     if not known:
         raise no_catalogue()
     if name not in known:

@@ -19,7 +19,7 @@ import httpx2
 from sqlalchemy import insert
 
 from migrations.schema import upgrade
-from store import workers
+from store import workers, workloads
 from store.database import Database
 from store.models import Job
 from store.workers import WorkerInfo
@@ -73,7 +73,8 @@ def api_alone(url: str, broker_url: str, folder: Path) -> Iterator[str]:
         "default_batch_size": 32,
     }
     with database.write() as session:
-        workers.publish(session, worker, [workload])
+        workloads.publish(session, [workload])
+        workers.publish(session, worker, [str(workload["name"])])
     database.close()
     service = Service(url, broker_url, folder)
     service.start("api")

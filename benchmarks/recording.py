@@ -17,7 +17,7 @@ from benchmarks.queueing import api_alone, servers
 from clr.policies import parse_schedule
 from clr.training_job import TrainingPlan, run_training
 from migrations.schema import upgrade
-from store import jobs
+from store import claims, jobs
 from store.database import Database
 from store.jobs import NewJob
 from worker.recorder import Recorder
@@ -57,7 +57,7 @@ def recorded(database: Database) -> Iterator[tuple[str, Recorder]]:
         new = NewJob(kind="training_job", workload="w", config={"schedule": {"policy": "triangular"}})
         jobs.create(session, new)
     with database.write() as session:
-        job = jobs.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=3600)
+        job = claims.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=3600)
     assert job is not None
     recorder = Recorder(database, job.id, job.attempt)
     recorder.begin(
@@ -65,7 +65,7 @@ def recorded(database: Database) -> Iterator[tuple[str, Recorder]]:
     )
     yield job.id, recorder
     with database.write() as session:
-        jobs.succeed(session, job.id, 1, outcome="trained", result={})
+        claims.succeed(session, job.id, 1, outcome="trained", result={})
 
 
 def measure(backend: str, folder: Path) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
-from store import jobs, workers
+from store import claims, workers, workloads
 from store.database import Database
 from store.errors import ClaimLost
 from store.models import Job
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def end_expired(database: Database, settings: Settings) -> int:
     """End the attempts whose lease ran out; answers how many."""
     with database.write() as session:
-        lost = jobs.expired(session)
+        lost = claims.expired(session)
         _let_go(session, lost, settings, "the lease was lost")
         workers.forget(session, unseen_for_s=10 * settings.lease_s)
     return len(lost)
@@ -32,16 +32,17 @@ def take_over(database: Database, settings: Settings, *, installation: str) -> i
     withdrawn until this one has published its own. Answers how many attempts.
     """
     with database.write() as session:
-        lost = jobs.active(session)
+        lost = claims.active(session)
         _let_go(session, lost, settings, "the service was killed while it ran")
-        workers.start_over(session, installation=installation)
+        workers.forget_all(session)
+        workloads.withdraw_others(session, installation=installation)
     return len(lost)
 
 
 def _let_go(session: Session, lost: Iterable[Job], settings: Settings, why: str) -> None:
     for job in lost:
         try:
-            became = jobs.fail(
+            became = claims.fail(
                 session,
                 job.id,
                 job.attempt,

@@ -9,7 +9,7 @@ from threading import Event, Semaphore, Thread
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import jobs
+from store import claims
 from store.database import Database
 from store.doorbell import Doorbell
 from store.settings import Settings
@@ -55,6 +55,6 @@ class Ringer:
     def _ring(self, times: int) -> None:
         """Ring as often as asked; unasked, for the jobs that should have been claimed since the last look."""
         with self._database.read() as session:
-            queued, late = jobs.waiting(session, for_s=self._settings.reap_s)
+            queued, late = claims.waiting(session, for_s=self._settings.reap_s)
         if times or late:
             self._doorbell.ring(times or late, queued=queued)

@@ -39,11 +39,26 @@ ACTIVE = frozenset({Status.RUNNING, Status.CANCELLING})  # a worker holds the jo
 FINAL = frozenset(status for status, moves in MOVES.items() if not moves)
 
 
+class Kind(StrEnum):
+    """What a job is."""
+
+    RANGE_TEST = "range_test"  #: measures which rates are usable
+    TRAINING_JOB = "training_job"  #: trains once under a schedule
+
+
+class Outcome(StrEnum):
+    """What the science says of a job that succeeded."""
+
+    BOUNDS_FOUND = "bounds_found"  #: of a range test
+    INCONCLUSIVE = "inconclusive"  #: of a range test; `why` and the next experiment are in its result
+    TRAINED = "trained"  #: of a training job
+    DIVERGED = "diverged"  #: of a training job whose loss stopped being finite
+
+
 class Reason(StrEnum):
     """Why a job failed; stable codes."""
 
-    WORKER_LOST = "worker_lost"
-    DATABASE_UNAVAILABLE = "database_unavailable"
+    WORKER_LOST = "worker_lost"  #: killed, or cut off from the database for longer than its lease
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out_of_memory"
     INVALID_WORKLOAD = "invalid_workload"
@@ -55,7 +70,7 @@ class Reason(StrEnum):
     INVALID_BUDGET = "invalid_budget"  #: seen only when the workload told its steps per epoch
 
 
-RETRIED = frozenset({Reason.WORKER_LOST, Reason.DATABASE_UNAVAILABLE})
+RETRIED = frozenset({Reason.WORKER_LOST})
 
 
 def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = None, **values: Any) -> Job:

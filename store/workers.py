@@ -1,14 +1,13 @@
-"""Who can run what: the workers that live, and the workloads they published."""
+"""Who runs jobs: the workers that live, each with the names of the workloads it has."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from store.database import now, upsert
-from store.models import Worker, Workload
+from store.models import Worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,27 +21,13 @@ class WorkerInfo:
     device: str
 
 
-def publish(
-    session: Session,
-    worker: WorkerInfo,
-    workloads: Sequence[dict[str, Any]],
-    *,
-    installation: str | None = None,
-) -> None:
-    """Announce a worker with the workloads it has; a workload published before is replaced.
-
-    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size. `installation`:
-    what is installed there (worker/installation.py), None where not all of it could be loaded.
-    """
-    for workload in sorted(workloads, key=lambda workload: str(workload["name"])):
-        row = workload | {"published_at": now(), "installation": installation}
-        upsert(session, Workload, ["name"], row)
-    offered = [workload["name"] for workload in workloads]
+def publish(session: Session, worker: WorkerInfo, workloads: Sequence[str]) -> None:
+    """Announce a worker with the names of the workloads that it has."""
     upsert(
         session,
         Worker,
         ["id"],
-        asdict(worker) | {"workloads": offered, "started_at": now(), "seen_at": now()},
+        asdict(worker) | {"workloads": list(workloads), "started_at": now(), "seen_at": now()},
     )
 
 
@@ -63,17 +48,11 @@ def forget(session: Session, *, unseen_for_s: float) -> None:
     session.execute(delete(Worker).where(Worker.seen_at < now() - unseen_for_s))
 
 
-def start_over(session: Session, *, installation: str) -> None:
-    """Forget every worker, and every workload unless this very installation published it."""
+def forget_all(session: Session) -> None:
+    """Drop every worker."""
     session.execute(delete(Worker))
-    session.execute(delete(Workload).where(Workload.installation.is_distinct_from(installation)))
 
 
 def living(session: Session) -> list[Worker]:
     """The workers that publish here, longest-serving first."""
     return list(session.scalars(select(Worker).order_by(Worker.started_at, Worker.id)))
-
-
-def workloads(session: Session) -> list[Workload]:
-    """Every workload that was ever published, by name."""
-    return list(session.scalars(select(Workload).order_by(Workload.name)))

@@ -1,6 +1,6 @@
 """The Celery app: its one task answers a ring, its signals keep watch over the pool.
 
-Rings are acknowledged early and never retried: the database is the truth (store/jobs.py), the message a
+Rings are acknowledged early and never retried: the database is the truth (store/claims.py), the message a
 doorbell. Children are spawned, one process a job, with torch loaded before the job comes.
 """
 

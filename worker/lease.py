@@ -13,7 +13,7 @@ from types import TracebackType
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import counters, jobs
+from store import claims, counters
 from store.database import Database
 from store.errors import ClaimLost
 from worker.descendants import kill_descendants
@@ -52,7 +52,7 @@ class Lease:
             asked_at = time.monotonic()
             try:
                 with self._database.write() as session:
-                    jobs.renew(session, self._job_id, self._attempt, lease_s=self._lease_s)
+                    claims.renew(session, self._job_id, self._attempt, lease_s=self._lease_s)
                 self._deadline = asked_at + self._lease_s
             except ClaimLost:
                 if not self._released.is_set():

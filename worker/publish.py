@@ -13,7 +13,7 @@ import torch
 from kombu.exceptions import OperationalError as BrokerError
 
 from clr.workload import GROUP
-from store import jobs, logs, workers
+from store import claims, logs, workers, workloads
 from store.database import Database
 from store.doorbell import Doorbell
 from store.settings import Settings, get_settings
@@ -43,7 +43,8 @@ def publish(worker_id: str, parent_pid: int) -> None:
     offered = [describe(workload) for workload in load_workloads().values()]
     complete = len(offered) == len(entry_points(group=GROUP))
     with database.write() as session:
-        workers.publish(session, worker, offered, installation=here if complete else None)
+        workloads.publish(session, offered, installation=here if complete else None)
+        workers.publish(session, worker, [workload["name"] for workload in offered])
     _ring(database, settings)
     database.close()
 
@@ -51,7 +52,7 @@ def publish(worker_id: str, parent_pid: int) -> None:
 def _ring(database: Database, settings: Settings) -> None:
     """Have the jobs claimed that no worker could run until now; where that fails the ringer rings later."""
     with database.read() as session:
-        queued, _ = jobs.waiting(session, for_s=0)
+        queued, _ = claims.waiting(session, for_s=0)
     try:
         if queued and settings.broker_url:
             Doorbell(settings.broker_url).ring(queued, queued=queued)

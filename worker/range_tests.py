@@ -14,6 +14,7 @@ from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, run_training
 from clr.workload import Problem
+from store.status import Outcome
 from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint, steps_an_epoch
 
@@ -47,7 +48,7 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=epoch)
         result = confirmed(result, trials)
     recorder.succeed(
-        outcome="bounds_found" if isinstance(found, Bounds) else "inconclusive",
+        outcome=Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE,
         result=result,
     )
 

@@ -13,12 +13,12 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from clr.sweep import HeldOut, Point
-from store import checkpoints, jobs, runs
+from store import checkpoints, claims, jobs, runs
 from store.checkpoints import NewCheckpoint
 from store.database import Database
 from store.errors import NotFound
 from store.models import Checkpoint, Job
-from store.status import Reason, Status
+from store.status import Outcome, Reason, Status
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -61,7 +61,7 @@ class Recorder:
                 job = jobs.get(session, range_test)
             except NotFound:
                 raise NoBounds(f"the range test {range_test} was deleted") from None
-            if job.outcome != "bounds_found" or job.result is None:
+            if job.outcome != Outcome.BOUNDS_FOUND or job.result is None:
                 raise NoBounds(f"the range test {range_test} found none: it is {_how_it_ended(job)}")
             return job.result
 
@@ -131,14 +131,14 @@ class Recorder:
         self._rows.clear()
         return dropped
 
-    def succeed(self, *, outcome: str, result: dict[str, Any]) -> None:
+    def succeed(self, *, outcome: Outcome, result: dict[str, Any]) -> None:
         """End the job with its result; a cancel that comes as late as this has come too late."""
         self._progress["total"] = self._progress["completed"]
 
         def end() -> None:
             with self._database.write() as session:
-                jobs.report(session, self._job_id, self._attempt, self._progress)
-                jobs.succeed(session, self._job_id, self._attempt, outcome=outcome, result=result)
+                claims.report(session, self._job_id, self._attempt, self._progress)
+                claims.succeed(session, self._job_id, self._attempt, outcome=outcome, result=result)
 
         self._patiently(end)
 
@@ -147,7 +147,7 @@ class Recorder:
 
         def end() -> None:
             with self._database.write() as session:
-                jobs.give_back(session, self._job_id, self._attempt)
+                claims.give_back(session, self._job_id, self._attempt)
 
         self._patiently(end)
 
@@ -156,7 +156,7 @@ class Recorder:
 
         def end() -> None:
             with self._database.write() as session:
-                jobs.fail(session, self._job_id, self._attempt, reason, message, max_attempts=max_attempts)
+                claims.fail(session, self._job_id, self._attempt, reason, message, max_attempts=max_attempts)
 
         self._patiently(end)
 
@@ -191,7 +191,7 @@ class Recorder:
 
     def _once(self, action: Callable[[Session], None]) -> None:
         with self._database.write() as session:
-            status = jobs.report(session, self._job_id, self._attempt, self._progress)
+            status = claims.report(session, self._job_id, self._attempt, self._progress)
             action(session)
         if status == Status.CANCELLING:
             raise Cancelled

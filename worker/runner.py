@@ -15,13 +15,13 @@ from torch import OutOfMemoryError
 
 from clr.training_job import BudgetRefused
 from clr.workload import DatasetMissing, Untrainable, Workload
-from store import counters, jobs, logs
+from store import claims, counters, jobs, logs
 from store.database import Database
 from store.doorbell import Doorbell
 from store.errors import ClaimLost
 from store.models import Job
 from store.settings import Settings
-from store.status import Reason
+from store.status import Kind, Reason
 from worker.checkpoints import Checkpoints
 from worker.lease import Lease
 from worker.range_tests import run_range_test
@@ -45,7 +45,7 @@ def answer_ring(
 ) -> None:
     """Claim and run one job, if there is one."""
     with database.write() as session:
-        job = jobs.claim(
+        job = claims.claim(
             session,
             workloads=workloads.keys(),
             worker_id=worker_id,
@@ -83,7 +83,7 @@ def _ring_for_followers(database: Database, settings: Settings, job_id: str) -> 
 def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *, device: str) -> None:
     try:
         setup = Setup.of(job.config, workload, device=device)
-        if job.kind == "training_job":
+        if job.kind == Kind.TRAINING_JOB:
             run_training_job(
                 job.config,
                 setup,

@@ -13,6 +13,7 @@ from clr.sweep import HeldOut, Point
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, plan_training, run_training
 from store.runs import StoredRun
+from store.status import Outcome
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
 from worker.setup import Setup, steps_an_epoch
@@ -85,7 +86,8 @@ def run_training_job(
                 break
     recorder.finish()
     recorder.succeed(
-        outcome="trained" if finite else "diverged", result=_result(plan, ends, [*warnings, *saver.warnings])
+        outcome=Outcome.TRAINED if finite else Outcome.DIVERGED,
+        result=_result(plan, ends, [*warnings, *saver.warnings]),
     )
 
 

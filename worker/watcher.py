@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import counters, jobs, workers
+from store import claims, counters, workers
+from store.claims import Held
 from store.counters import Kill
 from store.database import Database
 from store.errors import ClaimLost
-from store.jobs import Held
 from store.settings import Settings
 from store.status import Reason
 from worker.descendants import kill_descendants
@@ -87,8 +87,8 @@ class Watcher:
         if self._draining:
             return
         with self._database.read() as session:
-            held = jobs.held_by(session, self._worker_id)
-            zombies = jobs.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
+            held = claims.held_by(session, self._worker_id)
+            zombies = claims.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
         self._count(Kill.LEASE_LOST, sum(map(kill, zombies)))
         for attempt in held:
             if attempt.lease_left_s > 0 and not is_running_child(attempt.pid):
@@ -108,7 +108,7 @@ class Watcher:
         if self._draining:
             return
         with self._database.read() as session:
-            held = jobs.held_by(session, self._worker_id, ring_id=ring_id)
+            held = claims.held_by(session, self._worker_id, ring_id=ring_id)
         for attempt in held:
             known = self._verdicts.pop((attempt.job_id, attempt.attempt), None)
             self._end(attempt, known or explain_death(message))
@@ -128,11 +128,11 @@ class Watcher:
 
     def _give_back(self) -> None:
         with self._database.read() as session:
-            held = jobs.held_by(session, self._worker_id)
+            held = claims.held_by(session, self._worker_id)
         killed = 0
         for attempt in held:
             with suppress(ClaimLost), self._database.write() as session:
-                jobs.give_back(session, attempt.job_id, attempt.attempt)
+                claims.give_back(session, attempt.job_id, attempt.attempt)
             killed += kill(attempt.pid)
         self._count(Kill.DRAINED, killed)
 
@@ -143,7 +143,7 @@ class Watcher:
         """
         if held.lease_left_s < self._settings.lease_s / 2:
             with suppress(ClaimLost), self._database.write() as session:
-                jobs.renew(session, held.job_id, held.attempt, lease_s=self._settings.lease_s)
+                claims.renew(session, held.job_id, held.attempt, lease_s=self._settings.lease_s)
 
     def _count(self, why: Kill | None, killed: int) -> None:
         if killed and why is not None:
@@ -152,7 +152,7 @@ class Watcher:
     def _end(self, held: Held, verdict: Verdict) -> None:
         try:
             with self._database.write() as session:
-                became = jobs.fail(
+                became = claims.fail(
                     session,
                     held.job_id,
                     held.attempt,

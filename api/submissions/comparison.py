@@ -20,6 +20,7 @@ from store import comparisons, jobs
 from store.comparisons import NewComparison
 from store.jobs import NewJob
 from store.models import Comparison, Job, Workload
+from store.status import Outcome
 
 
 def submit_comparison(
@@ -57,7 +58,7 @@ def submit_confirmation(
 
     Raises a 409 or 422 problem.
     """
-    if range_test.outcome != "bounds_found" or range_test.result is None:
+    if range_test.outcome != Outcome.BOUNDS_FOUND or range_test.result is None:
         stands = range_test.outcome or range_test.status
         raise Problem(409, "no_bounds", f"there are no bounds to confirm: it is {stands}")
     given = body.model_dump(exclude_unset=True)

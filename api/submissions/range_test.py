@@ -4,7 +4,6 @@ from typing import Any, Unpack
 
 from api.errors import invalid
 from api.idempotency import Key
-from api.jobs import RANGE_TEST
 from api.requests.range_test import RangeTestRequest
 from api.requests.workload import WorkloadRequest
 from api.resources import State
@@ -14,6 +13,7 @@ from clr.range_test import RangeTestConfig, most_steps
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
+from store.status import Kind
 
 SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
 
@@ -21,7 +21,7 @@ SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those
 def submit_range_test(state: State, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
     """Queue a range test; (the job, replayed). Raises a 422 problem."""
     with state.database.write() as session:
-        if made := jobs.made_before(session, RANGE_TEST, **key):
+        if made := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return made, True
         workload = find_workload(session, body.workload)
         new = plan_range_test(
@@ -45,7 +45,7 @@ def plan_range_test(
     if most > max_steps:
         limit = f"the service allows {max_steps} steps a job, this may take {most}"
         raise invalid(pointer, f"{limit}: {advice}")
-    return NewJob(kind=RANGE_TEST, workload=workload.name, config=resolve(body, workload), **about)
+    return NewJob(kind=Kind.RANGE_TEST, workload=workload.name, config=resolve(body, workload), **about)
 
 
 def plan_range_test_for(

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.errors import Problem, invalid
 from api.idempotency import Key
-from api.jobs import RANGE_TEST, TRAINING_JOB, get, whose
+from api.jobs import get, whose
 from api.requests.training_job import BUDGETS, ResumeRequest, TrainingJobRequest, foresee_warnings
 from api.resources import State
 from api.submissions.range_test import SETUP, plan_range_test_for, resolve
@@ -18,7 +18,7 @@ from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob
 from store.models import Job, Workload
-from store.status import FINAL
+from store.status import FINAL, Kind, Outcome
 
 
 def submit_training_job(state: State, body: TrainingJobRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
@@ -27,7 +27,7 @@ def submit_training_job(state: State, body: TrainingJobRequest, **key: Unpack[Ke
     Raises a 422 problem.
     """
     with state.database.write() as session:
-        if made := jobs.made_before(session, TRAINING_JOB, **key):
+        if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return made, True
         source = _find_source(session, body.range_test_id)
         if source is not None:
@@ -43,13 +43,13 @@ def submit_training_job(state: State, body: TrainingJobRequest, **key: Unpack[Ke
 def submit_resume(state: State, job_id: str, body: ResumeRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
     """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
     with state.database.write() as session:
-        if made := jobs.made_before(session, TRAINING_JOB, **key):
+        if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return made, True
-        stopped = get(session, job_id, kind=TRAINING_JOB)
+        stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
         config = _resume(session, stopped, body)
         config["warnings"] = foresee_warnings(config, max_steps=state.settings.max_steps)
         new = NewJob(
-            kind=TRAINING_JOB,
+            kind=Kind.TRAINING_JOB,
             workload=stopped.workload,
             config=config,
             name=body.name or stopped.name,
@@ -73,7 +73,7 @@ def plan_training_job(
     _check_momentum(config)
     warnings = _compare_setups(config, source) + foresee_warnings(config, max_steps=max_steps)
     return NewJob(
-        kind=TRAINING_JOB,
+        kind=Kind.TRAINING_JOB,
         workload=workload.name,
         config=config | {"warnings": warnings},
         name=body.name,
@@ -88,11 +88,11 @@ def _find_source(session: Session, job_id: str | None) -> Job | None:
     if job_id is None:
         return None
     try:
-        source = jobs.get(session, job_id, kind=RANGE_TEST)
+        source = jobs.get(session, job_id, kind=Kind.RANGE_TEST)
     except NotFound:
         place = f"there is no such range test: {whose(session, job_id[:100])}"
         raise invalid("/range_test_id", place) from None
-    if source.status in FINAL and source.outcome != "bounds_found":
+    if source.status in FINAL and source.outcome != Outcome.BOUNDS_FOUND:
         raise invalid("/range_test_id", f"it found no bounds: it is {source.outcome or source.status}")
     return source
 
@@ -133,7 +133,7 @@ def _resume(session: Session, stopped: Job, body: ResumeRequest) -> dict[str, An
     """The config that goes on from the newest checkpoint. Raises a 409 problem where nothing is left to go on with."""
     if stopped.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {stopped.status}: wait until it is final")
-    if stopped.outcome == "diverged":
+    if stopped.outcome == Outcome.DIVERGED:
         raise Problem(409, "job_diverged", "the job diverged: there is nothing sound to go on from")
     kept = checkpoints.of_job(session, stopped.id)
     if not kept:

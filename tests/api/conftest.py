@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from store import workers
+from store import workers, workloads
 from store.database import Database
 from store.settings import Settings
 from store.workers import WorkerInfo
@@ -39,7 +39,8 @@ def catalogue(database: Database) -> None:
     """One workload, published by one worker."""
     worker = WorkerInfo(id="w", hostname="host", pid=1, slots=1, device="cpu")
     with database.write() as session:
-        workers.publish(session, worker, [WORKLOAD])
+        workloads.publish(session, [WORKLOAD])
+        workers.publish(session, worker, [str(WORKLOAD["name"])])
 
 
 @pytest.fixture

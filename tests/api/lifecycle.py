@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from store import jobs, runs
+from store import claims, runs
 from store.database import Database
 
 BOUNDS = {
@@ -54,7 +54,7 @@ def create(api: TestClient, *, key: str | None = None, **fields: Any) -> dict[st
 def claim(database: Database) -> str:
     """Take the oldest queued job, as a worker does."""
     with database.write() as session:
-        job = jobs.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
+        job = claims.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
     assert job is not None
     return job.id
 
@@ -62,7 +62,7 @@ def claim(database: Database) -> str:
 def finish(database: Database, job_id: str, outcome: str, result: dict[str, Any]) -> None:
     """End the first attempt of a job with a result."""
     with database.write() as session:
-        jobs.succeed(session, job_id, 1, outcome=outcome, result=result)
+        claims.succeed(session, job_id, 1, outcome=outcome, result=result)
 
 
 def measure(database: Database, job_id: str, losses: list[float]) -> None:

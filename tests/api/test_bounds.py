@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import examples
-from store import jobs
+from store import claims
 from store.database import Database
 from store.status import Reason
 from tests.api.lifecycle import BOUNDS, INCONCLUSIVE, claim, create, finish, measure
@@ -63,7 +63,7 @@ def test_a_failed_job_has_no_bounds_but_a_reason(api: TestClient, database: Data
     job_id = create(api)["id"]
     claim(database)
     with database.write() as session:
-        jobs.fail(session, job_id, 1, Reason.DATASET_MISSING, "install it: pip install x", max_attempts=3)
+        claims.fail(session, job_id, 1, Reason.DATASET_MISSING, "install it: pip install x", max_attempts=3)
 
     answer = api.get(f"/range-tests/{job_id}/bounds")
 

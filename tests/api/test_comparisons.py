@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import jobs, runs
+from store import claims, runs
 from store.database import Database
 from store.models import Job
 from store.status import Reason
@@ -26,12 +26,12 @@ def create(api: TestClient, **body: Any) -> dict[str, Any]:
 
 def claim_next(database: Database) -> Job | None:
     with database.write() as session:
-        return jobs.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
+        return claims.claim(session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60)
 
 
 def fail(database: Database, job: Job) -> None:
     with database.write() as session:
-        jobs.fail(session, job.id, 1, Reason.NO_BOUNDS, "it is inconclusive", max_attempts=3)
+        claims.fail(session, job.id, 1, Reason.NO_BOUNDS, "it is inconclusive", max_attempts=3)
 
 
 def end(database: Database, job: Job, *, accuracy: float, outcome: str = "trained") -> None:

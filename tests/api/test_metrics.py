@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from api.app import create_app
-from store import counters, jobs
+from store import claims, counters, jobs
 from store.database import Database
 from store.losses import end_expired
 from store.models import Job
@@ -49,18 +49,18 @@ def succeed(database: Database, job_id: str) -> None:
 
 def run_out_of_memory(database: Database, job_id: str) -> None:
     with database.write() as session:
-        jobs.fail(session, job_id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
+        claims.fail(session, job_id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
 
 
 def give_back(database: Database, job_id: str) -> None:
     with database.write() as session:
-        jobs.give_back(session, job_id, 1)
+        claims.give_back(session, job_id, 1)
 
 
 def cancel(database: Database, job_id: str) -> None:
     with database.write() as session:
         jobs.request_cancel(session, job_id)
-        jobs.fail(session, job_id, 1, Reason.WORKER_LOST, "cancelled", max_attempts=3)
+        claims.fail(session, job_id, 1, Reason.WORKER_LOST, "cancelled", max_attempts=3)
 
 
 def lose_the_lease(database: Database, job_id: str) -> None:

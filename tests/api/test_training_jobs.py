@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import checkpoints, jobs, runs
+from store import checkpoints, claims, runs
 from store.checkpoints import FOLDER, NewCheckpoint
 from store.database import Database
 from store.settings import Settings
@@ -90,7 +90,7 @@ def test_it_is_claimed_only_when_its_range_test_is_final(api: TestClient, databa
 
     first = claim(database)
     with database.write() as session:
-        while_running = jobs.claim(
+        while_running = claims.claim(
             session, workloads=["digits"], worker_id="w", ring_id="r", pid=1, lease_s=60
         )
     finish(database, first, "bounds_found", BOUNDS)

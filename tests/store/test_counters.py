@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from store import counters, gauges, jobs, losses
+from store import claims, counters, gauges, jobs, losses
 from store.database import COUNT_S, Database
 from store.errors import ClaimLost
 from store.settings import Settings
@@ -22,7 +22,7 @@ def counted(database: Database) -> dict[str, dict[str, float]]:
 
 def lose(database: Database, job_id: str, attempt: int = 1) -> None:
     with database.write() as session:
-        jobs.fail(session, job_id, attempt, Reason.WORKER_LOST, "gone", max_attempts=3)
+        claims.fail(session, job_id, attempt, Reason.WORKER_LOST, "gone", max_attempts=3)
 
 
 def test_an_attempt_is_counted_by_how_it_ended(database: Database) -> None:
@@ -31,11 +31,11 @@ def test_an_attempt_is_counted_by_how_it_ended(database: Database) -> None:
     done, failed, returned, stopped = [claim(database) for _ in range(4)]
 
     with database.write() as session:
-        jobs.succeed(session, done.id, 1, outcome="bounds_found", result={})
-        jobs.fail(session, failed.id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
-        jobs.give_back(session, returned.id, 1)
+        claims.succeed(session, done.id, 1, outcome="bounds_found", result={})
+        claims.fail(session, failed.id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
+        claims.give_back(session, returned.id, 1)
         jobs.request_cancel(session, stopped.id)
-        jobs.fail(session, stopped.id, 1, Reason.CRASHED, "", max_attempts=3)
+        claims.fail(session, stopped.id, 1, Reason.CRASHED, "", max_attempts=3)
 
     assert counted(database)[counters.ATTEMPTS] == {
         "succeeded": 1,
@@ -49,7 +49,7 @@ def test_a_count_outlives_its_job(database: Database) -> None:
     queue(database)
     job = claim(database)
     with database.write() as session:
-        jobs.succeed(session, job.id, 1, outcome="bounds_found", result={})
+        claims.succeed(session, job.id, 1, outcome="bounds_found", result={})
     before = counted(database)
 
     with database.write() as session:
@@ -72,7 +72,7 @@ def test_a_job_that_was_given_back_is_queued_from_then_on(database: Database) ->
     age(database, job.id, created_at=20)
     claim(database)
     with database.write() as session:
-        jobs.give_back(session, job.id, 1)
+        claims.give_back(session, job.id, 1)
 
     claim(database)
 
@@ -116,7 +116,7 @@ def test_what_is_rolled_back_is_not_counted(database: Database) -> None:
     def end_twice() -> None:
         with database.write() as session:
             for _ in range(2):
-                jobs.succeed(session, job.id, 1, outcome="bounds_found", result={})
+                claims.succeed(session, job.id, 1, outcome="bounds_found", result={})
 
     with pytest.raises(ClaimLost):
         end_twice()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from store import jobs
+from store import claims, jobs
 from store.database import Database, now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.jobs import NewJob
@@ -27,7 +27,7 @@ def queue(database: Database, **overrides: Any) -> Job:
 
 def claim(database: Database, *workloads: str, worker_id: str = "worker") -> Job | None:
     with database.write() as session:
-        return jobs.claim(
+        return claims.claim(
             session,
             workloads=workloads or ("w",),
             worker_id=worker_id,
@@ -172,7 +172,7 @@ def test_a_finished_job_cannot_be_cancelled(database: Database) -> None:
     job = queue(database)
     claim(database)
     with database.write() as session:
-        jobs.succeed(session, job.id, 1, outcome="bounds_found", result={})
+        claims.succeed(session, job.id, 1, outcome="bounds_found", result={})
 
     with pytest.raises(Conflict, match="succeeded"), database.write() as session:
         jobs.request_cancel(session, job.id)
@@ -198,11 +198,11 @@ LateWrite = Callable[[Any, str], object]
 @pytest.mark.parametrize(
     "write",
     [
-        lambda session, job_id: jobs.renew(session, job_id, 1, lease_s=LEASE_S),
-        lambda session, job_id: jobs.report(session, job_id, 1, {"completed": 9}),
-        lambda session, job_id: jobs.succeed(session, job_id, 1, outcome="bounds_found", result={}),
-        lambda session, job_id: jobs.fail(session, job_id, 1, Reason.CRASHED, "", max_attempts=3),
-        lambda session, job_id: jobs.give_back(session, job_id, 1),
+        lambda session, job_id: claims.renew(session, job_id, 1, lease_s=LEASE_S),
+        lambda session, job_id: claims.report(session, job_id, 1, {"completed": 9}),
+        lambda session, job_id: claims.succeed(session, job_id, 1, outcome="bounds_found", result={}),
+        lambda session, job_id: claims.fail(session, job_id, 1, Reason.CRASHED, "", max_attempts=3),
+        lambda session, job_id: claims.give_back(session, job_id, 1),
     ],
     ids=["renew", "report", "succeed", "fail", "give_back"],
 )
@@ -210,7 +210,7 @@ def test_a_late_write_of_an_older_attempt_changes_nothing(database: Database, wr
     job = queue(database)
     claim(database)
     with database.write() as session:
-        jobs.give_back(session, job.id, 1)
+        claims.give_back(session, job.id, 1)
     claim(database)
 
     with pytest.raises(ClaimLost), database.write() as session:
@@ -227,7 +227,7 @@ def test_an_expired_lease_cannot_be_renewed(database: Database) -> None:
     age(database, job.id, lease_expires_at=LEASE_S + 1)
 
     with pytest.raises(ClaimLost), database.write() as session:
-        jobs.renew(session, job.id, 1, lease_s=LEASE_S)
+        claims.renew(session, job.id, 1, lease_s=LEASE_S)
 
 
 def test_a_lost_job_is_queued_again_until_it_was_lost_max_attempts_times(database: Database) -> None:
@@ -237,7 +237,7 @@ def test_a_lost_job_is_queued_again_until_it_was_lost_max_attempts_times(databas
     for attempt in (1, 2, 3):
         claim(database)
         with database.write() as session:
-            became.append(jobs.fail(session, job.id, attempt, Reason.WORKER_LOST, "gone", max_attempts=3))
+            became.append(claims.fail(session, job.id, attempt, Reason.WORKER_LOST, "gone", max_attempts=3))
 
     assert became == [Status.QUEUED, Status.QUEUED, Status.FAILED]
 
@@ -247,11 +247,11 @@ def test_a_job_given_back_is_not_charged_with_an_attempt(database: Database) -> 
     for attempt in (1, 2, 3):
         claim(database)
         with database.write() as session:
-            jobs.give_back(session, job.id, attempt)
+            claims.give_back(session, job.id, attempt)
     claim(database)
 
     with database.write() as session:
-        became = jobs.fail(session, job.id, 4, Reason.WORKER_LOST, "gone", max_attempts=2)
+        became = claims.fail(session, job.id, 4, Reason.WORKER_LOST, "gone", max_attempts=2)
 
     assert became == Status.QUEUED
     assert ends(database, job.id) == ["given_back"] * 3 + ["worker_lost"]
@@ -262,7 +262,7 @@ def test_a_reason_of_the_workload_itself_is_not_retried(database: Database) -> N
     claim(database)
 
     with database.write() as session:
-        jobs.fail(session, job.id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
+        claims.fail(session, job.id, 1, Reason.OUT_OF_MEMORY, "too big", max_attempts=3)
 
     with database.read() as session:
         found = jobs.get(session, job.id)
@@ -276,7 +276,7 @@ def test_whatever_ends_a_cancelling_job_it_is_cancelled(database: Database) -> N
         jobs.request_cancel(session, job.id)
 
     with database.write() as session:
-        became = jobs.fail(session, job.id, 1, Reason.CRASHED, "signal 11", max_attempts=3)
+        became = claims.fail(session, job.id, 1, Reason.CRASHED, "signal 11", max_attempts=3)
 
     assert became == Status.CANCELLED
     assert ends(database, job.id) == ["cancelled"]
@@ -289,7 +289,7 @@ def test_expired_jobs_are_those_whose_lease_ran_out(database: Database) -> None:
     age(database, lost.id, lease_expires_at=LEASE_S + 1)
 
     with database.write() as session:
-        assert [job.id for job in jobs.expired(session)] == [lost.id]
+        assert [job.id for job in claims.expired(session)] == [lost.id]
     assert status(database, held.id) == Status.RUNNING
 
 
@@ -299,8 +299,8 @@ def test_a_worker_sees_what_its_own_children_hold(database: Database) -> None:
     age(database, job.id, progressed_at=7.0)
 
     with database.read() as session:
-        (held,) = jobs.held_by(session, "ours")
-        assert jobs.held_by(session, "theirs") == []
+        (held,) = claims.held_by(session, "ours")
+        assert claims.held_by(session, "theirs") == []
 
     assert (held.job_id, held.attempt, held.pid, held.timeout_s) == (job.id, 1, os.getpid(), 60.0)
     assert held.unchanged_for_s == pytest.approx(7.0, abs=1.0)
@@ -311,11 +311,11 @@ def test_a_child_whose_claim_was_taken_is_a_zombie_for_a_while(database: Databas
     job = queue(database)
     claim(database, worker_id="ours")
     with database.write() as session:
-        jobs.fail(session, job.id, 1, Reason.WORKER_LOST, "gone", max_attempts=3)
+        claims.fail(session, job.id, 1, Reason.WORKER_LOST, "gone", max_attempts=3)
 
     with database.read() as session:
-        assert jobs.zombies(session, "ours", within_s=60) == [os.getpid()]
-        assert jobs.zombies(session, "theirs", within_s=60) == []
+        assert claims.zombies(session, "ours", within_s=60) == [os.getpid()]
+        assert claims.zombies(session, "theirs", within_s=60) == []
 
 
 def test_the_clock_is_unix_time_with_fractions(database: Database) -> None:
@@ -337,7 +337,7 @@ def test_only_jobs_that_a_living_worker_can_run_are_worth_a_ring(database: Datab
     queue(database, workload="nobody's")
 
     with database.read() as session:
-        assert jobs.waiting(session, for_s=10) == (1, 0)
+        assert claims.waiting(session, for_s=10) == (1, 0)
 
 
 def test_a_job_that_nobody_claimed_for_long_is_late(database: Database) -> None:
@@ -346,7 +346,7 @@ def test_a_job_that_nobody_claimed_for_long_is_late(database: Database) -> None:
     age(database, queue(database).id, created_at=11)
 
     with database.read() as session:
-        assert jobs.waiting(session, for_s=10) == (2, 1)
+        assert claims.waiting(session, for_s=10) == (2, 1)
 
 
 def test_a_cancelling_job_is_not_told_to_be_cancelled_before_it_is_removed(database: Database) -> None:

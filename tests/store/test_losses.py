@@ -2,14 +2,15 @@
 
 import pytest
 
-from store import jobs, workers
+from store import claims, jobs, workers, workloads
 from store.database import Database
 from store.errors import ClaimLost
 from store.jobs import NewJob
 from store.losses import take_over
 from store.settings import Settings
 from store.status import Reason, Status
-from tests.store.test_workers import worker, workload
+from tests.store.test_workers import worker
+from tests.store.test_workloads import workload
 
 
 def claimed(database: Database) -> str:
@@ -22,7 +23,7 @@ def claimed(database: Database) -> str:
 
 def claim(database: Database) -> None:
     with database.write() as session:
-        assert jobs.claim(session, workloads=["w"], worker_id="dead", ring_id="r", pid=1, lease_s=600)
+        assert claims.claim(session, workloads=["w"], worker_id="dead", ring_id="r", pid=1, lease_s=600)
 
 
 def status(database: Database, job_id: str) -> str:
@@ -38,7 +39,7 @@ def test_what_a_killed_service_ran_is_queued_again_at_once(database: Database, s
 
     assert status(database, job_id) == Status.QUEUED
     with pytest.raises(ClaimLost), database.write() as session:
-        jobs.report(session, job_id, 1, {"completed": 7})
+        claims.report(session, job_id, 1, {"completed": 7})
 
 
 def test_what_was_to_stop_is_cancelled(database: Database, settings: Settings) -> None:
@@ -71,10 +72,11 @@ def test_a_catalogue_stays_where_nothing_was_installed_since(
     published: str | None, left: list[str], database: Database, settings: Settings
 ) -> None:
     with database.write() as session:
-        workers.publish(session, worker("a"), [workload("x")], installation=published)
+        workloads.publish(session, [workload("x")], installation=published)
+        workers.publish(session, worker("a"), ["x"])
 
     take_over(database, settings, installation="here")
 
     with database.read() as session:
-        assert [found.name for found in workers.workloads(session)] == left
+        assert [row.name for row in workloads.find_all(session)] == left
         assert workers.living(session) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from store import counters, jobs
+from store import claims, counters, jobs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
@@ -41,7 +41,7 @@ def claimed(database: Database) -> str:
     with database.write() as session:
         jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
     with database.write() as session:
-        job = jobs.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=patience(2))
+        job = claims.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=patience(2))
     assert job is not None
     return job.id
 
@@ -50,7 +50,7 @@ def test_a_lost_claim_kills_the_child(database: Database, database_url: str, cla
     child = hold(database_url, claimed)
 
     with database.write() as session:
-        jobs.give_back(session, claimed, 1)
+        claims.give_back(session, claimed, 1)
 
     assert child.wait(patience(10)) == -signal.SIGKILL
     child.communicate()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store import jobs, workers
+from store import jobs, workers, workloads
 from store.database import Database
 from store.doorbell import make_celery
 from store.jobs import NewJob
@@ -54,7 +54,7 @@ def test_what_lies_in_the_current_folder_is_not_installed(
     Publisher("me").wait()
 
     with database.read() as session:
-        names = {workload.name for workload in workers.workloads(session)}
+        names = {workload.name for workload in workloads.find_all(session)}
     assert "digits-mlp" in names
     assert "hostile" not in names
 

@@ -10,7 +10,7 @@ import pytest
 from hostile import Hostile
 
 from clr.sweep import HeldOut, Point
-from store import counters, jobs, runs
+from store import claims, counters, jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
@@ -166,7 +166,7 @@ def test_a_worker_whose_claim_was_taken_ends_quietly_and_is_counted(
 
     def lose_the_claim(self: Setup, seed: int) -> Any:
         with database.write() as session:
-            jobs.give_back(session, job_id, 1)
+            claims.give_back(session, job_id, 1)
         return build(self, seed)
 
     monkeypatch.setattr(range_tests.Setup, "problem", lose_the_claim)
@@ -184,7 +184,7 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
     undisturbed = run(database, settings)
     job_id = queue(database)
     with database.write() as session:
-        job = jobs.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
+        job = claims.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
     assert job is not None
     setup = Setup.of(job.config, WORKLOADS["hostile"], device="cpu")
     builds: list[int] = []
@@ -199,7 +199,7 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
     with pytest.raises(InterruptedError):
         run_range_test(job.config, setup, Recorder(database, job_id, job.attempt))
     with database.write() as session:
-        jobs.give_back(session, job_id, job.attempt)
+        claims.give_back(session, job_id, job.attempt)
     measured_before = [sweep for sweep in curve(database, job_id) if sweep.finished]
 
     answer(database, settings)
@@ -271,7 +271,7 @@ def run_until(database: Database, happens: Callable[[str], object], ends: type[E
     """A thorough test up to what happens in the middle of its confirmation."""
     job_id = queue(database, "dropout", effort="thorough", num_seeds=1)
     with database.write() as session:
-        job = jobs.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
+        job = claims.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
     assert job is not None
     recorder = InTheMiddle(database, job_id, job.attempt, lambda: happens(job_id))
     with pytest.raises(ends):
@@ -286,7 +286,7 @@ def test_a_lost_confirmation_goes_on_after_its_last_finished_run(
 
     def lose(job_id: str) -> None:
         with database.write() as session:
-            jobs.give_back(session, job_id, 1)
+            claims.give_back(session, job_id, 1)
         raise InterruptedError
 
     job_id = run_until(database, lose, InterruptedError)._job_id

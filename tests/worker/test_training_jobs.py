@@ -12,7 +12,7 @@ import torch
 from hostile import Hostile
 
 from clr.sweep import HeldOut
-from store import checkpoints, jobs, runs
+from store import checkpoints, claims, jobs, runs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Checkpoint, Job
@@ -151,7 +151,7 @@ def killed(
         with pytest.raises(Killed):
             answer(database, settings)
     with database.write() as session:
-        jobs.fail(session, job_id, 1, Reason.WORKER_LOST, "killed", max_attempts=3)
+        claims.fail(session, job_id, 1, Reason.WORKER_LOST, "killed", max_attempts=3)
     return job_id
 
 
@@ -230,7 +230,7 @@ def test_a_job_that_stopped_early_stays_stopped(database: Database, here: Settin
         with pytest.raises(Killed):
             answer(database, here)
     with database.write() as session:
-        jobs.fail(session, job_id, 1, Reason.WORKER_LOST, "killed", max_attempts=3)
+        claims.fail(session, job_id, 1, Reason.WORKER_LOST, "killed", max_attempts=3)
 
     job = again(database, here, job_id)
 
@@ -359,8 +359,8 @@ def _range_test(database: Database, outcome: str | None, result: dict[str, Any] 
         if outcome is None or result is None:
             jobs.request_cancel(session, job.id)
         else:
-            jobs.claim(session, workloads=["other"], worker_id="w", ring_id="r", pid=1, lease_s=60)
-            jobs.succeed(session, job.id, 1, outcome=outcome, result=result)
+            claims.claim(session, workloads=["other"], worker_id="w", ring_id="r", pid=1, lease_s=60)
+            claims.succeed(session, job.id, 1, outcome=outcome, result=result)
     return job.id
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
-from store import counters, jobs
+from store import claims, counters, jobs
+from store.claims import Held
 from store.database import Database
-from store.jobs import Held, NewJob
+from store.jobs import NewJob
 from store.losses import end_expired
 from store.models import Job
 from store.settings import Settings
@@ -58,7 +59,7 @@ def test_a_dead_child_is_not_judged_before_its_death_is_explained(
         pass
     with database.write() as session:
         job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
-        jobs.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=dead.pid, lease_s=30)
+        claims.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=dead.pid, lease_s=30)
     watcher = Watcher(database, settings.model_copy(update={"stall_timeout_s": 0}), worker_id="me")
 
     watcher.watch()
@@ -115,7 +116,7 @@ def claimed(database: Database, child: subprocess.Popen[bytes], *, timeout_s: fl
     config = {"timeout_s": timeout_s}
     with database.write() as session:
         job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config=config))
-        jobs.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=child.pid, lease_s=30)
+        claims.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=child.pid, lease_s=30)
     return job.id
 
 
