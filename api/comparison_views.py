@@ -1,24 +1,17 @@
-"""A comparison as the API shows it: how it stands, its table, and the runs that both come from."""
+"""A comparison as the API shows it: how it stands, and its table, a row for each entry."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy.orm import Session
 
+from api.comparison_table import Table
 from api.requests.body import Moment, moment
-from clr.comparison import TEST, Metric, Row, Run, compare
-from store import comparisons, runs
+from clr.comparison import TEST, Metric, Row, Spread, compare
+from store import comparisons
 from store.models import Comparison, Job
 from store.status import FINAL, Kind, Outcome, Status
-
-
-class SpreadView(BaseModel):
-    """Mean and sample standard deviation over the seeds."""
-
-    mean: float
-    std: float | None
 
 
 class RowView(BaseModel):
@@ -29,8 +22,8 @@ class RowView(BaseModel):
     optimizer: str
     jobs: list[str]
     statuses: dict[str, int]
-    final: SpreadView | None
-    best: SpreadView | None = Field(description="of the best cycle ends")
+    final: Spread | None
+    best: Spread | None = Field(description="of the best cycle ends")
     num_steps: int | None
     steps_to_target: float | None
     reached: int = Field(description="runs that reached the target")
@@ -65,103 +58,62 @@ class ComparisonView(ComparisonStatus):
     config: dict[str, Any]
 
 
-def view_of(session: Session, comparison: Comparison) -> ComparisonView:
-    """The table as it stands."""
-    of_it = comparisons.jobs_of(session, comparison.id)
-    measured, metric = runs_of(session, comparison, of_it)
-    target, rows = compare(measured, metric=metric or "accuracy", target=comparison.config["target"])
-    entries = {entry["label"]: entry for entry in comparison.config["entries"]}
-    views = [_row(row, entries[row.label]["schedule"], _of_label(of_it, row.label)) for row in rows]
+def view_comparison(comparison: Comparison, table: Table) -> ComparisonView:
+    """The comparison with its table as it stands."""
+    target, rows = compare(table.runs, metric=table.metric or "accuracy", target=comparison.config["target"])
+    schedules = {entry["label"]: entry["schedule"] for entry in comparison.config["entries"]}
     return ComparisonView(
-        **standing_of(comparison, of_it),
-        metric=metric,
+        **describe_status(comparison, table.count()),
+        metric=table.metric,
         target=target,
         test=TEST,
         within_noise=[row.label for row in rows if row.within_noise],
-        rows=views,
-        warnings=_unequal(rows)
-        + [told for label in entries for told in _lost(label, _of_label(of_it, label))],
+        rows=[_view_row(row, schedules[row.label], table.trainings(row.label)) for row in rows],
+        warnings=_warn_of_budgets(rows)
+        + [warning for label in schedules for warning in _warn_of_losses(label, table.trainings(label))],
         config=comparison.config,
     )
 
 
-def _unequal(rows: Sequence[Row]) -> list[str]:
+def _warn_of_budgets(rows: Sequence[Row]) -> list[str]:
     steps = {row.num_steps for row in rows if row.num_steps is not None}
     return ["the budgets differ after rounding to whole cycles: see num_steps"] if len(steps) > 1 else []
 
 
-def _lost(label: str, of_label: Sequence[Job]) -> list[str]:
+def _warn_of_losses(label: str, trainings: Sequence[Job]) -> list[str]:
     """How many runs of an entry have no part in its means, and why."""
-    diverged = sum(job.outcome == Outcome.DIVERGED for job in of_label)
-    failed = [job for job in of_label if job.status == Status.FAILED]
-    told = [f"{label}: {diverged} of {len(of_label)} runs diverged"] if diverged else []
+    diverged = sum(job.outcome == Outcome.DIVERGED for job in trainings)
+    failed = [job for job in trainings if job.status == Status.FAILED]
+    warnings = [f"{label}: {diverged} of {len(trainings)} runs diverged"] if diverged else []
     if failed:
         why = f"{failed[0].reason}: {failed[0].message}"
-        told.append(f"{label}: {len(failed)} of {len(of_label)} runs failed, {why}")
-    return told
+        warnings.append(f"{label}: {len(failed)} of {len(trainings)} runs failed, {why}")
+    return warnings
 
 
-def standing_of(comparison: Comparison, of_it: Sequence[Job]) -> dict[str, Any]:
-    """The fields of a `ComparisonStatus`."""
+def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[str, Any]:
+    """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status."""
     path = f"/comparisons/{comparison.id}"
-    completed = sum(job.status in FINAL for job in of_it)
-    trainings = [job for job in of_it if job.kind == Kind.TRAINING_JOB]
-    telling = of_it if completed < len(of_it) else trainings  # a range test alone is no success
+    completed = sum(number for (_, status), number in counts.items() if status in FINAL)
+    trained = completed == counts.total()  # a range test alone is no success
+    statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not trained]
     return {
         **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
-        "status": comparisons.status_of([job.status for job in telling]),
-        "progress": {"completed": completed, "total": len(of_it), "unit": "jobs"},
+        "status": comparisons.status_of(statuses),
+        "progress": {"completed": completed, "total": counts.total(), "unit": "jobs"},
         "created_at": moment(comparison.created_at),
         "links": {"self": path}
         | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "plot.pdf", "cancel")},
     }
 
 
-def _of_label(of_it: Sequence[Job], label: str) -> list[Job]:
-    trained = [job for job in of_it if job.kind == Kind.TRAINING_JOB and job.config["label"] == label]
-    return sorted(trained, key=lambda job: int(job.config["seed"]))
-
-
-def _row(row: Row, schedule: dict[str, Any], of_label: Sequence[Job]) -> RowView:
-    statuses = [job.status for job in of_label]
-    resolved = next((job.result["schedule"] for job in of_label if job.result), schedule)
+def _view_row(row: Row, schedule: dict[str, Any], trainings: Sequence[Job]) -> RowView:
+    statuses = [job.status for job in trainings]
+    resolved = next((job.result["schedule"] for job in trainings if job.result), schedule)
     return RowView(
         **asdict(row),
         schedule=resolved,
-        optimizer=of_label[0].config["optimizer"]["name"] if of_label else "",
-        jobs=[job.id for job in of_label],
+        optimizer=trainings[0].config["optimizer"]["name"] if trainings else "",
+        jobs=[job.id for job in trainings],
         statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
-    )
-
-
-def runs_of(
-    session: Session, comparison: Comparison, of_it: Sequence[Job]
-) -> tuple[dict[str, list[Run]], Metric | None]:
-    """The runs that succeeded, by label, and what they are measured by; None before the first one."""
-    ended = [job for job in of_it if job.kind == Kind.TRAINING_JOB and job.result]
-    looks = {job.id: runs.load(session, job.id, series=["held_out"])[0].series["held_out"] for job in ended}
-    finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
-    metric: Metric | None = None
-    if finals:
-        metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
-    measured = {
-        entry["label"]: [_run(job, looks[job.id], metric) for job in _of_label(ended, entry["label"])]
-        for entry in comparison.config["entries"]
-    }
-    return measured, metric
-
-
-def _run(job: Job, looks: Any, metric: Metric | None) -> Run:
-    result = job.result or {}
-
-    def value(name: str) -> float | None:
-        end = result[name]
-        return None if end is None or metric is None or job.outcome == Outcome.DIVERGED else end[metric]
-
-    return Run(
-        seed=job.config["seed"],
-        num_steps=result["num_steps"],
-        final=value("final"),
-        best=value("best"),
-        looks=looks,
     )

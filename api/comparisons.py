@@ -1,13 +1,12 @@
 """Comparisons over HTTP: several schedules on one workload at an equal budget, their table and their picture."""
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.orm import Session
 
 from api.checkpoints import forget_files
-from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
+from api.comparison_views import ComparisonStatus, ComparisonView, describe_status, view_comparison
 from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, Page, Paging, whose
@@ -22,8 +21,6 @@ from store import comparisons
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
-
-log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/comparisons", tags=["comparisons"])
 
@@ -40,9 +37,8 @@ def create_comparison(
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
     comparison, replayed = submit_comparison(state, body, **identify(idempotency_key, body))
     state.ringer.ring()
-    log.info("queued a comparison on %s", comparison.workload, extra={"comparison_id": comparison.id})
     with state.database.read() as session:
-        view = view_of(session, comparison)
+        view = view_comparison(comparison, state.tables.read(session, comparison))
     accept(response, view.links["self"], replayed=replayed)
     return view
 
@@ -58,9 +54,10 @@ def _get(session: Session, id: str) -> Comparison:
 def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
     """Newest first."""
     with state.database.read() as session:
-        found = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
-        page, token = paging.page(found)
-        items = [ComparisonStatus(**standing_of(one, comparisons.jobs_of(session, one.id))) for one in page]
+        rows = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
+        page, token = paging.page(rows)
+        counts = comparisons.count_jobs(session, [comparison.id for comparison in page])
+    items = [ComparisonStatus(**describe_status(comparison, counts[comparison.id])) for comparison in page]
     return Page(items=items, next_page_token=token)
 
 
@@ -68,7 +65,8 @@ def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[
 def get_comparison(state: Opened, job_id: JobId, response: Response) -> ComparisonView:
     """The table as far as it is known; `Retry-After` until every job is final."""
     with state.database.read() as session:
-        view = view_of(session, _get(session, job_id))
+        comparison = _get(session, job_id)
+        view = view_comparison(comparison, state.tables.read(session, comparison))
     if view.status not in FINAL:
         response.headers["Retry-After"] = str(POLL_S)
     return view
@@ -80,7 +78,8 @@ def cancel_comparison(state: Opened, job_id: JobId) -> ComparisonView:
     with state.database.write() as session:
         comparison = _get(session, job_id)
         comparisons.request_cancel(session, job_id)
-        return view_of(session, comparison)
+    with state.database.read() as session:
+        return view_comparison(comparison, state.tables.read(session, comparison))
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 409))
@@ -88,8 +87,8 @@ def delete_comparison(state: Opened, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with state.database.write() as session:
         removed = comparisons.remove(session, _get(session, job_id).id)
-    for one in removed:
-        forget_files(state, one)
+    for removed_id in removed:
+        forget_files(state, removed_id)
 
 
 @router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
@@ -97,11 +96,10 @@ def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
     """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
     with state.database.read() as session:
         comparison = _get(session, job_id)
-        runs, metric = runs_of(session, comparison, comparisons.jobs_of(session, job_id))
-    target, _ = compare(runs, metric=metric or "accuracy", target=comparison.config["target"])
+        table = state.tables.read(session, comparison)
+    metric = table.metric or "accuracy"
+    target, _ = compare(table.runs, metric=metric, target=comparison.config["target"])
     return picture(
-        lambda: comparison_figure(
-            runs, metric=metric or "accuracy", target=target, title=comparison.workload
-        ),
+        lambda: comparison_figure(table.runs, metric=metric, target=target, title=comparison.workload),
         format,
     )

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
-from api.comparison_views import ComparisonStatus, ComparisonView, runs_of, standing_of, view_of
+from api.comparison_views import ComparisonStatus, ComparisonView, describe_status, view_comparison
 from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import JobId, find
@@ -50,7 +50,7 @@ def confirm(
     comparison, replayed = submit_confirmation(state, range_test, body, **key)
     state.ringer.ring()
     with state.database.read() as session:
-        view = view_of(session, comparison)
+        view = view_comparison(comparison, state.tables.read(session, comparison))
     accept(response, view.links["self"], replayed=replayed)
     return view
 
@@ -58,13 +58,14 @@ def confirm(
 @router.get("", responses=responses(404))
 def list_confirmations(state: Opened, job_id: JobId) -> Confirmations:
     """What the trainings around the bounds say of them."""
-    job = find(state, job_id, kind=Kind.RANGE_TEST)
+    range_test = find(state, job_id, kind=Kind.RANGE_TEST)
     items = []
     with state.database.read() as session:
         for comparison in comparisons.of_range_test(session, job_id):
-            of_it = comparisons.jobs_of(session, comparison.id)
-            runs, metric = runs_of(session, comparison, of_it)
-            judged = verdict(job.result or {}, runs, metric=metric) if metric else None
-            status = ComparisonStatus(**standing_of(comparison, of_it))
+            table = state.tables.read(session, comparison)
+            status = ComparisonStatus(**describe_status(comparison, table.count()))
+            judged = (
+                verdict(range_test.result or {}, table.runs, metric=table.metric) if table.metric else None
+            )
             items.append(Confirmation(comparison=status, verdict=judged))
     return Confirmations(items=items)

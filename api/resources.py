@@ -1,10 +1,11 @@
 """What every handler may need, opened once when the app starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.comparison_table import Tables
 from store.database import Database
 from store.ringer import Ringer
 from store.settings import Settings
@@ -12,11 +13,12 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The app's settings, database and ringer."""
+    """The app's settings, database and ringer, and the tables of its comparisons."""
 
     settings: Settings
     database: Database
     ringer: Ringer
+    tables: Tables = field(default_factory=Tables)
 
 
 def get_state(request: Request) -> State:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from store import jobs
@@ -15,6 +15,8 @@ from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Comparison, Job
 from store.status import FINAL, Status
+
+Counts = Counter[tuple[str, str]]  # jobs, by (kind, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,20 @@ def jobs_of(session: Session, comparison_id: str) -> list[Job]:
     """Its jobs, range tests included, in the order they were made."""
     of_it = select(Job).where(Job.comparison_id == comparison_id)
     return list(session.scalars(of_it.order_by(Job.created_at, Job.id)))
+
+
+def count_jobs(session: Session, comparison_ids: Sequence[str]) -> dict[str, Counts]:
+    """How many jobs each of these comparisons has, by (kind, status)."""
+    counted = (
+        select(Comparison.id, Job.kind, Job.status, func.count())
+        .join(Job, Job.comparison_id == Comparison.id)
+        .where(Comparison.id.in_(comparison_ids))
+        .group_by(Comparison.id, Job.kind, Job.status)
+    )
+    counts: dict[str, Counts] = {comparison_id: Counter() for comparison_id in comparison_ids}
+    for comparison_id, kind, status, number in session.execute(counted):
+        counts[comparison_id][kind, status] = number
+    return counts
 
 
 def status_of(statuses: Sequence[str]) -> Status:

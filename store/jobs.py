@@ -61,7 +61,9 @@ def create_all(session: Session, news: Sequence[NewJob]) -> None:
     """Queue jobs without keys in one statement; their order is kept: each is a little newer than the one before."""
     first = session.scalar(select(now())) or 0.0
     rows = [_row(new, first + AFTER_S * index) for index, new in enumerate(news)]
-    session.execute(insert(Job), rows)
+    session.execute(
+        insert(Job), rows, execution_options={"render_nulls": True}
+    )  # else a statement per set of nulls
 
 
 def _row(new: NewJob, created_at: Any) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from store.database import now
-from store.models import CurveChunk, Run
+from store.models import CurveChunk, Job, Run
+from store.status import Kind, Status
 
 COLUMNS = {"train": ("step", "lr", "loss"), "held_out": ("step", "lr", "loss", "accuracy")}
 
@@ -95,8 +96,28 @@ def load(
     ]
 
 
+def load_looks(session: Session, comparison_id: str) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """The held-out columns of every training job of a comparison that succeeded, by job; `NO_LOOKS` is that of none."""
+    chunks = session.execute(
+        select(CurveChunk.job_id, CurveChunk.data)
+        .join(Job, Job.id == CurveChunk.job_id)
+        .where(
+            Job.comparison_id == comparison_id, Job.kind == Kind.TRAINING_JOB, Job.status == Status.SUCCEEDED
+        )
+        .where(CurveChunk.series == "held_out")
+        .order_by(CurveChunk.job_id, CurveChunk.first_step)
+    )
+    pieces: dict[str, list[npt.NDArray[np.float64]]] = defaultdict(list)
+    for job_id, data in chunks:
+        pieces[job_id].append(np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS["held_out"]), -1))
+    return {job_id: _table(COLUMNS["held_out"], parts) for job_id, parts in pieces.items()}
+
+
 def _table(
     names: tuple[str, ...], pieces: list[npt.NDArray[np.float64]]
 ) -> dict[str, npt.NDArray[np.float64]]:
     columns = np.concatenate(pieces, axis=1) if pieces else np.empty((len(names), 0))
     return dict(zip(names, columns, strict=True))
+
+
+NO_LOOKS = _table(COLUMNS["held_out"], [])

@@ -1,5 +1,6 @@
 """A comparison with all its jobs, and the one that confirms the bounds of a range test."""
 
+import logging
 from dataclasses import replace
 from typing import Any, Unpack
 from uuid import uuid4
@@ -21,6 +22,8 @@ from store.comparisons import NewComparison
 from store.jobs import NewJob
 from store.models import Comparison, Job, Workload
 from store.status import Outcome
+
+log = logging.getLogger(__name__)
 
 
 def submit_comparison(
@@ -48,6 +51,8 @@ def submit_comparison(
         comparison, replayed = comparisons.create(session, new)
         if not replayed:
             jobs.create_all(session, members)
+    if not replayed:
+        log.info("queued a comparison on %s", workload.name, extra={"comparison_id": comparison.id})
     return comparison, replayed
 
 

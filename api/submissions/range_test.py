@@ -16,6 +16,9 @@ from store.models import Job, Workload
 from store.status import Kind
 
 SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
+TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
+NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
+give it rates, or use a range test that is there"""
 
 
 def submit_range_test(state: State, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
@@ -36,15 +39,14 @@ def plan_range_test(
     *,
     max_steps: int,
     pointer: str = "/num_steps",
-    advice: str = "ask for fewer steps or seeds",
+    refusal: str = TOO_LONG,
     **about: Any,
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     config = RangeTestConfig(**{name: getattr(body, name) for name in RangeTestConfig.__slots__})
     most = most_steps(config)
     if most > max_steps:
-        limit = f"the service allows {max_steps} steps a job, this may take {most}"
-        raise invalid(pointer, f"{limit}: {advice}")
+        raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
     return NewJob(kind=Kind.RANGE_TEST, workload=workload.name, config=resolve(body, workload), **about)
 
 
@@ -56,8 +58,7 @@ def plan_range_test_for(
         workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed")}
     )
     about = {name: getattr(training, name) for name in ("name", "tags", "comparison_id")}
-    advice = "it lacks rates, which a range test would have to find first; give it rates"
-    return plan_range_test(body, workload, max_steps=max_steps, pointer=pointer, advice=advice, **about)
+    return plan_range_test(body, workload, max_steps=max_steps, pointer=pointer, refusal=NO_RATES, **about)
 
 
 def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:

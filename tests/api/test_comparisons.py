@@ -1,5 +1,6 @@
 """Comparisons over HTTP, on both databases; the tests play the worker through the store."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from store.database import Database
 from store.models import Job
 from store.status import Reason
 from tests.api.lifecycle import BOUNDS, finish
+from tests.api.queries import counted
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -228,6 +230,94 @@ def test_a_repeated_key_makes_one_comparison(api: TestClient) -> None:
     assert answers[0].json()["id"] == answers[1].json()["id"]
     assert len(api.get("/jobs").json()["items"]) == 1
     assert other.status_code == 422
+
+
+def test_racing_posts_with_one_key_make_one_comparison(api: TestClient) -> None:
+    body = {"workload": "digits", "entries": [{"schedule": {"policy": "fixed"}}], "num_seeds": 2}
+
+    def post(_: int) -> str:
+        answer = api.post("/comparisons", json=body, headers={"Idempotency-Key": "k"})
+        return str(answer.json()["id"])
+
+    with ThreadPoolExecutor(4) as pool:
+        made = set(pool.map(post, range(4)))
+
+    assert len(made) == 1
+    assert len(api.get("/jobs").json()["items"]) == 3
+
+
+def test_its_jobs_wait_in_the_order_of_seeds_then_entries(api: TestClient) -> None:
+    create(api, entries=[FIXED, {"schedule": {"policy": "triangular"}}], num_seeds=2)
+
+    newest_first = api.get("/jobs").json()["items"]
+    trainings = api.get("/training-jobs").json()["items"][::-1]
+    assert [job["kind"] for job in newest_first[::-1]] == [
+        "training_job", "range_test", "training_job", "training_job", "training_job",
+    ]  # fmt: skip
+    assert [(job["config"]["seed"], job["config"]["label"]) for job in trainings] == [
+        (0, "fixed"), (0, "triangular"), (1, "fixed"), (1, "triangular"),
+    ]  # fmt: skip
+
+
+def test_optimizers_that_are_equal_share_a_range_test(api: TestClient) -> None:
+    by_name = {
+        "schedule": {"policy": "fixed"},
+        "optimizer": {"name": "SGD", "momentum": 0.9},
+        "label": "named",
+    }
+    create(api, entries=[{"schedule": {"policy": "fixed"}}, by_name], num_seeds=1)
+
+    assert len(api.get("/range-tests").json()["items"]) == 1
+
+
+def test_submitting_writes_as_often_for_many_jobs_as_for_few(api: TestClient) -> None:
+    with counted() as for_two:
+        create(api, entries=[FIXED], num_seeds=2)
+    with counted() as for_many:
+        create(api, preset="paper", num_seeds=10)
+
+    assert len(for_many) == len(for_two)
+
+
+def test_the_table_costs_as_many_queries_for_many_jobs_as_for_few(
+    api: TestClient, database: Database
+) -> None:
+    paths = [create(api, entries=[FIXED, CLR], num_seeds=num_seeds)["links"]["self"] for num_seeds in (2, 3)]
+    for _ in range(7):  # of ten
+        job = claim_next(database)
+        assert job is not None
+        end(database, job, accuracy=0.9)
+
+    counts = []
+    for path in paths:
+        with counted() as statements:
+            assert api.get(path).json()["rows"][0]["num_steps"] == 160
+        counts.append(len(statements))
+
+    assert counts == [3, 3]  # the comparison, its jobs, all looks
+
+
+def test_a_final_table_is_not_read_again(api: TestClient, database: Database) -> None:
+    path = create(api, entries=[FIXED, CLR])["links"]["self"]
+    play(database, fixed=0.7, triangular=0.9)
+    first = api.get(path).json()
+
+    with counted() as statements:
+        again = api.get(path).json()
+
+    assert again == first
+    assert len(statements) == 1  # whether it is still there
+
+
+def test_the_list_costs_as_many_queries_for_many_as_for_one(api: TestClient) -> None:
+    for _ in range(3):
+        create(api, entries=[FIXED], num_seeds=1)
+
+    with counted() as statements:
+        listed = api.get("/comparisons").json()["items"]
+
+    assert [item["progress"]["total"] for item in listed] == [1, 1, 1]
+    assert len(statements) == 2
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [

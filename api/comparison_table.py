@@ -1,0 +1,89 @@
+"""What a comparison has measured so far: its jobs, and the runs of each entry; kept once nothing can change."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from clr.comparison import Metric, Run
+from store import comparisons, runs
+from store.models import Comparison, Job
+from store.status import FINAL, Kind, Outcome
+
+MOST_KEPT = 16  # a few megabytes each at the most
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The jobs of a comparison as they were made, range tests included, and the runs that succeeded, by label.
+
+    metric: what the runs are measured by; None before the first one.
+    """
+
+    jobs: Sequence[Job]
+    runs: dict[str, list[Run]]
+    metric: Metric | None
+
+    def trainings(self, label: str) -> list[Job]:
+        """The training jobs of an entry, by seed."""
+        return _trainings(self.jobs, label)
+
+    def count(self) -> comparisons.Counts:
+        """How many jobs of each (kind, status) there are."""
+        return Counter((job.kind, job.status) for job in self.jobs)
+
+
+class Tables:
+    """Reads tables in two queries, whatever the number of jobs; final ones are kept and cost none."""
+
+    def __init__(self) -> None:
+        self._final: dict[str, Table] = {}
+
+    def read(self, session: Session, comparison: Comparison) -> Table:
+        """The table as it stands."""
+        if kept := self._final.get(comparison.id):
+            return kept
+        table = _read(session, comparison)
+        if all(job.status in FINAL for job in table.jobs):
+            self._final[comparison.id] = table
+            for oldest in list(self._final)[:-MOST_KEPT]:
+                self._final.pop(oldest, None)
+        return table
+
+
+def _read(session: Session, comparison: Comparison) -> Table:
+    jobs = comparisons.jobs_of(session, comparison.id)
+    ended = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.result]
+    looks = runs.load_looks(session, comparison.id) if ended else {}
+    finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
+    metric: Metric | None = None
+    if finals:
+        metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
+    by_label = {
+        entry["label"]: [_run(job, looks, metric) for job in _trainings(ended, entry["label"])]
+        for entry in comparison.config["entries"]
+    }
+    return Table(jobs=jobs, runs=by_label, metric=metric)
+
+
+def _trainings(jobs: Sequence[Job], label: str) -> list[Job]:
+    trainings = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.config["label"] == label]
+    return sorted(trainings, key=lambda job: int(job.config["seed"]))
+
+
+def _run(job: Job, looks: dict[str, Any], metric: Metric | None) -> Run:
+    result = job.result or {}
+
+    def read_metric(name: str) -> float | None:
+        end = result[name]
+        return None if end is None or metric is None or job.outcome == Outcome.DIVERGED else end[metric]
+
+    return Run(
+        seed=job.config["seed"],
+        num_steps=result["num_steps"],
+        final=read_metric("final"),
+        best=read_metric("best"),
+        looks=looks.get(job.id, runs.NO_LOOKS),
+    )
