@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.routes import nearest
-from clr.refusals import genuine
+from clr.refusals import drop_consequences
 from clr.spelling import did_you_mean
 from store import json_text
 from store.errors import Conflict, KeyReused, NotFound
@@ -184,12 +184,12 @@ def _of_validation(error: RequestValidationError, request: Request) -> Problem:
     if in_path := [one for one in found if one["loc"][0] == "path"]:
         why = f"{in_path[0]['loc'][-1]}: {_say(in_path[0])}"
         return Problem(404, "not_found", f"{_nothing_there(request)} ({why})")
-    return invalid_fields((_where(one, error.body), _say(one)) for one in genuine(found))
+    return invalid_fields((_where(one, error.body), _say(one)) for one in drop_consequences(found))
 
 
 def invalid_at(error: ValidationError, body: Any, *path: object) -> Problem:
     """422 for what pydantic found wrong in the part of a body at `path`."""
-    found = genuine(error.errors())
+    found = drop_consequences(error.errors())
     return invalid_fields((pointer_to(*path, *_inside(one, one["loc"], body)), _say(one)) for one in found)
 
 

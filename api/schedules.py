@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_valida
 from api.errors import invalid, invalid_at, responses
 from api.examples import PREVIEW_REQUESTS
 from api.requests.body import Body, require_json
-from clr.policies import Columns, Schedule, parse_schedule
+from clr.policies import Schedule, parse_schedule
+from clr.preview import Preview
 
 MOST_ROWS = 100_000
 
@@ -36,7 +37,7 @@ class PreviewRequest(Body):
 
 
 @router.post("/preview", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
-def preview_schedule(body: PreviewRequest) -> Columns:
+def preview_schedule(body: PreviewRequest) -> Preview:
     """The rate that each update would use, with its cycle (from 1) and x: 1 at a cycle's ends, 0 at its peak.
 
     `cycle` and `x` are null where a policy has no cycles.
@@ -47,4 +48,4 @@ def preview_schedule(body: PreviewRequest) -> Columns:
         raise invalid(
             "/every", f"must be at least {enough} for {body.num_steps} steps: {MOST_ROWS} rows at most"
         )
-    return Columns.of(body.schedule, steps)
+    return Preview.of(body.schedule, steps)

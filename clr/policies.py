@@ -1,14 +1,14 @@
 """Schedules by policy with their parameters: what a request may say, checked, and what it means at any step.
 
 A schedule is a function of the step: `schedule(step)` is the rate that update `step` uses. The formulas are
-those of clr/schedules.py, one a policy, of the same name and parameters. Free of torch.
+those of clr/schedules.py, one a policy, with the same parameters. Free of torch.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property, partial
 from itertools import accumulate
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -38,16 +38,18 @@ class _Policy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    formula: ClassVar[Callable[..., float]]  # of clr/schedules.py: its parameters are the fields
+
     policy: str
 
     def __call__(self, step: int) -> float:
         """The rate that update `step` (>= 0) uses."""
-        return self._formula(step)
+        return self._lr(step)
 
     @cached_property
-    def _formula(self) -> Callable[[int], float]:
+    def _lr(self) -> Callable[[int], float]:
         parameters = {name: getattr(self, name) for name in type(self).model_fields if name != "policy"}
-        return partial(getattr(schedules, self.policy), **parameters)
+        return partial(type(self).formula, **parameters)
 
     def phase(self, step: int) -> tuple[int, float] | None:
         """(cycle, x): the cycle counts from 1, x is 0 at its peak and 1 at its ends; None without cycles."""
@@ -97,17 +99,23 @@ class _Cyclical(_Bounded):
 class Triangular(_Cyclical):
     """Straight up and straight down."""
 
+    formula = schedules.triangular
+
     policy: Literal["triangular"]
 
 
 class Triangular2(_Cyclical):
     """`triangular`, its height halved after each cycle."""
 
+    formula = schedules.triangular2
+
     policy: Literal["triangular2"]
 
 
 class ExpRange(_Cyclical):
     """`triangular`, its height times gamma at each step, as every library has it."""
+
+    formula = schedules.exp_range
 
     policy: Literal["exp_range"]
     gamma: Gamma
@@ -116,6 +124,8 @@ class ExpRange(_Cyclical):
 class ExpRangePaper(_Cyclical):
     """`triangular`, both bounds times gamma at each step: the paper's own words."""
 
+    formula = schedules.exp_range_paper
+
     policy: Literal["exp_range_paper"]
     gamma: Gamma
 
@@ -123,17 +133,23 @@ class ExpRangePaper(_Cyclical):
 class Welch(_Cyclical):
     """Up and down along a parabola."""
 
+    formula = schedules.welch
+
     policy: Literal["welch"]
 
 
 class Hann(_Cyclical):
     """Up and down along a cosine."""
 
+    formula = schedules.hann
+
     policy: Literal["hann"]
 
 
 class Decay(_Bounded):
     """The paper's control: from max_lr down to base_lr in one step_size, then base_lr."""
+
+    formula = schedules.decay
 
     policy: Literal["decay"]
     step_size: Steps
@@ -144,6 +160,8 @@ class OneCycle(_Bounded):
 
     Defaults: a cycle of 90 % of num_steps; with three_phase false, a peak at 30 %, and no way but down.
     """
+
+    formula = schedules.one_cycle
 
     policy: Literal["one_cycle"]
     num_steps: Annotated[StrictInt, Field(ge=4, le=10**12)]
@@ -193,6 +211,8 @@ def _share_of(*, num_steps: int, three_phase: bool, **_: Any) -> int:
 class SGDR(_Bounded):
     """Warm restarts: half a cosine down, then back to max_lr at once, each period t_mult times as long."""
 
+    formula = schedules.sgdr
+
     policy: Literal["sgdr"]
     t_0: Steps = Field(description="steps of the first period")
     t_mult: Annotated[StrictInt, Field(ge=1, le=100)] = 1
@@ -209,12 +229,16 @@ class SGDR(_Bounded):
 class Fixed(_Policy):
     """The same rate at every step."""
 
+    formula = schedules.fixed
+
     policy: Literal["fixed"]
     lr: Rate
 
 
 class StepDecay(_Policy):
     """lr, times gamma after every `drop_every` steps."""
+
+    formula = schedules.step_decay
 
     policy: Literal["step_decay"]
     lr: Rate
@@ -224,6 +248,8 @@ class StepDecay(_Policy):
 
 class MultistepDecay(_Policy):
     """lr, times gamma from each milestone on."""
+
+    formula = schedules.multistep_decay
 
     policy: Literal["multistep_decay"]
     lr: Rate
@@ -241,6 +267,8 @@ class MultistepDecay(_Policy):
 class ExponentialDecay(_Policy):
     """lr, times gamma at each step: the paper's `exp`."""
 
+    formula = schedules.exponential_decay
+
     policy: Literal["exponential_decay"]
     lr: Rate
     gamma: Gamma
@@ -248,6 +276,8 @@ class ExponentialDecay(_Policy):
 
 class TimeDecay(_Policy):
     """lr / (1 + rate * step)."""
+
+    formula = schedules.time_decay
 
     policy: Literal["time_decay"]
     lr: Rate
@@ -350,24 +380,3 @@ def parse_schedule(spec: dict[str, Any]) -> Schedule:
 def by_policy() -> dict[str, type[_Policy]]:
     """The model of each policy, by its name."""
     return UNSTAGED | {"staged": Staged}
-
-
-class Columns(BaseModel):
-    """A schedule at some steps, column by column; cycle and x are None where a policy has no cycles."""
-
-    step: list[int]
-    lr: list[float]
-    cycle: list[int | None]
-    x: list[float | None]
-
-    @classmethod
-    def of(cls, schedule: Schedule, steps: Iterable[int]) -> Self:
-        """What the schedule is at these steps."""
-        step = list(steps)
-        phases = [schedule.phase(one) or (None, None) for one in step]
-        return cls(
-            step=step,
-            lr=[schedule(one) for one in step],
-            cycle=[cycle for cycle, _ in phases],
-            x=[x for _, x in phases],
-        )

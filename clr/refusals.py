@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 
-def genuine(errors: Iterable[Any]) -> list[Any]:
+def drop_consequences(errors: Iterable[Any]) -> list[Any]:
     """Of pydantic's errors those that say what is wrong, not those that follow from another.
 
     A default may wait for a wrong field, and a list whose items are wrong is then too short.
@@ -26,5 +26,5 @@ def in_words(error: ValidationError) -> str:
     """Each field with what is wrong with it, on one line."""
     return "; ".join(
         f"{item['loc'][-1]}: {item['msg'].removeprefix('Value error, ')}" if item["loc"] else item["msg"]
-        for item in genuine(error.errors())
+        for item in drop_consequences(error.errors())
     )

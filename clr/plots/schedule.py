@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from clr.plots.range_test import BASE_COLOR, COLORS, MAX_COLOR, STYLE
-from clr.policies import Columns, Schedule
+from clr.policies import Schedule
+from clr.preview import Preview
 
 POINTS = 100_000  # drawn at most
 MOST_CYCLES = 50  # that are told apart by a line
@@ -16,7 +17,7 @@ MOST_CYCLES = 50  # that are told apart by a line
 def schedule_figure(schedule: Schedule, num_steps: int, *, title: str) -> Figure:
     """Draw lr(step) over steps 0 .. num_steps - 1; dotted lines are its bounds and the ends of its cycles."""
     steps = np.unique(np.linspace(0, num_steps - 1, min(num_steps, POINTS)).astype(int))
-    drawn_at = Columns.of(schedule, steps.tolist())
+    drawn_at = Preview.of(schedule, steps.tolist())
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 3.2), layout="constrained")
         axes = figure.subplots()

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 
-from clr.policies import Columns, Schedule, by_policy, parse_schedule
-from clr.refusals import genuine
+from clr.policies import Schedule, by_policy, parse_schedule
+from clr.preview import Preview
+from clr.refusals import drop_consequences
 from clr.spelling import did_you_mean
 from clr_tuner.commands.options import Picture, own_options, plot_format, policy_options
 from clr_tuner.commands.report import columns, print_json
@@ -66,9 +67,9 @@ def schedule(
     if plot:
         _draw(chosen, shown, plot)
     if as_json:
-        print_json(Columns.of(chosen, range(shown)).model_dump())
+        print_json(Preview.of(chosen, range(shown)).model_dump())
         return
-    rows = Columns.of(chosen, range(0, shown, -(-shown // ROWS)))
+    rows = Preview.of(chosen, range(0, shown, -(-shown // ROWS)))
     table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_short, rows.x), strict=True)
     typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
 
@@ -88,7 +89,7 @@ def read_schedule(
     try:
         return parse({**given, "policy": policy})
     except ValidationError as error:
-        said = [_say(one, policy, others) for one in genuine(error.errors())]
+        said = [_say(one, policy, others) for one in drop_consequences(error.errors())]
         raise typer.BadParameter("; ".join(said)) from None
 
 

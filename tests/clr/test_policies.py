@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from clr import schedules
-from clr.policies import Columns, Schedule, parse_schedule
+from clr.policies import Schedule, parse_schedule
 
 CYCLE = {"base_lr": 0.001, "max_lr": 0.006, "step_size": 50}
 EVERY: list[dict[str, Any]] = [
@@ -155,14 +155,3 @@ def test_x_is_0_at_the_peak_and_1_at_the_ends_of_every_kind_of_cycle() -> None:
 
     assert [one_cycle.phase(step) for step in (0, 8, 16, 20)] == [(1, 1.0), (1, 0.0), (1, 1.0), (1, 1.0)]
     assert [sgdr.phase(step) for step in (0, 2, 4)] == [(1, 0.0), (1, 0.5), (2, 0.0)]
-
-
-def test_columns_hold_none_where_a_policy_has_no_cycles() -> None:
-    columns = Columns.of(parse_schedule({"policy": "fixed", "lr": 0.1}), range(2))
-
-    assert columns.model_dump() == {
-        "step": [0, 1],
-        "lr": [0.1, 0.1],
-        "cycle": [None, None],
-        "x": [None, None],
-    }
