@@ -1,10 +1,9 @@
 """Training jobs over HTTP: how one is asked for, with or without a range test, and how one goes on."""
 
 import logging
-from typing import Any, Self
+from typing import Self
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
 
 from api.checkpoints import forget_files
 from api.errors import carrying, responses
@@ -17,32 +16,13 @@ from api.requests.training_job import ResumeRequest, TrainingJobRequest
 from api.resources import Opened, State
 from api.submissions.training_job import submit_resume, submit_training_job
 from clr.plots.training_job import training_figure
+from clr.training_result import TrainingResult
 from store.models import Job
 from store.status import Kind
 
 log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/training-jobs", tags=["training jobs"])
-
-
-class CycleEndView(BaseModel):
-    """The end of a cycle: a look at the held-out set after `step`."""
-
-    cycle: int
-    step: int
-    loss: float | None
-    accuracy: float | None
-
-
-class TrainingResult(BaseModel):
-    """What came of a training job; `best` is the cycle end with the highest accuracy, or lowest loss."""
-
-    schedule: dict[str, Any] = Field(description="every parameter as trained")
-    num_steps: int
-    steps_per_epoch: int | None
-    stopped_early: bool
-    final: CycleEndView | None
-    best: CycleEndView | None
 
 
 class TrainingJobView(JobView):
@@ -55,10 +35,11 @@ class TrainingJobView(JobView):
     def of(cls, job: Job) -> Self:
         """The answer for a row."""
         view = JobView.of(job)
-        config, result = dict(job.config), dict(job.result or {})
-        warnings = [*config.pop("warnings"), *result.pop("warnings", [])]
+        config = dict(job.config)
+        warnings = [*config.pop("warnings"), *(job.result or {}).get("warnings", [])]
+        result = TrainingResult.from_dict(job.result) if job.result else None
         fields = view.model_dump() | {"config": config}
-        return cls(**fields | {"result": result or None, "warnings": list(dict.fromkeys(warnings))})
+        return cls(**fields | {"result": result, "warnings": list(dict.fromkeys(warnings))})
 
 
 @router.post(

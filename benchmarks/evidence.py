@@ -6,12 +6,12 @@ run goes on where it was; then it writes the tables of docs/evidence.md. Runs ar
 
 import argparse
 import json
-import math
 import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -41,7 +41,8 @@ from clr.range_test import RangeTestConfig, next_sweep
 from clr.reading import read_bounds
 from clr.sweep import Sweep, run_sweep
 from clr.training.trainer import Trainer, seeded
-from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, plan_training, run_training
+from clr.training_job import TrainingConfig, plan_training, run_training
+from clr.training_result import CycleEnd, CycleEnds
 from clr.workload import Problem, Workload
 from worker.catalogue import load_workloads
 
@@ -115,13 +116,12 @@ def train(asked: Row, bounds: Row) -> Row:
             if isinstance(row, CycleEnd):
                 ends.add(row)
             last = row
-    finished = isinstance(last, CycleEnd) and math.isfinite(last.held_out.loss)
-    final = ends.last.held_out if finished and ends.last else None
+    final = last if isinstance(last, CycleEnd) and last.loss is not None else None
     return {
         "steps": plan.num_steps,
         "loss": final and final.loss,
         "accuracy": final and final.accuracy,
-        "best": ends.best and ends.best.to_dict(),
+        "best": ends.best and asdict(ends.best),
         "schedule": plan.schedule.model_dump(mode="json"),
     }
 

@@ -6,19 +6,19 @@ caller's loop.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, SupportsFloat
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self, SupportsFloat
 
 from pydantic import ValidationError
 
-from clr.cycles import FEWEST_EPOCHS, half_cycle, short_epoch
+from clr.cycles import CYCLES, FEWEST_EPOCHS, half_cycle, short_epoch
 from clr.partial_schedules import complete
 from clr.policies import Schedule, Staged
 from clr.sweep import HeldOut, Point
+from clr.training_result import CycleEnd
 
 Precision = Literal["float32", "bfloat16"]
 
-NUM_CYCLES = 4  # the paper: at least 3 cycles, 4 or more are better (section 3.2)
 LENGTHS = ("step_size", "step_size_down", "t_0", "t_mult", "num_steps", "stages")  # of a schedule's own
 MOST_GROWN = 64  # periods of a schedule whose periods grow: more are longer than any budget
 LOOKS = 100  # at the held-out set in one job, cycle ends not counted
@@ -30,12 +30,16 @@ class BudgetRefused(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
-    """A training job as requested; None is chosen.
+    """A training job as requested, beside its workload; None is chosen.
 
     schedule: {"policy", its parameters}; what is left out is completed (clr/partial_schedules.py).
     step_size_epochs: half a cycle in epochs, for a schedule without a step_size; a cycle of a policy that has
     none, too. One of num_cycles, num_steps, num_epochs is the budget.
     round_to_cycles: a budget that ends inside a cycle becomes the nearest number of whole cycles, or is refused.
+    eval_every: steps between looks at the held-out set. patience: as of `CycleEnds`.
+    accumulation_steps: batches of one step. clip_grad_norm: the largest 2-norm of the gradient; None: any.
+    cycle_momentum: cycle momentum opposite to lr, base_momentum at max_lr, max_momentum at base_lr.
+    resume_from: the id of the job to go on from. resume_at: steps that it trained; the budget comes on top of them.
     """
 
     schedule: Mapping[str, Any]
@@ -45,6 +49,26 @@ class TrainingConfig:
     num_epochs: float | None = None
     round_to_cycles: bool = True
     eval_every: int | None = None
+    patience: int | None = None
+    accumulation_steps: int = 1
+    clip_grad_norm: float | None = None
+    precision: Precision = "float32"
+    cycle_momentum: bool = False
+    base_momentum: float = 0.85
+    max_momentum: float = 0.95
+    seed: int = 0
+    resume_from: str | None = None
+    resume_at: int = 0
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Read the config of a stored job; keys that say nothing of the training are ignored."""
+        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
+
+    @property
+    def momentum(self) -> tuple[float, float] | None:
+        """(lowest, highest) to cycle between; None where it is left alone."""
+        return (self.base_momentum, self.max_momentum) if self.cycle_momentum else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +112,19 @@ def plan_training(
     *,
     steps_per_epoch: int | None,
     bounds: Mapping[str, Any] | None = None,
-    resume_at: int = 0,
     max_steps: int = 10**12,
 ) -> TrainingPlan:
     """What this request means with so many steps an epoch; None: nobody knows how many.
 
     bounds: what a range test found, for what the schedule lacks; its step_size holds for its steps_per_epoch.
-    resume_at: steps that were trained before; the budget comes on top of them. max_steps: that may be trained now.
+    max_steps: that may be trained now, beside those of the job that it resumes.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
-    asked = _asked(config, steps_per_epoch)
+    asked, resume_at = _asked(config, steps_per_epoch), config.resume_at
     step_size = _step_size(config, steps_per_epoch, bounds, asked)
     rates = {name: bounds[name] if bounds else None for name in ("base_lr", "max_lr")}
     probe = complete(config.schedule, **rates, step_size=step_size, num_steps=10**9)
-    budget = resume_at + asked if asked else _cycles_asked(config, probe, step_size, resume_at)
+    budget = resume_at + asked if asked else _cycles_asked(config, probe, step_size)
     if budget - resume_at > max_steps:
         raise BudgetRefused(f"more than the {max_steps} steps that one job may take")
     schedule = _fitting(config.schedule, rates, step_size, budget)
@@ -175,9 +198,10 @@ def _step_size(
     return half_cycle(steps_per_epoch, within=asked)
 
 
-def _cycles_asked(config: TrainingConfig, schedule: Schedule, step_size: int, resume_at: int) -> int:
+def _cycles_asked(config: TrainingConfig, schedule: Schedule, step_size: int) -> int:
     """The step after so many cycles."""
-    cycles = config.num_cycles or NUM_CYCLES
+    resume_at = config.resume_at
+    cycles = config.num_cycles or CYCLES
     if "num_steps" in type(schedule).model_fields and "num_steps" not in config.schedule:
         return resume_at + 2 * step_size * cycles  # one_cycle: as long as so many cycles of the others
     if getattr(schedule, "t_mult", 1) > 1:
@@ -198,52 +222,6 @@ def _whole_by_epochs(config: TrainingConfig) -> bool:
 
 def _has_lengths(config: TrainingConfig) -> bool:
     return any(name in config.schedule for name in LENGTHS)
-
-
-@dataclass(frozen=True, slots=True)
-class CycleEnd:
-    """The end of a cycle (counted from 1), with the look at the held-out set after its last update."""
-
-    cycle: int
-    held_out: HeldOut
-
-    @property
-    def score(self) -> tuple[float, float]:
-        """Higher is better: accuracy where there is one, then the loss, negated."""
-        return self.held_out.accuracy or 0.0, -self.held_out.loss
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON may hold it."""
-        held_out = self.held_out
-        loss = held_out.loss if math.isfinite(held_out.loss) else None
-        return {"cycle": self.cycle, "step": held_out.step, "loss": loss, "accuracy": held_out.accuracy}
-
-
-class CycleEnds:
-    """The cycle ends seen so far: the last, the best, and whether to stop early.
-
-    patience: so many cycle ends in a row that are not better than the best stop the run; None never.
-    """
-
-    def __init__(self, patience: int | None = None) -> None:
-        self._patience = patience
-        self._since_best = 0
-        self.last: CycleEnd | None = None
-        self.best: CycleEnd | None = None
-
-    def add(self, end: CycleEnd) -> bool:
-        """Take the next; whether it is the best."""
-        self.last = end
-        if math.isfinite(end.held_out.loss) and (self.best is None or end.score > self.best.score):
-            self.best, self._since_best = end, 0
-            return True
-        self._since_best += 1
-        return False
-
-    @property
-    def stale(self) -> bool:
-        """Whether the run should stop here."""
-        return self._patience is not None and self._since_best >= self._patience
 
 
 def run_training(
@@ -281,4 +259,4 @@ def run_training(
                 held_out = HeldOut.answered(index, lr, evaluate())
                 yield held_out
                 if ended:
-                    yield CycleEnd(number, held_out)
+                    yield CycleEnd.of(number, held_out)

@@ -4,53 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from clr.training_result import TrainingResult
 from clr_tuner.connection import path_of
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
-
-
-@dataclass(frozen=True, slots=True)
-class CycleEnd:
-    """A look at the held-out set after `step`, which ended this cycle (from 1); accuracy: None of a regression."""
-
-    cycle: int
-    step: int
-    loss: float | None
-    accuracy: float | None
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read what the service says of one."""
-        return cls(data["cycle"], data["step"], data["loss"], data["accuracy"])
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What came of a training job.
-
-    schedule: {"policy", every parameter as trained}. num_steps: of the plan. final, best: cycle ends, None where no
-    cycle was finished; the best has the highest accuracy, or else the lowest loss.
-    """
-
-    schedule: dict[str, Any]
-    num_steps: int
-    steps_per_epoch: int | None
-    stopped_early: bool
-    final: CycleEnd | None
-    best: CycleEnd | None
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Read the `result` of `GET /training-jobs/{id}`."""
-        final, best = (data[name] and CycleEnd.from_dict(data[name]) for name in ("final", "best"))
-        return cls(
-            schedule=data["schedule"],
-            num_steps=data["num_steps"],
-            steps_per_epoch=data["steps_per_epoch"],
-            stopped_early=data["stopped_early"],
-            final=final,
-            best=best,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.reading import read_bounds
 from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
 from clr.training.trainer import Trainer, seeded
-from clr.training_job import CycleEnd, run_training
+from clr.training_job import run_training
+from clr.training_result import CycleEnd
 from clr.workload import Problem
 from store.status import Outcome
 from worker.recorder import Recorder

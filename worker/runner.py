@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
-from clr.training_job import BudgetRefused
+from clr.training_job import BudgetRefused, TrainingConfig
 from clr.workload import DatasetMissing, Untrainable, Workload
 from store import claims, counters, jobs, logs
 from store.database import Database
@@ -85,7 +85,7 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
         setup = Setup.of(job.config, workload, device=device)
         if job.kind == Kind.TRAINING_JOB:
             run_training_job(
-                job.config,
+                TrainingConfig.from_dict(job.config),
                 setup,
                 recorder,
                 Checkpoints(settings.data_dir, job.id, job.attempt, recorder),

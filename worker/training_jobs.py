@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -11,16 +10,20 @@ from torch import Tensor
 from clr.scheduler import opposite
 from clr.sweep import HeldOut, Point
 from clr.training.trainer import Trainer, seeded
-from clr.training_job import CycleEnd, CycleEnds, TrainingConfig, TrainingPlan, plan_training, run_training
+from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
+from clr.training_result import CycleEnd, CycleEnds, TrainingResult
+from clr.workload import Problem
 from store.runs import StoredRun
 from store.status import Outcome
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
 from worker.setup import Setup, steps_an_epoch
 
+Row = Point | HeldOut | CycleEnd
+
 
 def run_training_job(
-    config: dict[str, Any],
+    config: TrainingConfig,
     setup: Setup,
     recorder: Recorder,
     checkpoints: Checkpoints,
@@ -35,13 +38,11 @@ def run_training_job(
     max_steps: that one job may take.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
-    seed = config["seed"]
-    problem = setup.problem(seed)
+    problem = setup.problem(config.seed)
     plan = plan_training(
-        TrainingConfig(**{field.name: config[field.name] for field in fields(TrainingConfig)}),
-        steps_per_epoch=steps_an_epoch(problem, setup.batch_size * config["accumulation_steps"]),
+        config,
+        steps_per_epoch=steps_an_epoch(problem, setup.batch_size * config.accumulation_steps),
         bounds=bounds,
-        resume_at=config["resume_at"],
         max_steps=max_steps,
     )
     next_step, state = _newest(config, checkpoints)
@@ -49,12 +50,51 @@ def run_training_job(
     if plan.first_step > next_step:
         warnings.append("no checkpoint of the resumed job lies on this worker: trained from the start")
     stored = recorder.stored_runs() if state else []
-    ends = CycleEnds(config["patience"])
+    ends = CycleEnds(config.patience)
     for end in _stored_ends(plan, stored, before=next_step):
         ends.add(end)
-    origin = min(
-        [next_step, *(int(sweep.series["train"]["step"].min(initial=next_step)) for sweep in stored)]
+    _begin(plan, recorder, stored, next_step, seed=config.seed)
+    checkpoints.tidy()
+    trainer = _trainer(config, problem, setup)
+    saver = _Saver(checkpoints, trainer, plan, ends, next_step, every_s=checkpoint_s)
+    with seeded(config.seed):
+        if state is not None:
+            trainer.load_state_dict(state)
+        rows = () if ends.stale else _rows(plan, trainer, config.momentum, next_step)
+        finite = _train(rows, recorder, saver, ends)
+    recorder.finish()
+    recorder.succeed(
+        outcome=Outcome.TRAINED if finite else Outcome.DIVERGED,
+        result=_result(plan, ends).to_dict() | {"warnings": [*warnings, *saver.warnings]},
     )
+
+
+def _newest(config: TrainingConfig, checkpoints: Checkpoints) -> tuple[int, dict[str, Any] | None]:
+    """(the step to go on with, the state before it): of this job, else of the one that it resumes."""
+    newest = checkpoints.newest()
+    if newest is None and config.resume_from is not None:
+        newest = checkpoints.newest(config.resume_from)
+    return (0, None) if newest is None else (newest[0] + 1, newest[1])
+
+
+def _stored_ends(plan: TrainingPlan, stored: list[StoredRun], *, before: int) -> Iterator[CycleEnd]:
+    """The cycle ends that earlier attempts saw."""
+    looks = {}
+    for run in stored:
+        columns = run.series["held_out"].values()
+        for step, lr, loss, accuracy in zip(*(column.tolist() for column in columns), strict=True):
+            looks[int(step)] = HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
+    for number, cycle in plan.cycles():
+        if cycle[-1] < before and cycle[-1] in looks:
+            yield CycleEnd.of(number, looks[cycle[-1]])
+
+
+def _begin(
+    plan: TrainingPlan, recorder: Recorder, stored: list[StoredRun], next_step: int, *, seed: int
+) -> None:
+    """Record the run that begins; its progress counts from the first step that is stored."""
+    firsts = [int(run.series["train"]["step"].min(initial=next_step)) for run in stored]
+    origin = min([next_step, *firsts])
     recorder.begin(
         _to_store(plan),
         phase="training",
@@ -63,60 +103,37 @@ def run_training_job(
         total=plan.num_steps - origin,
         after_step=next_step - 1,
     )
-    checkpoints.tidy()
-    trainer = Trainer(
+
+
+def _trainer(config: TrainingConfig, problem: Problem, setup: Setup) -> Trainer:
+    return Trainer(
         problem,
         setup.optimizer,
         device=setup.device,
-        accumulation_steps=config["accumulation_steps"],
-        clip_grad_norm=config["clip_grad_norm"],
-        precision=config["precision"],
+        accumulation_steps=config.accumulation_steps,
+        clip_grad_norm=config.clip_grad_norm,
+        precision=config.precision,
     )
+
+
+def _train(rows: Iterable[Row], recorder: Recorder, saver: "_Saver", ends: CycleEnds) -> bool:
+    """Train, record and save until the rows or the patience end; whether the last loss was finite."""
     finite = True
-    saver = _Saver(checkpoints, trainer, plan, ends, next_step, every_s=checkpoint_s)
-    with seeded(seed):
-        if state is not None:
-            trainer.load_state_dict(state)
-        for row in () if ends.stale else _rows(plan, trainer, config, next_step):
-            if isinstance(row, Point | HeldOut):
-                recorder.add(row)
-                finite = math.isfinite(row.loss)
-            saver.saw(row)
-            if isinstance(row, CycleEnd) and ends.stale:
-                break
-    recorder.finish()
-    recorder.succeed(
-        outcome=Outcome.TRAINED if finite else Outcome.DIVERGED,
-        result=_result(plan, ends, [*warnings, *saver.warnings]),
-    )
-
-
-def _newest(config: dict[str, Any], checkpoints: Checkpoints) -> tuple[int, dict[str, Any] | None]:
-    """(the step to go on with, the state before it): of this job, else of the one that it resumes."""
-    found = checkpoints.newest()
-    if found is None and config["resume_from"] is not None:
-        found = checkpoints.newest(config["resume_from"])
-    return (0, None) if found is None else (found[0] + 1, found[1])
-
-
-def _stored_ends(plan: TrainingPlan, stored: list[StoredRun], *, before: int) -> Iterator[CycleEnd]:
-    """The cycle ends that earlier attempts saw."""
-    looks = {}
-    for sweep in stored:
-        columns = sweep.series["held_out"].values()
-        for step, lr, loss, accuracy in zip(*(column.tolist() for column in columns), strict=True):
-            looks[int(step)] = HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
-    for number, cycle in plan.cycles():
-        if cycle[-1] < before and cycle[-1] in looks:
-            yield CycleEnd(number, looks[cycle[-1]])
+    for row in rows:
+        if isinstance(row, Point | HeldOut):
+            recorder.add(row)
+            finite = math.isfinite(row.loss)
+        saver.saw(row)
+        if isinstance(row, CycleEnd) and ends.stale:
+            break
+    return finite
 
 
 def _rows(
-    plan: TrainingPlan, trainer: Trainer, config: dict[str, Any], first_step: int
-) -> Iterator[Point | HeldOut | CycleEnd]:
+    plan: TrainingPlan, trainer: Trainer, momentum: tuple[float, float] | None, first_step: int
+) -> Iterator[Row]:
     step: Callable[[float], Tensor] = trainer.step
-    if config["cycle_momentum"]:
-        momentum = (config["base_momentum"], config["max_momentum"])
+    if momentum is not None:
 
         def step(lr: float) -> Tensor:
             return trainer.step(lr, opposite(lr, plan.schedule, momentum))
@@ -143,12 +160,12 @@ class _Saver:
         self._saved_at = time.monotonic()
         self.warnings: list[str] = []
 
-    def saw(self, row: Point | HeldOut | CycleEnd) -> None:
+    def saw(self, row: Row) -> None:
         """Look whether now is the time."""
         if isinstance(row, CycleEnd):
             best = self._ends.add(row)
-            if math.isfinite(row.held_out.loss):
-                self._save(row.held_out.step, cycle=row.cycle, best=best)
+            if row.loss is not None:
+                self._save(row.step, cycle=row.cycle, best=best)
         elif time.monotonic() - self._saved_at > self._every_s and self._is_whole(row):
             self._save(row.step, cycle=None, best=False)
 
@@ -176,14 +193,13 @@ def _to_store(plan: TrainingPlan) -> dict[str, Any]:
     }
 
 
-def _result(plan: TrainingPlan, ends: CycleEnds, warnings: list[str]) -> dict[str, Any]:
-    last = ends.last.held_out.step if ends.last else -1
-    return {
-        "schedule": plan.schedule.model_dump(mode="json"),
-        "num_steps": plan.num_steps,
-        "steps_per_epoch": plan.steps_per_epoch,
-        "stopped_early": ends.stale and last < plan.num_steps - 1,
-        "final": ends.last and ends.last.to_dict(),
-        "best": ends.best and ends.best.to_dict(),
-        "warnings": warnings,
-    }
+def _result(plan: TrainingPlan, ends: CycleEnds) -> TrainingResult:
+    last = ends.last.step if ends.last else -1
+    return TrainingResult(
+        schedule=plan.schedule.model_dump(mode="json"),
+        num_steps=plan.num_steps,
+        steps_per_epoch=plan.steps_per_epoch,
+        stopped_early=ends.stale and last < plan.num_steps - 1,
+        final=ends.last,
+        best=ends.best,
+    )

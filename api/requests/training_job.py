@@ -144,7 +144,7 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
 
     Raises a 422 problem for a budget that is refused whatever they are.
     """
-    asked = TrainingConfig(**{name: config[name] for name in TrainingConfig.__slots__})
+    asked = TrainingConfig.from_dict(config)
     budget = next((name for name in BUDGETS if config[name] is not None), "num_cycles")
     warnings, refusals = [], []
     for steps_per_epoch in STAND_IN_EPOCHS:
@@ -153,7 +153,6 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
                 asked,
                 steps_per_epoch=steps_per_epoch,
                 bounds=STAND_IN_BOUNDS if lacks_rates(config["schedule"]) else None,
-                resume_at=config["resume_at"],
                 max_steps=max_steps,
             )
         except BudgetRefused as error:

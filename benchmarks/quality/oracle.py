@@ -17,7 +17,8 @@ from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import Task, chance, points
 from clr.policies import parse_schedule
 from clr.training.trainer import seeded
-from clr.training_job import CycleEnd, TrainingPlan, run_training
+from clr.training_job import TrainingPlan, run_training
+from clr.training_result import CycleEnd
 
 FILE = Path(__file__).parent.parent / "quality_oracle.json"
 GRID, PER_DECADE = 23, 4
@@ -125,9 +126,9 @@ def _train(task: Task, max_lr: float, seed: int) -> float:
         last = [
             row for row in run_training(plan, trainer.step, trainer.evaluate) if isinstance(row, CycleEnd)
         ]
-    if len(last) < CYCLES or not math.isfinite(last[-1].held_out.loss):
+    if len(last) < CYCLES or last[-1].loss is None:
         return round(chance(problem), 3)
-    return round(points(problem, last[-1].held_out.loss, last[-1].held_out.accuracy), 3)
+    return round(points(problem, last[-1].loss, last[-1].accuracy), 3)
 
 
 def _step_size(steps_per_epoch: int) -> int:

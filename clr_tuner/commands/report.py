@@ -13,13 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from clr.bounds import Bounds, Inconclusive
 from clr.sensitivity import Sensitivity
+from clr.training_result import CycleEnd
 from clr_tuner.analysis import Analysis
 from clr_tuner.comparison import Comparison, Row, Spread
 from clr_tuner.confirmation import Verdict
 from clr_tuner.errors import ClientError
 from clr_tuner.job import Job
 from clr_tuner.resource import Work
-from clr_tuner.training_job import CycleEnd, TrainingJob
+from clr_tuner.training_job import TrainingJob
 
 ASK_EVERY = 5  # polls, between two looks at why a job is queued still
 

@@ -36,8 +36,7 @@ def request(run: str) -> TrainingJobRequest:
 
 def plan(run: str) -> TrainingPlan:
     asked = request(run)
-    config = {name: getattr(asked, name) for name in TrainingConfig.__slots__}
-    return plan_training(TrainingConfig(**config), steps_per_epoch=EPOCH)
+    return plan_training(TrainingConfig.from_dict(asked.model_dump()), steps_per_epoch=EPOCH)
 
 
 @pytest.fixture(scope="module")

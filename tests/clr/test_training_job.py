@@ -10,23 +10,22 @@ from clr.policies import parse_schedule
 from clr.sweep import HeldOut, Point
 from clr.training_job import (
     BudgetRefused,
-    CycleEnd,
-    CycleEnds,
     TrainingConfig,
     TrainingPlan,
     plan_training,
     run_training,
     whole_cycles,
 )
+from clr.training_result import CycleEnd
 
 TRIANGULAR = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}
 BOUNDS = {"base_lr": 0.02, "max_lr": 0.08, "step_size": 30, "steps_per_epoch": 10}
 
 
 def plan(schedule: dict[str, Any] = TRIANGULAR, *, steps_per_epoch: int = 10, **config: Any) -> TrainingPlan:
-    bounds, resume_at = config.pop("bounds", None), config.pop("resume_at", 0)
+    bounds = config.pop("bounds", None)
     asked = TrainingConfig(schedule=schedule, **config)
-    return plan_training(asked, steps_per_epoch=steps_per_epoch, bounds=bounds, resume_at=resume_at)
+    return plan_training(asked, steps_per_epoch=steps_per_epoch, bounds=bounds)
 
 
 def test_by_default_it_is_four_cycles_of_two_epochs_up_and_two_down() -> None:
@@ -249,7 +248,7 @@ def test_it_looks_at_fixed_intervals_and_at_every_cycles_end() -> None:
 
     assert [row.step for row in rows if isinstance(row, HeldOut)] == [14, 29, 39, 44, 59, 74, 79]
     ends = [row for row in rows if isinstance(row, CycleEnd)]
-    assert [(end.cycle, end.held_out.step) for end in ends] == [(1, 39), (2, 79)]
+    assert [(end.cycle, end.step) for end in ends] == [(1, 39), (2, 79)]
 
 
 def test_it_goes_on_at_any_step() -> None:
@@ -277,39 +276,3 @@ def test_losses_read_late_are_the_same_losses() -> None:
     late = list(run_training(planned, Model().step, Model().evaluate, read_every=5))
 
     assert late == list(run_training(planned, Model().step, Model().evaluate))
-
-
-def end(cycle: int, *, loss: float = 1.0, accuracy: float | None = None) -> CycleEnd:
-    return CycleEnd(cycle, HeldOut(cycle, 0.1, loss, accuracy))
-
-
-def test_the_best_cycle_end_has_the_highest_accuracy_and_then_the_lowest_loss() -> None:
-    ends = CycleEnds()
-
-    are_best = [
-        ends.add(end(1, accuracy=0.8, loss=0.9)),
-        ends.add(end(2, accuracy=0.8, loss=0.7)),
-        ends.add(end(3, accuracy=0.7, loss=0.1)),
-    ]
-
-    assert are_best == [True, True, False]
-    assert (ends.best, ends.last) == (end(2, accuracy=0.8, loss=0.7), end(3, accuracy=0.7, loss=0.1))
-
-
-def test_without_accuracy_the_lowest_finite_loss_is_best() -> None:
-    ends = CycleEnds()
-    for cycle, loss in enumerate((0.5, 0.3, math.nan, 0.4), start=1):
-        ends.add(end(cycle, loss=loss))
-
-    assert ends.best is not None
-    assert ends.best.cycle == 2
-
-
-def test_patience_runs_out_after_so_many_cycle_ends_without_a_new_best() -> None:
-    ends = CycleEnds(patience=2)
-    stale = []
-    for cycle, accuracy in enumerate((0.5, 0.4, 0.6, 0.6, 0.5), start=1):
-        ends.add(end(cycle, accuracy=accuracy))
-        stale.append(ends.stale)
-
-    assert stale == [False, False, False, False, True]
