@@ -4,7 +4,7 @@ What is left out of {"policy", its parameters} is filled so:
 
 | parameter | from |
 |---|---|
-| base_lr, max_lr | the bounds |
+| base_lr, max_lr | the bounds; base_lr of the preset `torch`: max_lr / 25 |
 | lr of `fixed` | their geometric mean: between the rates that train at all and the highest that does |
 | lr of the decays | max_lr |
 | step_size, t_0, num_steps | the step size, one cycle of it, the budget |
@@ -26,8 +26,8 @@ RATES = ("base_lr", "max_lr", "lr")  # what a range test tells
 def lacks_rates(partial: Mapping[str, Any]) -> bool:
     """Whether bounds are needed to complete it. A policy that is not known lacks nothing."""
     model = by_policy().get(str(partial.get("policy")))
-    fields = model.model_fields if model else {}
-    return any(name in fields and name not in partial for name in RATES)
+    required = model.list_required(partial) if model else []
+    return any(name in required and name not in partial for name in RATES)
 
 
 def complete(
@@ -44,7 +44,7 @@ def complete(
     """
     model = by_policy().get(str(partial.get("policy")))
     known = _fillings(str(partial.get("policy")), base_lr, max_lr, step_size, num_steps)
-    needed = [name for name, field in (model.model_fields if model else {}).items() if field.is_required()]
+    needed = model.list_required(partial) if model else []
     filled = {name: known[name] for name in needed if name in known and name not in partial}
     return parse_schedule({**partial, **filled})
 

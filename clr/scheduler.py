@@ -110,10 +110,9 @@ class Scheduler:
 
     def _apply(self) -> None:
         for group, schedule in zip(self._optimizer.param_groups, self._schedules, strict=True):
-            lr = schedule(self._next)
-            set_lr(group, lr)
+            set_lr(group, schedule(self._next))
             if self._momentum is not None:
-                set_momentum(group, opposite(lr, schedule, self._momentum))
+                set_momentum(group, find_momentum(schedule, self._next, self._momentum))
 
 
 def _parsed(schedule: Any) -> Any:
@@ -142,11 +141,11 @@ def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[floa
             raise ValueError("the optimizer has no momentum to cycle; give it one > 0")
 
 
-def opposite(lr: float, schedule: Any, momentum: tuple[float, float]) -> float:
-    """Of `momentum` (lowest, highest) the highest while lr is at or below base_lr, the lowest at max_lr."""
+def find_momentum(schedule: Any, step: int, momentum: tuple[float, float]) -> float:
+    """The momentum of a step, of (lowest, highest): opposite to the height of a schedule with bounds."""
     lowest, highest = momentum
-    height: float = (lr - schedule.base_lr) / (schedule.max_lr - schedule.base_lr)
-    return highest - (highest - lowest) * min(1.0, max(0.0, height))
+    height: float = schedule.height(step)
+    return highest - (highest - lowest) * height
 
 
 def set_lr(group: dict[str, Any], lr: float) -> None:

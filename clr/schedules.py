@@ -98,13 +98,19 @@ def one_cycle(
     step_size: int,
     three_phase: bool = True,
     anneal: Anneal = "linear",
+    pct_start: float | None = None,
 ) -> float:
     """Up from base_lr to max_lr, as long down again, then on to final_lr (Smith 2018, arXiv 1803.09820).
 
     The peak is reached at step `step_size`, final_lr at step num_steps - 1, and it stays. With three_phase
     False the way down leads straight to final_lr, as in fastai and torch.
+    pct_start: the peak as torch has it, see `one_cycle_torch`; step_size is not used then.
     """
     _check(step, step_size=step_size)
+    if pct_start is not None:
+        ends = (base_lr, max_lr, base_lr, final_lr) if three_phase else (base_lr, max_lr, final_lr)
+        lr = one_cycle_torch(step, ends=ends, num_steps=num_steps, pct_start=pct_start, anneal=anneal)
+        return min(max_lr, lr)
     last = num_steps - 1
     down_end = 2 * step_size if three_phase else last
     if (down_end if three_phase else step_size) >= last:
@@ -121,6 +127,25 @@ def one_cycle(
         start, end, done = base_lr, final_lr, (step - down_end) / (last - down_end)
     way = done if anneal == "linear" else _eased(done)
     return min(max_lr, start * (1 - way) + end * way)
+
+
+def one_cycle_torch(
+    step: int, *, ends: Sequence[float], num_steps: int, pct_start: float, anneal: Anneal
+) -> float:
+    """What torch's OneCycleLR makes of a rate or a momentum, to the last bit: from each of `ends` to the next.
+
+    ends: 3 (up, down) or 4 (up, down, on). The peak, ends[1], lies at pct_start * num_steps - 1, mostly between two
+    steps; the last is reached at step num_steps - 1 and stays, where torch's next step goes beyond it.
+    """
+    peak = pct_start * num_steps - 1
+    borders = [0.0, peak, *([2 * pct_start * num_steps - 2] if len(ends) == 4 else []), num_steps - 1]
+    step = min(step, num_steps - 1)
+    part = next(index for index, border in enumerate(borders[1:]) if step <= border)
+    done = (step - borders[part]) / (borders[part + 1] - borders[part])
+    start, end = ends[part], ends[part + 1]
+    if anneal == "linear":
+        return (end - start) * done + start
+    return end + (start - end) / 2 * (math.cos(math.pi * done) + 1)
 
 
 def sgdr(step: int, *, base_lr: float, max_lr: float, t_0: int, t_mult: int = 1) -> float:

@@ -3,11 +3,12 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from torch import Tensor
 
-from clr.scheduler import opposite
+from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
@@ -134,9 +135,10 @@ def _rows(
 ) -> Iterator[Row]:
     step: Callable[[float], Tensor] = trainer.step
     if momentum is not None:
+        steps = count(first_step)
 
         def step(lr: float) -> Tensor:
-            return trainer.step(lr, opposite(lr, plan.schedule, momentum))
+            return trainer.step(lr, find_momentum(plan.schedule, next(steps), momentum))
 
     read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
     return run_training(plan, step, trainer.evaluate, first_step=first_step, read_every=read_every)

@@ -40,10 +40,10 @@ def check_schedule(given: Mapping[str, Any], *path: object) -> None:
         check_partial(given)
     except ValidationError as error:
         raise invalid_at(error, dict(given), *path) from None
-    fields = by_policy()[given["policy"]].model_fields
-    for one, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
-        if one in given and other in fields and other not in given:
-            raise invalid(pointer_to(*path, other), f"must be given with {one}, or both left out")
+    required = by_policy()[given["policy"]].list_required(given)
+    for rate, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
+        if rate in given and other in required and other not in given:
+            raise invalid(pointer_to(*path, other), f"must be given with {rate}, or both left out")
 
 
 class Budget(Body):
