@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+import clr_tuner as ct
 from clr.training.trainer import StagedBatches, seeded
 from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
@@ -26,6 +28,7 @@ README = (ROOT / "README.md").read_text()
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
 BOUNDS = (ROOT / "docs" / "bounds.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
+ELSEWHERE = (ROOT / "docs" / "schedules-elsewhere.md").read_text()
 PORT = "8000"
 
 
@@ -69,6 +72,7 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert [len(blocks(language, TRAINING)) for language in ("sh", "python", "text")] == [6, 3, 1]
     assert TRAINING.count("```") == 2 * 10
     assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
+    assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
@@ -203,6 +207,32 @@ def test_the_example_of_ones_own_model_works_and_has_nothing_to_warn_of(
     assert (base_lr[:7], max_lr[:6]) == ("base_lr", "max_lr")
     assert "<svg" in (tmp_path / "range-test.svg").read_text()
     assert names["optimizer"].param_groups[0]["lr"] == pytest.approx(float(base_lr.split()[1]), rel=0.01)
+
+
+@pytest.mark.parametrize("block", blocks("python", ELSEWHERE)[:2], ids=["OneCycleLR", "CyclicLR"])
+def test_ours_and_torchs_give_the_same_rates_and_momenta(block: str) -> None:
+    optimizer, twin = (
+        torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9) for _ in range(2)
+    )
+    names = {"ct": ct, "torch": torch, "optimizer": optimizer, "twin": twin}
+
+    exec(block, names)
+
+    for step in range(1000):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(twin.param_groups[0]["lr"], rel=1e-12), step
+        assert optimizer.param_groups[0]["momentum"] == pytest.approx(twin.param_groups[0]["momentum"]), step
+        for trained, scheduler in ((optimizer, names["ours"]), (twin, names["theirs"])):
+            trained.step()
+            scheduler.step()
+
+
+def test_the_table_for_keras_holds_every_rate() -> None:
+    names: dict[str, Any] = {}
+
+    exec(blocks("python", ELSEWHERE)[2], names)
+
+    assert (names["rates"].dtype, names["rates"].shape) == ("float32", (600,))
+    assert names["rates"][[0, 100, 300, 500]].tolist() == pytest.approx([0.001, 0.006, 0.0035, 0.00225])
 
 
 def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:
