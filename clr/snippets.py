@@ -107,10 +107,11 @@ def _cyclic(schedule: Any) -> tuple[str, dict[str, Any]]:
 def _one_cycle(schedule: Any) -> tuple[str, dict[str, Any]] | None:
     if not schedule.final_lr > 0:
         return None  # torch divides by it
+    pct_start = (schedule.step_size + 1) / schedule.num_steps  # the peak is a step before that share
     return "OneCycleLR", {
         "max_lr": schedule.max_lr,
         "total_steps": schedule.num_steps,
-        "pct_start": (schedule.step_size + 1) / schedule.num_steps,  # the peak is a step before that share
+        "pct_start": pct_start if schedule.pct_start is None else schedule.pct_start,
         "anneal_strategy": schedule.anneal,
         "div_factor": schedule.max_lr / schedule.base_lr,
         "final_div_factor": schedule.base_lr / schedule.final_lr,

@@ -24,6 +24,7 @@ SCHEDULES: list[dict[str, Any]] = [
     {"policy": "one_cycle", **RATES, "num_steps": STEPS},
     {"policy": "one_cycle", **RATES, "num_steps": STEPS, "three_phase": False, "anneal": "cos"},
     {"policy": "one_cycle", **RATES, "num_steps": STEPS, "final_lr": 0.0},
+    {"policy": "one_cycle", "max_lr": 0.08, "num_steps": STEPS, "preset": "torch"},
     {"policy": "sgdr", **RATES, "t_0": 6, "t_mult": 2},
     {"policy": "fixed", "lr": 0.03},
     {"policy": "step_decay", "lr": 0.1, "drop_every": 5},
