@@ -10,10 +10,10 @@ from api.job_routes import measured
 from api.jobs import JobId, find
 from api.requests.body import Body, Moment, moment, require_json
 from api.resources import Opened
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.candidates import RULES, VERSION, candidates
+from clr.finders import RULES, VERSION, list_candidates
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.reading import read_bounds
 from clr.spelling import did_you_mean
 from clr.sweep import Sweep, is_sweep
 from store import analyses
@@ -94,7 +94,7 @@ def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
 
 
 def _other(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
-    found = [one for one in candidates(sweeps) if one.name == rule]
+    found = [one for one in list_candidates(sweeps) if one.name == rule]
     lr = found[0].lr if found else None
     note = found[0].note if found else "this rule reads an exponential sweep, and none was measured"
     return f"{rule}@{VERSION}", "no_lr" if lr is None else "lr_found", {"lr": lr, "note": note}

@@ -10,10 +10,10 @@ import time
 
 import torch
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import RangeTestConfig, next_sweep
-from clr.reading import read_bounds
 from clr.sweep import Sweep, run_sweep
 from clr.training.trainer import Trainer
 from clr.workload import Workload

@@ -35,10 +35,10 @@ from benchmarks.evidence_plan import (
     wanted,
 )
 from benchmarks.evidence_tables import rewrite
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.range_test import RangeTestConfig, next_sweep
-from clr.reading import read_bounds
 from clr.sweep import Sweep, run_sweep
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import TrainingConfig, plan_training, run_training

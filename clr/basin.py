@@ -8,30 +8,29 @@ import math
 
 import numpy as np
 
-from clr.plateau import learns, smooth
-from clr.sweep import Sweep
+from clr.reading import Reading, smooth
 
 WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
 SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above
 MOST_DELAY = math.log(10) / 2  # of log(lr): half a decade, whatever the momentum and however few the steps
 
 
-def basin(sweep: Sweep, *, momentum: float = 0.0) -> float | None:
+def find_basin_lr(scout: Reading, *, momentum: float = 0.0) -> float | None:
     """The centre on the log scale, with weights exp(-(loss - lowest) / (SCALE x fall)); None where nothing was learned.
 
     momentum: of the optimizer, >= 0: an update is made of gradients that are momentum / (1 - momentum) steps old
     on average, so that the loss answers to the rate of so many steps before.
     """
-    if not learns(sweep):
+    if not scout.learns:
         return None
-    losses = np.array([point.loss for point in sweep.points])
+    plan = scout.plan
+    losses = np.array([point.loss for point in scout.sweep.points])
     broken = np.flatnonzero(~np.isfinite(losses))
     losses = losses[: broken[0]] if broken.size else losses
-    smoothed = smooth(losses, max(3, round(WINDOW * sweep.plan.num_steps)) | 1)
+    smoothed = smooth(losses, max(3, round(WINDOW * plan.num_steps)) | 1)
     above, fall = smoothed - smoothed.min(), smoothed[0] - smoothed.min()
     weights = np.exp(-above / (SCALE * fall)) if fall > 0 else above == 0
     step = float(weights @ np.arange(len(smoothed)) / weights.sum())
-    plan = sweep.plan
     pace = math.log(plan.end_lr / plan.start_lr) / (plan.num_steps - 1)
     delay = min(MOST_DELAY, pace * momentum / (1 - momentum)) if momentum < 1 else MOST_DELAY
     return float(plan.start_lr * math.exp(pace * step - delay))

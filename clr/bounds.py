@@ -1,6 +1,6 @@
 """What a range test found, base_lr and max_lr or why there are none, and what one does with it.
 
-They are read off the sweeps in clr/reading.py. The library and the client of the service answer the same two types.
+They are read off the sweeps in clr/analysis.py. The library and the client of the service answer the same two types.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +12,11 @@ from typing import Any, Literal, NoReturn, Self
 
 from pydantic import ValidationError
 
-from clr.candidates import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
+from clr.finders import Candidate
 from clr.partial_schedules import complete
-from clr.plateau import Metric
 from clr.policies import Schedule
+from clr.reading import Metric
 from clr.refusals import in_words
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework, write_snippet

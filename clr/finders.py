@@ -1,4 +1,4 @@
-"""Other packages' rules for reading a learning rate off a training-loss curve: labelled extras, never our answer.
+"""Other packages' rules for reading a learning rate off a training-loss curve: labelled candidates, never our answer.
 
 Each rule smooths, trims and chooses as its package does, flaws included, and is a pure function of (lrs, losses):
 the raw values of a sweep, (n,), in step order. It gives None where its package gives nothing or raises. What a
@@ -7,18 +7,29 @@ package does *during* a sweep, such as its stop at 4 or 5 times the best loss, i
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from clr.plateau import plateau
+from clr.reading import Reading
 from clr.sweep import Point, Sweep, SweepPlan
 
 Floats = npt.NDArray[np.float64]
 Rule = Callable[[Sequence[float], Sequence[float]], float | None]
 
+VERSION = 1  # rises with every change of what a rule says of the same curve
 BETA = 0.98  # of fastai's, Lightning's and ktrain's mean
 MEMORY = 0.95  # of torch-lr-finder's and ignite's mean
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Another finder's single learning rate; `lr` is None where its rule gives nothing."""
+
+    name: str
+    lr: float | None
+    note: str
 
 
 def valley(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
@@ -115,7 +126,7 @@ def ktrain(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
 
 
 def paper(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
-    """The upper end of the plateau around the lowest loss (Smith 2017, section 3.3, as `clr.plateau` reads it).
+    """The upper end of the plateau around the lowest loss (Smith 2017, section 3.3, as `clr.reading` reads it).
 
     The paper reads held-out accuracy; this has the training loss alone. No answer where the loss never falls
     clear of its noise, or had not risen again when the sweep ended.
@@ -123,8 +134,52 @@ def paper(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
     if not lrs:
         return None
     points = [Point(step, lr, loss) for step, (lr, loss) in enumerate(zip(lrs, losses, strict=True))]
-    found = plateau(Sweep(SweepPlan(start_lr=lrs[0], end_lr=lrs[-1], num_steps=len(lrs)), points))
-    return found.upper_lr if found is not None and found.learns and not found.reaches_end else None
+    plateau = Reading(Sweep(SweepPlan(start_lr=lrs[0], end_lr=lrs[-1], num_steps=len(lrs)), points)).plateau
+    return plateau.upper_lr if plateau is not None and plateau.learns and not plateau.reaches_end else None
+
+
+RULES: dict[str, tuple[Rule, str]] = {
+    "valley": (
+        valley,
+        "fastai's default: the middle of the longest fall of the smoothed training loss",
+    ),
+    "slide": (slide, "fastai: where the slope stops changing; moves with the loss's scale"),
+    "minimum": (minimum, "fastai: a tenth of the rate of the lowest training loss"),
+    "steep": (steep, "fastai: the steepest fall per ln(lr); moves with the length of the sweep"),
+    "torch_lr_finder": (
+        torch_lr_finder,
+        "torch-lr-finder: the steepest fall per step of a lightly smoothed training loss",
+    ),
+    "lightning_before_2_5_3": (
+        lightning_before_2_5_3,
+        "Lightning before 2.5.3: the steepest fall per step of a heavily smoothed training loss",
+    ),
+    "lightning": (
+        lightning,
+        "Lightning since 2.5.3: the steepest fall per unit of lr; drawn to the low end",
+    ),
+    "ignite": (
+        ignite,
+        "ignite: the steepest fall per step before the lowest loss; the last rate where a NaN follows",
+    ),
+    "ktrain": (
+        ktrain,
+        "ktrain's min-grad: the steepest fall, shifted down by 32 steps as ktrain does",
+    ),
+    "paper": (
+        paper,
+        "the paper's largest rate that still trains well, read off this training loss alone",
+    ),
+}
+
+
+def list_candidates(sweeps: Sequence[Sweep]) -> tuple[Candidate, ...]:
+    """What every rule says of the first exponential sweep; nothing without one."""
+    scout = next((sweep for sweep in sweeps if sweep.plan.shape == "exponential"), None)
+    if scout is None:
+        return ()
+    lrs, losses = [point.lr for point in scout.points], [point.loss for point in scout.points]
+    return tuple(Candidate(name, rule(lrs, losses), note) for name, (rule, note) in RULES.items())
 
 
 def debiased_mean(losses: Sequence[float], *, ahead: int = 0) -> Floats:

@@ -12,7 +12,8 @@ from typing import get_args
 import numpy as np
 
 from clr.halving import MOST_STEPS as CONFIRMATION_STEPS
-from clr.plateau import at_end, depth, learns, plateau, smooth
+from clr.ranges import WORTH, choose_range
+from clr.reading import Reading, list_plateaus, most_reach_end, smooth
 from clr.sweep import Effort, Sweep, SweepPlan
 
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
@@ -23,7 +24,6 @@ LATE_STEPS = 400  # where no scout has shown that learning begins early
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
 USUAL_RANGES, MAX_RANGES = 4, 6
-WORTH = 0.01  # of the fall in loss: a lower range must be so much deeper to be preferred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,28 +57,29 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
     """What to measure after `finished`; None when nothing is left."""
     if config.effort == "quick":
         return None if finished else _exponential(config, config.num_steps or SCOUT_STEPS)
-    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
+    readings = list(map(Reading, finished))
     if config.start_lr is not None and config.end_lr is not None:
-        return _unmeasured_seed(config, finished, config.end_lr)
+        return _unmeasured_seed(config, readings, config.end_lr)
     if not finished:
         return _exponential(config, SCOUT_STEPS)
     if not math.isfinite(finished[0].points[0].loss):
         return None
-    return _unmeasured_seed(config, finished, _next_top(config, finished[0], tests))
+    return _unmeasured_seed(config, readings, _next_top(config, readings[0], _tests_of(readings)))
 
 
 def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
     if config.effort == "quick":
         return config.num_steps or SCOUT_STEPS
+    readings = list(map(Reading, finished))
     fixed = config.start_lr is not None and config.end_lr is not None
-    measured = [sweep for sweep in finished if sweep.plan.phase == "test"]
-    ranges = 1 if fixed else max(USUAL_RANGES, len({sweep.plan.end_lr for sweep in measured}))
-    left = max(1, ranges + config.num_seeds - 1 - len(measured))
+    tests = _tests_of(readings)
+    ranges = 1 if fixed else max(USUAL_RANGES, len({reading.plan.end_lr for reading in tests}))
+    left = max(1, ranges + config.num_seeds - 1 - len(tests))
     scout = 0 if fixed or finished else SCOUT_STEPS
     done = sum(len(sweep.points) for sweep in finished)
-    num_steps = _test_steps(config, finished) if fixed or finished else config.num_steps or TEST_STEPS
-    return done + scout + left * num_steps + _confirmation(config)
+    num_steps = _test_steps(config, readings) if fixed or finished else config.num_steps or TEST_STEPS
+    return done + scout + left * num_steps + _confirmation_steps(config)
 
 
 def most_steps(config: RangeTestConfig) -> int:
@@ -88,93 +89,88 @@ def most_steps(config: RangeTestConfig) -> int:
     fixed = config.start_lr is not None and config.end_lr is not None
     sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
     scout = 0 if fixed else SCOUT_STEPS
-    return sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation(config)
+    return sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation_steps(config)
 
 
-def _confirmation(config: RangeTestConfig) -> int:
+def _confirmation_steps(config: RangeTestConfig) -> int:
     return CONFIRMATION_STEPS if config.effort == "thorough" else 0
 
 
-def chosen_range(tests: Sequence[Sweep]) -> list[Sweep]:
-    """The sweeps of the best range: the highest one that trains as well as any, judged by the first seed."""
-    first_seed = tests[0].plan.seed
-    depths = {sweep.plan.end_lr: depth(sweep) for sweep in tests if sweep.plan.seed == first_seed}
-    enough = (1 - WORTH) * max(depths.values())
-    end_lr = max(end_lr for end_lr, fallen in depths.items() if fallen >= enough)
-    return [sweep for sweep in tests if sweep.plan.end_lr == end_lr]
+def _tests_of(readings: Sequence[Reading]) -> list[Reading]:
+    return [reading for reading in readings if reading.plan.phase == "test"]
 
 
-def _next_top(config: RangeTestConfig, scout: Sweep, tests: Sequence[Sweep]) -> float:
+def _next_top(config: RangeTestConfig, scout: Reading, tests: Sequence[Reading]) -> float:
     """The upper end of the range to measure now."""
-    tops = sorted({sweep.plan.end_lr for sweep in tests})
-    lowest = min(tests, key=lambda sweep: sweep.plan.end_lr, default=scout)
+    tops = sorted({reading.plan.end_lr for reading in tests})
     if not tops:
         return config.end_lr or _scouted_top(scout)
-    chosen = chosen_range(tests)
-    best = chosen[0].plan.end_lr
+    lowest = min(tests, key=lambda reading: reading.plan.end_lr)
+    best_range = choose_range(tests)
+    best = best_range[0].plan.end_lr
     if len(tops) >= MAX_RANGES or (config.start_lr is not None and tops[0] / STEP_DOWN <= config.start_lr):
         return best
-    if not any(map(learns, tests)):
-        return tops[0] / STEP_DOWN if scout.broke_off else best
-    if best == tops[0] or _lower_may_be_better(chosen[0], lowest, tops):
+    if not any(reading.learns for reading in tests):
+        return tops[0] / STEP_DOWN if scout.sweep.broke_off else best
+    if best == tops[0] or _lower_may_be_better(best_range[0], lowest, tops):
         return tops[0] / STEP_DOWN
-    if best == tops[-1] and config.end_lr is None and _still_good(config, chosen, tests):
+    if best == tops[-1] and config.end_lr is None and _still_good(config, best_range, tests):
         return tops[-1] * STEP_DOWN
     return best
 
 
-def _lower_may_be_better(best: Sweep, lowest: Sweep, tops: Sequence[float]) -> bool:
+def _lower_may_be_better(best: Reading, lowest: Reading, tops: Sequence[float]) -> bool:
     """Whether the lowest range trains as well as the best, or is all there is below a best one that broke off.
 
     How far a sweep comes before it breaks off is a matter of luck.
     """
-    if depth(lowest) >= (1 - WORTH) * depth(best):
+    if lowest.depth >= (1 - WORTH) * best.depth:
         return True
-    return best.plan.end_lr == tops[1] and best.broke_off
+    return best.plan.end_lr == tops[1] and best.sweep.broke_off
 
 
-def _still_good(config: RangeTestConfig, chosen: Sequence[Sweep], tests: Sequence[Sweep]) -> bool:
+def _still_good(config: RangeTestConfig, best_range: Sequence[Reading], tests: Sequence[Reading]) -> bool:
     """Whether the first seed scores as well as ever at the end of the highest range, or most of all the seeds do.
 
     All the seeds are asked once: their answer may cost one more round of seeds.
     """
-    ends = [sweep.plan.end_lr for sweep in tests]
+    ends = [reading.plan.end_lr for reading in tests]
     rounds = sum(ends.count(end_lr) == config.num_seeds for end_lr in set(ends))
-    asked = chosen if len(chosen) == config.num_seeds and rounds == 1 else chosen[:1]
-    found = [at for sweep in asked if (at := plateau(sweep)) is not None]
-    return at_end(found) or at_end(found[:1])
+    asked = best_range if len(best_range) == config.num_seeds and rounds == 1 else best_range[:1]
+    plateaus = list_plateaus(asked)
+    return most_reach_end(plateaus) or most_reach_end(plateaus[:1])
 
 
-def _scouted_top(scout: Sweep) -> float:
+def _scouted_top(scout: Reading) -> float:
     """On a grid of half decades, so that seeds agree on it: above where the scout's loss was lowest.
 
     A scout that learned nothing tells where training breaks off, no more.
     """
-    finite = [point for point in scout.points if math.isfinite(point.loss)]
+    finite = [point for point in scout.sweep.points if math.isfinite(point.loss)]
     if not finite:
         return scout.plan.start_lr * STEP_DOWN
     lr = finite[-1].lr
-    if learns(scout):
+    if scout.learns:
         lr = 2 * finite[int(np.argmin(smooth([point.loss for point in finite], 9)))].lr
     return float(10 ** (math.ceil(2 * math.log10(lr)) / 2))
 
 
-def _test_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
+def _test_steps(config: RangeTestConfig, readings: Sequence[Reading]) -> int:
     """Of each test sweep."""
-    early = any(sweep.plan.phase == "scout" and learns(sweep) for sweep in finished)
+    early = any(reading.plan.phase == "scout" and reading.learns for reading in readings)
     return config.num_steps or (TEST_STEPS if early else LATE_STEPS)
 
 
-def _unmeasured_seed(config: RangeTestConfig, finished: Sequence[Sweep], top: float) -> SweepPlan | None:
+def _unmeasured_seed(config: RangeTestConfig, readings: Sequence[Reading], top: float) -> SweepPlan | None:
     """The first seed that this range still lacks."""
-    tests = [sweep for sweep in finished if sweep.plan.phase == "test"]
-    ranges = list(dict.fromkeys(sweep.plan.end_lr for sweep in tests))
-    measured = {sweep.plan.seed for sweep in tests if sweep.plan.end_lr == top}
+    tests = _tests_of(readings)
+    tops = list(dict.fromkeys(reading.plan.end_lr for reading in tests))
+    measured = {reading.plan.seed for reading in tests if reading.plan.end_lr == top}
     for seed in range(config.seed, config.seed + config.num_seeds):
         if seed not in measured:
-            num_steps = _test_steps(config, finished)
+            num_steps = _test_steps(config, readings)
             return SweepPlan(
-                sweep=1 + (ranges.index(top) if top in ranges else len(ranges)),
+                sweep=1 + (tops.index(top) if top in tops else len(tops)),
                 seed=seed,
                 phase="test",
                 shape="linear",

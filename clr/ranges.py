@@ -1,4 +1,4 @@
-"""The ranges of one range test that train about as well as the best, each with its say in max_lr.
+"""The tested ranges of one range test: which is the best, and what say each has in max_lr.
 
 Where the loss is flat over decades, chance decides which range falls deepest; taking that one alone made max_lr jump by
 half a decade from one repetition to the next.
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from clr.plateau import TOLERANCE, depth, plateau
-from clr.sweep import Sweep
+from clr.reading import TOLERANCE, Reading
 
+WORTH = 0.01  # of the fall in loss: a lower range must be so much deeper to be preferred
 COUNTS = math.exp(-0.5)  # weight from which on a range trains as well: half a tolerance, 1 % less deep
 
 
@@ -27,39 +27,57 @@ class Range:
     edges: tuple[float, ...]
     weight: float
 
-
-def train_as_well(tests: Sequence[Sweep]) -> list[Range]:
-    """Every range, from the lowest up; they are compared by the first seed, which measured all of them."""
-    by_end: dict[float, list[Sweep]] = {}
-    for sweep in tests:
-        by_end.setdefault(sweep.plan.end_lr, []).append(sweep)
-    first = tests[0].plan.seed
-    depths = {
-        end_lr: depth(sweep)
-        for end_lr, sweeps in by_end.items()
-        for sweep in sweeps
-        if sweep.plan.seed == first
-    }
-    deepest = max(depths.values())
-    found = []
-    for end_lr, fallen in sorted(depths.items()):
-        plateaus = [at for sweep in by_end[end_lr] if (at := plateau(sweep)) is not None and at.learns]
-        weight = math.exp((fallen - deepest) / (TOLERANCE * deepest)) if deepest > 0 else 1.0
-        if plateaus:
-            found.append(Range(end_lr, tuple(at.upper_lr for at in plateaus), weight))
-    return found
+    @property
+    def trains_as_well(self) -> bool:
+        """Whether it falls about as deep as the deepest."""
+        return self.weight >= COUNTS
 
 
-def pooled(ranges: Sequence[Range]) -> float:
+def choose_range(tests: Sequence[Reading]) -> list[Reading]:
+    """The sweeps of the best range: the highest one that trains as well as any, judged by the first seed.
+
+    tests: the sweeps of the test proper, one at least.
+    """
+    depths = _depths_of_first_seed(tests)
+    enough = (1 - WORTH) * max(depths.values())
+    best = max(end_lr for end_lr, depth in depths.items() if depth >= enough)
+    return [reading for reading in tests if reading.plan.end_lr == best]
+
+
+def weigh_ranges(tests: Sequence[Reading]) -> list[Range]:
+    """Every range in which some seed learned, from the lowest up; compared by the first seed, which measured all."""
+    depths = _depths_of_first_seed(tests)
+    deepest = max(depths.values(), default=0.0)
+    ranges = []
+    for end_lr, depth in sorted(depths.items()):
+        edges = tuple(
+            reading.plateau.upper_lr
+            for reading in tests
+            if reading.plan.end_lr == end_lr and reading.plateau is not None and reading.learns
+        )
+        weight = math.exp((depth - deepest) / (TOLERANCE * deepest)) if deepest > 0 else 1.0
+        if edges:
+            ranges.append(Range(end_lr, edges, weight))
+    return ranges
+
+
+def pool_edges(ranges: Sequence[Range]) -> float:
     """The weighted geometric mean of the ranges' edges, each range's the median over its seeds."""
-    return _weighted(ranges, [median(map(math.log, one.edges)) for one in ranges])
+    return _weighted_mean(ranges, [median(map(math.log, range.edges)) for range in ranges])
 
 
-def centre(ranges: Sequence[Range]) -> float:
+def pool_ends(ranges: Sequence[Range]) -> float:
     """The weighted geometric mean of the ranges' ends."""
-    return _weighted(ranges, [math.log(one.end_lr) for one in ranges])
+    return _weighted_mean(ranges, [math.log(range.end_lr) for range in ranges])
 
 
-def _weighted(ranges: Sequence[Range], logs: Sequence[float]) -> float:
-    weights = [one.weight for one in ranges]
+def _depths_of_first_seed(tests: Sequence[Reading]) -> dict[float, float]:
+    """How deep the loss fell, by the range's end."""
+    return {
+        reading.plan.end_lr: reading.depth for reading in tests if reading.plan.seed == tests[0].plan.seed
+    }
+
+
+def _weighted_mean(ranges: Sequence[Range], logs: Sequence[float]) -> float:
+    weights = [range.weight for range in ranges]
     return math.exp(sum(w * log for w, log in zip(weights, logs, strict=True)) / sum(weights))

@@ -1,227 +1,210 @@
-"""From measured sweeps to base_lr and max_lr, with the rule that fired, its evidence, and an honest "inconclusive".
+"""A sweep as it is read, once: its score, and the plateau on which that stays close to the best it reached.
 
-The paper's reading of a range test (Smith 2017, section 3.3): base_lr where accuracy begins to rise, max_lr where
-it slows, becomes ragged or falls; where the rise is not resolved, base_lr = max_lr / 4 (it says a third or a fourth).
-Everything here is a pure function of the stored curve.
+The score is held-out accuracy, else minus the held-out loss, else minus the training loss; raw values are
+smoothed here and kept as they are everywhere else. `next_sweep` and `read_bounds` make the readings and hand them down.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from statistics import fmean, median
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from clr.basin import basin
-from clr.bounds import Bounds, Inconclusive
-from clr.candidates import Candidate, candidates
-from clr.cycles import half_cycle, short_epoch
-from clr.inconclusive import doubt, resolved_from
-from clr.plateau import Plateau, at_end, plateau
-from clr.range_test import chosen_range
-from clr.ranges import COUNTS, Range, pooled, train_as_well
-from clr.sensitivity import sensitivity
+import numpy as np
+import numpy.typing as npt
+
 from clr.sweep import Sweep, SweepPlan
 
-UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-DIGITS = 4
-BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
-COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
-ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
+Metric = Literal["accuracy", "held_out_loss", "loss"]
+Floats = npt.NDArray[np.float64]
+
+MIN_VALUES = 12  # fewer measurements of a sweep say nothing
+WINDOW = 0.05  # of the sweep, over which the score is averaged
+TOLERANCE = 0.02  # of the whole rise, by which the plateau may lie below the peak
+NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jitter between neighbours
+MIN_ACCURACY_RISE = 0.03
+SAMPLING_ERRORS = 5.0  # a rise of less may be luck: on random labels the accuracy wanders by up to 4
 
 
-def read_bounds(
-    sweeps: Sequence[Sweep],
-    *,
-    steps_per_epoch: float | None = None,
-    optimizer: str | None = None,
-    momentum: float = 0.0,
-    warnings: Sequence[str] = (),
-) -> Bounds | Inconclusive:
-    """Read the bounds off the best range that was measured, for every seed, and pool them with the scout's.
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score along a sweep; higher is better. Arrays: (n,). `broken`: cut where it stopped being finite."""
 
-    optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
+    metric: Metric
+    lr: Floats
+    raw: Floats
+    smooth: Floats
+    broken: bool
+
+    @property
+    def jitter(self) -> float:
+        """The typical random difference of one raw value up to the peak, robust against jumps.
+
+        By first or second differences, whichever see less: a short steep rise is no noise, nor is a bend. What comes
+        after the peak is ragged for another reason; half the sweep is looked at in any case.
+        """
+        before = self.raw[: max(int(self.smooth.argmax()) + 1, len(self.raw) // 2)]
+        first, second = (float(np.median(np.abs(np.diff(before, n=n)))) for n in (1, 2))
+        return 1.4826 * min(first / math.sqrt(2), second / math.sqrt(6))
+
+    @property
+    def sampling_error(self) -> float:
+        """The standard error of the highest accuracy, as the held-out set is finite; it does not show as jitter.
+
+        How many examples it has is read off the smallest step between values.
+        """
+        apart = np.diff(np.unique(self.raw))
+        apart = apart[apart > 1e-6]  # less is float32's rounding
+        peak = float(self.smooth.max())
+        return math.sqrt(max(0.0, peak * (1 - peak)) * float(apart.min())) if apart.size else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plateau:
+    """What one sweep of one seed says.
+
+    floor, peak: lowest and highest smoothed score. rise_lr: where it first leaves the floor for good.
+    lower_lr, upper_lr: the stretch around the peak. reaches_end: the score had not fallen when the sweep ended.
+    learns: the rise stands out from the jitter and from the luck of a finite held-out set.
     """
-    others = tuple(candidates(sweeps))
-    tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
-    chosen = chosen_range(tests) if tests else list(sweeps)
-    doubted = doubt(chosen, tests=tests, sweeps=sweeps)
-    if doubted is not None:
-        why, message, advice, request = doubted
-        return Inconclusive(
-            why=why,
-            message=message,
-            next_experiment={"message": advice, "request": request},
-            candidates=others,
-            warnings=tuple(warnings),
-            sweeps=tuple(sweeps),
-        )
-    found = {sweep.plan.seed: at for sweep in chosen if (at := plateau(sweep)) is not None and at.learns}
-    basins = [
-        lr
-        for sweep in sweeps
-        if sweep.plan.shape == "exponential" and (lr := basin(sweep, momentum=momentum)) is not None
-    ]
-    told = (*warnings, *_warnings(chosen, tests, found, optimizer, scouted=len(sweeps) > len(tests)))
-    return replace(_bounds(chosen, tests, found, basins, steps_per_epoch, told, others), sweeps=tuple(sweeps))
+
+    metric: Metric
+    floor: float
+    peak: float
+    rise_lr: float
+    lower_lr: float
+    upper_lr: float
+    reaches_end: bool
+    learns: bool
 
 
-def _bounds(
-    chosen: Sequence[Sweep],
-    tests: Sequence[Sweep],
-    found: dict[int, Plateau],
-    basins: list[float],
-    steps_per_epoch: float | None,
-    warnings: tuple[str, ...],
-    others: tuple[Candidate, ...],
-) -> Bounds:
-    plan = chosen[0].plan
-    metric = next(iter(found.values())).metric
-    named = metric.replace("_", " ")
-    step_size = half_cycle(steps_per_epoch)
-    ranges = train_as_well(tests) if tests else []
-    readings = [*([pooled(ranges)] if ranges else []), *([_middle(basins)] if basins else [])]
-    max_lr = _rounded(_mean(readings))
-    edges = [edge for one in ranges if one.weight >= COUNTS for edge in one.edges] + basins
-    rule_max, reason_max = _why(chosen, found, ranges, readings, named)
-    max_lr_interval = (min(max_lr, _rounded(min(edges))), max(max_lr, _rounded(max(edges))))
-    rises = [at.rise_lr for at in found.values()]
-    unresolved = _unresolved(plan, median(rises), max_lr)
-    if unresolved is None:
-        base_lr, base_lr_interval = _rounded(_middle(rises)), (_rounded(min(rises)), _rounded(max(rises)))
-        rule_base, reason_base = "rise_begins", f"{named} first rises for good here"
+@dataclass(frozen=True)
+class Reading:
+    """One sweep with what it says, each part worked out when it is first asked for; the sweep may not grow any more."""
+
+    sweep: Sweep
+
+    @property
+    def plan(self) -> SweepPlan:
+        """The sweep's."""
+        return self.sweep.plan
+
+    @cached_property
+    def score(self) -> Score | None:
+        """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
+        return read_score(self.sweep)
+
+    @cached_property
+    def plateau(self) -> Plateau | None:
+        """Where the score is close to its best; None where there is no score."""
+        return None if self.score is None else find_plateau(self.sweep, self.score)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the rise stands out; False where too little was measured."""
+        return self.plateau is not None and self.plateau.learns
+
+    @cached_property
+    def depth(self) -> float:
+        """How far the loss fell below its untrained value at the best, >= 0: held-out where it was measured.
+
+        Losses tell ranges apart where accuracies have saturated. 0 where it never fell, or too little was measured.
+        """
+        losses = [look.loss for look in self.sweep.held_out] or [point.loss for point in self.sweep.points]
+        finite = [loss for loss in losses if math.isfinite(loss)]
+        if len(finite) < MIN_VALUES:
+            return 0.0
+        lowest = float(smooth(finite, _window(len(finite))).min())
+        return max(0.0, self.sweep.points[0].loss - lowest)
+
+
+def list_plateaus(readings: Sequence[Reading]) -> list[Plateau]:
+    """The plateaus of the sweeps that have one, whether or not they learned."""
+    return [reading.plateau for reading in readings if reading.plateau is not None]
+
+
+def most_reach_end(plateaus: Sequence[Plateau]) -> bool:
+    """Whether more than half still scored as well as ever when their sweep ended."""
+    return 2 * sum(plateau.reaches_end for plateau in plateaus) > len(plateaus)
+
+
+def smooth(values: Sequence[float] | Floats, window: int) -> Floats:
+    """Centred moving average, (n,) -> (n,); at the ends over what is there."""
+    values = np.asarray(values, dtype=np.float64)
+    kernel = np.ones(min(window, len(values)))
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+
+
+def read_score(sweep: Sweep) -> Score | None:
+    """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
+    metric: Metric
+    if len(sweep.held_out) >= MIN_VALUES:
+        lrs = [look.lr for look in sweep.held_out]
+        accuracies = [look.accuracy for look in sweep.held_out if look.accuracy is not None]
+        if len(accuracies) == len(lrs):
+            metric, values = "accuracy", accuracies
+        else:
+            metric, values = "held_out_loss", [-look.loss for look in sweep.held_out]
     else:
-        base_lr = _rounded(max_lr / UNRESOLVED_DIVISOR)
-        low, high = max_lr_interval
-        base_lr_interval = (_rounded(low / UNRESOLVED_DIVISOR), _rounded(high / UNRESOLVED_DIVISOR))
-        rule_base = "quarter_of_max"
-        reason_base = f"max_lr / 4, the paper's rule of thumb (a third or a fourth): {unresolved}"
-    return Bounds(
-        base_lr=base_lr,
-        max_lr=max_lr,
-        constant_lr=_rounded(math.sqrt(base_lr * max_lr)),
-        base_lr_interval=base_lr_interval,
-        max_lr_interval=max_lr_interval,
-        rule_base=rule_base,
-        rule_max=rule_max,
-        reason_base=reason_base,
-        reason_max=reason_max,
-        evidence={
-            "range": {"shape": plan.shape, "start_lr": plan.start_lr, "end_lr": plan.end_lr},
-            "ranges": [asdict(one) for one in ranges],
-            "basins": basins,
-            "seeds": [{"seed": seed, **asdict(at)} for seed, at in found.items()],
-            "other_ranges": [
-                {"end_lr": sweep.plan.end_lr, "seed": sweep.plan.seed, "peak": at.peak}
-                for sweep in tests
-                if sweep not in chosen and (at := plateau(sweep)) is not None
-            ],
-        },
-        step_size=step_size,
-        steps_per_epoch=steps_per_epoch,
-        warnings=(*warnings, *_untested(base_lr, plan), *short_epoch(steps_per_epoch, step_size)),
-        candidates=others,
-        sensitivity=sensitivity(tests, ranges, max_lr=max_lr, metric=metric) if ranges else None,
-        metric=metric,
-        floor=median(at.floor for at in found.values()),
-        peak=median(at.peak for at in found.values()),
+        lrs = [point.lr for point in sweep.points]
+        metric, values = "loss", [-point.loss for point in sweep.points]
+    raw = np.asarray(values, dtype=np.float64)
+    broken = np.flatnonzero(~np.isfinite(raw))
+    raw = raw[: broken[0]] if broken.size else raw
+    if len(raw) < MIN_VALUES:
+        return None
+    lr = np.asarray(lrs[: len(raw)], dtype=np.float64)
+    return Score(metric, lr, raw, smooth(raw, _window(len(raw))), bool(broken.size))
+
+
+def find_plateau(sweep: Sweep, score: Score) -> Plateau:
+    """The plateau around the peak of this sweep's score."""
+    values = score.smooth
+    best = int(values.argmax())
+    floor, peak = float(values.min()), float(values[best])
+    good = values >= peak - TOLERANCE * (peak - floor)
+    first, last = _stretch(good, best)
+    risen = values[: best + 1] > floor + 0.1 * (peak - floor)
+    still_low = np.flatnonzero(~risen)
+    broke_off = score.broken or sweep.broke_off
+    at_end = last == len(values) - 1
+    if at_end and broke_off:  # the rates just before a break brought it about
+        last = max(first, last - _window(len(values)) // 2)
+    return Plateau(
+        metric=score.metric,
+        floor=floor,
+        peak=peak,
+        rise_lr=float(
+            score.lr[still_low[-1] + 1] if still_low.size and still_low[-1] < best else score.lr[0]
+        ),
+        lower_lr=float(score.lr[first]),
+        upper_lr=float(score.lr[last]),
+        reaches_end=at_end and not broke_off,
+        learns=peak - _untrained(sweep, score, best) > _luck(score),
     )
 
 
-def _why(
-    chosen: Sequence[Sweep],
-    found: dict[int, Plateau],
-    ranges: Sequence[Range],
-    readings: Sequence[float],
-    metric: str,
-) -> tuple[str, str]:
-    """The rule that gave max_lr, and its reason. readings: of the ranges and of the scout, where there are both."""
-    if not ranges:
-        return "basin_of_lowest_loss", f"{BASIN}, in one short sweep"
-    rule, reason = _of_ranges(chosen, found, ranges, metric)
-    if len(readings) == 1:
-        return rule, reason
-    first, second = readings
-    return rule, (
-        f"the geometric mean of {first:.3g} and {second:.3g}. The first: {reason}. "
-        f"The second, from the scout: {BASIN}"
-    )
+def _window(num_values: int) -> int:
+    return max(3, round(WINDOW * num_values)) | 1
 
 
-def _of_ranges(
-    chosen: Sequence[Sweep], found: dict[int, Plateau], ranges: Sequence[Range], metric: str
-) -> tuple[str, str]:
-    if sum(one.weight >= COUNTS for one in ranges) > 1:
-        ends = ", ".join(f"{one.end_lr:.3g}" for one in ranges if one.weight >= COUNTS)
-        return "ranges_pooled", (
-            f"the ranges up to {ends} train about as well; the ends of their plateaus, weighted by how well"
-        )
-    if at_end(list(found.values())):
-        return "highest_range_that_trains_as_well", (
-            f"{metric} held up to {chosen[0].plan.end_lr:.3g}, the end of this range, and a range reaching higher "
-            "trained worse"
-        )
-    return (
-        "plateau_ends",
-        f"above it {metric} leaves the plateau around its peak: it slows, gets ragged or falls",
-    )
+def _luck(score: Score) -> float:
+    """The rise that a curve without learning may show."""
+    jitter = NOISE_FACTOR * score.jitter
+    if score.metric != "accuracy":
+        return jitter
+    return max(jitter, MIN_ACCURACY_RISE, SAMPLING_ERRORS * score.sampling_error)
 
 
-def _unresolved(plan: SweepPlan, rise_lr: float, max_lr: float) -> str | None:
-    """Why base_lr cannot be read off the rise; None where it can."""
-    if plan.shape == "exponential":
-        return "one short exponential sweep does not resolve where learning starts"
-    if rise_lr <= resolved_from(plan):
-        return "the start of the rise lies too near the start of the sweep to be resolved"
-    if rise_lr >= max_lr / 2:
-        return "the rise begins so late that it says how fast the sweep was, no more"
-    return None
+def _untrained(sweep: Sweep, score: Score, best: int) -> float:
+    """The score that learning began from: not one after the peak, or a loss that only rises would have learned."""
+    if score.metric == "accuracy":  # of which the sweep has no value before its first update
+        return float(score.smooth.min())
+    return min(float(score.smooth[: best + 1].min()), -sweep.points[0].loss)
 
 
-def _untested(base_lr: float, plan: SweepPlan) -> list[str]:
-    below = f"base_lr lies below {plan.start_lr:.3g}, where the tested range starts"
-    return [below] if base_lr < plan.start_lr else []
-
-
-def _warnings(
-    chosen: Sequence[Sweep],
-    tests: Sequence[Sweep],
-    found: dict[int, Plateau],
-    optimizer: str | None,
-    *,
-    scouted: bool,
-) -> list[str]:
-    warnings = []
-    if optimizer in ADAPTIVE:
-        warnings.append(
-            f"{optimizer} bears rates for a few hundred steps that hurt a long training; stay at or below max_lr"
-        )
-    plan = chosen[0].plan
-    if plan.shape == "exponential" and plan.num_steps < COARSE:
-        warnings.append(f"{plan.num_steps} steps are few for an exponential sweep: take {COARSE} or more")
-    if not scouted and len({sweep.plan.end_lr for sweep in tests}) == 1:
-        warnings.append(
-            "one range alone cannot tell whether it reaches too high: leave start_lr and end_lr out to have them chosen"
-        )
-    if len(chosen) > 1 and all(sweep.points == chosen[0].points for sweep in chosen):
-        warnings.append(
-            "every seed gave the same curve: the intervals say nothing about the spread over seeds"
-        )
-    if len(found) == 1:
-        warnings.append("one seed only: the intervals say nothing about the spread over seeds")
-    elif len(found) < len(chosen):
-        warnings.append(f"only {len(found)} of {len(chosen)} seeds learned")
-    return warnings
-
-
-def _middle(rates: Sequence[float]) -> float:
-    """The median on the log scale."""
-    return math.exp(median(math.log(rate) for rate in rates))
-
-
-def _mean(rates: Sequence[float]) -> float:
-    """The geometric mean."""
-    return math.exp(fmean(math.log(rate) for rate in rates))
-
-
-def _rounded(rate: float) -> float:
-    """To the digits that a sweep can tell apart, and a person can read."""
-    return float(f"{rate:.{DIGITS}g}")
+def _stretch(good: npt.NDArray[np.bool_], around: int) -> tuple[int, int]:
+    """The ends of the run of good values that holds `around`."""
+    bad = np.flatnonzero(~good)
+    before, after = bad[bad < around], bad[bad > around]
+    return (int(before[-1]) + 1 if before.size else 0, int(after[0]) - 1 if after.size else len(good) - 1)

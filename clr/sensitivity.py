@@ -12,9 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from clr.plateau import Metric, plateau, score
-from clr.ranges import Range, centre
-from clr.sweep import Sweep
+from clr.ranges import Range, pool_ends
+from clr.reading import Metric, Reading
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 SAME = 1e-9  # two logarithms of one rate may differ by rounding
@@ -43,13 +42,13 @@ class Sensitivity:
         return cls(**{**data, "by_factor": tuple(Lost(**lost) for lost in data["by_factor"])})
 
 
-def sensitivity(
-    tests: Sequence[Sweep], ranges: Sequence[Range], *, max_lr: float, metric: Metric
+def measure_sensitivity(
+    tests: Sequence[Reading], ranges: Sequence[Range], *, max_lr: float, metric: Metric
 ) -> Sensitivity:
-    """Of bounds that were read off these sweeps, in their metric; what was measured in another is left out."""
-    alike = [sweep for sweep in tests if (measured := score(sweep)) is not None and measured.metric == metric]
+    """What bounds lose that were read off these sweeps, in their metric; sweeps measured in another are left out."""
+    alike = [reading for reading in tests if reading.score is not None and reading.score.metric == metric]
     lost = {
-        factor: _below(alike, ranges, factor) if factor < 1 else _above(alike, factor * max_lr)
+        factor: _lose_below(alike, ranges, factor) if factor < 1 else _lose_above(alike, factor * max_lr)
         for factor in FACTORS
     }
     return Sensitivity(
@@ -60,31 +59,32 @@ def sensitivity(
     )
 
 
-def _below(tests: Sequence[Sweep], ranges: Sequence[Range], factor: float) -> float | None:
-    """Between tested ranges on a line over log(lr), by the first seed, which measured all of them."""
-    first = min((sweep.plan.seed for sweep in tests), default=0)
+def _lose_below(tests: Sequence[Reading], ranges: Sequence[Range], factor: float) -> float | None:
+    """What is lost between tested ranges on a line over log(lr), by the first seed, which measured all of them."""
+    first_seed = min((reading.plan.seed for reading in tests), default=0)
     peaks = {
-        math.log(sweep.plan.end_lr): at.peak
-        for sweep in tests
-        if sweep.plan.seed == first and (at := plateau(sweep)) is not None
+        math.log(reading.plan.end_lr): reading.plateau.peak
+        for reading in tests
+        if reading.plan.seed == first_seed and reading.plateau is not None
     }
     ends = sorted(peaks)
-    here = math.log(centre(ranges))
+    here = math.log(pool_ends(ranges))
     there = here + math.log(factor)
     if not ends or there < ends[0] - SAME:
         return None
-    reached = [float(np.interp(at, ends, [peaks[end] for end in ends])) for at in (here, there)]
-    return max(0.0, reached[0] - reached[1])
+    here_peak, there_peak = (
+        float(np.interp(log_lr, ends, [peaks[end] for end in ends])) for log_lr in (here, there)
+    )
+    return max(0.0, here_peak - there_peak)
 
 
-def _above(tests: Sequence[Sweep], lr: float) -> float | None:
+def _lose_above(tests: Sequence[Reading], lr: float) -> float | None:
     """The median over the sweeps that were to reach this rate; one that broke off has what it had last."""
-    falls = [
-        float(measured.smooth[measured.lr <= lr].max(initial=at) - at)
-        for sweep in tests
-        if sweep.plan.end_lr >= lr and (measured := score(sweep)) is not None
-        for at in [float(np.interp(lr, measured.lr, measured.smooth))]
-    ]
+    falls = []
+    for reading in tests:
+        if reading.plan.end_lr >= lr and (score := reading.score) is not None:
+            value = float(np.interp(lr, score.lr, score.smooth))
+            falls.append(float(score.smooth[score.lr <= lr].max(initial=value) - value))
     return median(falls) if falls else None
 
 

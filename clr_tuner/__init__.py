@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clr.analysis import read_bounds
     from clr.bounds import Bounds, Inconclusive
     from clr.policies import parse_schedule
-    from clr.reading import read_bounds
     from clr.scheduler import Scheduler, as_lambda_lr
     from clr.sweep import Sweep
     from clr.training.lr_finder import LRFinder
@@ -40,7 +40,7 @@ __all__ = [
 _HOMES = {
     "clr_tuner.client": ("Client",),
     "clr.bounds": ("Bounds", "Inconclusive"),
-    "clr.reading": ("read_bounds",),
+    "clr.analysis": ("read_bounds",),
     "clr.training.lr_finder": ("LRFinder",),
     "clr.training.model_bounds": ("find_bounds",),
     "clr.policies": ("parse_schedule",),

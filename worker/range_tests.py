@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.halving import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
 from clr.optimizers import momentum_of
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
-from clr.reading import read_bounds
 from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import run_training

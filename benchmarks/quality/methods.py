@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.candidates import RULES, candidates
+from clr.finders import RULES, list_candidates
 from clr.optimizers import momentum_of, parse_optimizer
-from clr.reading import read_bounds
 from clr.sweep import Effort, Sweep
 
 REPEATS = (0, 10, 20, 30, 40)  # first seeds
@@ -53,7 +53,7 @@ def ours(task: Task, sweeps: Sweeps, seed: int, effort: Effort, num_steps: int |
 
 
 def _read(sweeps: Sweeps, sweep: Sweep, rule: str, factor: float = 1.0) -> Answer:
-    lr = next(one.lr for one in candidates([sweep]) if one.name == rule)
+    lr = next(one.lr for one in list_candidates([sweep]) if one.name == rule)
     why = "no answer" if lr is None else None
     return Answer(lr and factor * lr, why, _steps([sweep]), sweeps.seconds(sweep))
 

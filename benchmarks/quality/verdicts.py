@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.quality.measuring import Measure, Sweeps, range_test
 from benchmarks.quality.tasks import Task
+from clr.analysis import read_bounds
 from clr.bounds import Inconclusive
 from clr.range_test import RangeTestConfig
-from clr.reading import read_bounds
 from clr.sweep import Effort, Sweep, SweepPlan, run_sweep
 
 SEEDS = tuple(range(0, 100, 10))

@@ -12,8 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clr.plateau import score, smooth
-from clr.range_test import chosen_range
+from clr.ranges import choose_range
+from clr.reading import Reading, read_score, smooth
 from clr.sweep import Sweep
 
 COLORS = ("#1f6fb4", "#d95f0e", "#3a923a", "#8d5fb8", "#8c564b")
@@ -32,7 +32,8 @@ def figure(
     """
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     scouts = [sweep for sweep in sweeps if sweep.plan.phase == "scout"]
-    rows = [group for group in (chosen_range(tests) if tests else [], scouts) if group]
+    best_range = [reading.sweep for reading in choose_range(list(map(Reading, tests)))] if tests else []
+    rows = [group for group in (best_range, scouts) if group]
     with mpl.rc_context(STYLE):
         drawn = Figure(figsize=(8, 4.4 * len(rows)), layout="constrained")
         for axes, group in zip(drawn.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
@@ -88,7 +89,7 @@ def _draw(axes: Axes, sweeps: Sequence[Sweep]) -> None:
 def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
     right = axes.twinx()
     for color, sweep in zip(COLORS * len(sweeps), sweeps, strict=False):
-        measured = score(sweep)
+        measured = read_score(sweep)
         if measured is None or measured.metric == "loss":
             continue
         sign = 1 if measured.metric == "accuracy" else -1

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from clr.plateau import smooth
 from clr.plots.range_test import BASE_COLOR, COLORS, MAX_COLOR, STYLE
+from clr.reading import smooth
 
 Series = Mapping[str, Mapping[str, Any]]  # train and held_out, each its columns of equal length
 

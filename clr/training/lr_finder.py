@@ -1,6 +1,6 @@
 """A whole range test inside a plain PyTorch loop of one's own; afterwards everything is as it was before.
 
-The same plans and the same reading as the service's (clr/range_test.py, clr/reading.py); only the loop is yours.
+The same plans and the same reading as the service's (clr/range_test.py, clr/analysis.py); only the loop is yours.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,10 +11,10 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import nn
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
-from clr.reading import read_bounds
 from clr.sweep import Divergence, HeldOut, Point, Sweep
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint

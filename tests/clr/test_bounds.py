@@ -9,9 +9,9 @@ from statistics import median
 import numpy as np
 import pytest
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
-from clr.plateau import learns, score
-from clr.reading import read_bounds
+from clr.reading import Reading
 from clr.sweep import HeldOut, Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
@@ -270,7 +270,7 @@ def test_a_short_sweep_does_not_raise(num_steps: int, shape: str) -> None:
 
 
 def test_a_constant_loss_is_read_as_constant() -> None:
-    seen = score(measured(plan(), lambda lr: 1.0, held_out=False))
+    seen = Reading(measured(plan(), lambda lr: 1.0, held_out=False)).score
 
     assert seen is not None
     assert seen.smooth == pytest.approx(-1.0, rel=1e-12)
@@ -410,7 +410,7 @@ def test_a_short_steep_rise_before_a_break_is_learning() -> None:
     points = [Point(step, 0.0075 * step, 2.3) for step in range(57)]
     looks = [HeldOut(4 * index + 3, 0.03 * index, 1.0, accuracy) for index, accuracy in enumerate(seen)]
 
-    assert learns(Sweep(plan(end_lr=3.0), points, looks))
+    assert Reading(Sweep(plan(end_lr=3.0), points, looks)).learns
 
 
 def test_one_range_alone_is_warned_of() -> None:

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clr.candidates import RULES
-from clr.finders import debiased_mean, longest_valley, paper
-from clr.plateau import plateau
+from clr.finders import RULES, debiased_mean, list_candidates, longest_valley, paper
+from clr.reading import Reading
 from clr.sweep import Point, Sweep
-from tests.clr.curves import plan
+from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN: dict[str, Any] = json.loads((ROOT / "tests" / "golden" / "finders.json").read_text())
@@ -114,7 +113,7 @@ def test_lightnings_mean_of_a_constant_begins_at_half_of_it(ahead: int, first: f
 def test_the_papers_rule_is_the_upper_edge_of_our_plateau() -> None:
     curve = GOLDEN["curves"]["digits"]
     points = [Point(step, *at) for step, at in enumerate(zip(curve["lrs"], curve["losses"], strict=True))]
-    found = plateau(Sweep(plan(num_steps=len(points)), points))
+    found = Reading(Sweep(plan(num_steps=len(points)), points)).plateau
 
     assert found is not None
     assert paper(curve["lrs"], curve["losses"]) == found.upper_lr
@@ -127,3 +126,58 @@ def test_the_papers_rule_has_no_answer_without_a_fall_or_an_edge(curve: str) -> 
 
 def test_the_table_in_the_docs_is_what_the_functions_say() -> None:
     assert table() in (ROOT / "docs" / "finders.md").read_text()
+
+
+@pytest.fixture
+def scout() -> Sweep:
+    exponential = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=150)
+    return measured(exponential, loss_of(accuracy_with_edges(0.01, 1.0)))
+
+
+def test_candidates_are_labelled_and_come_from_the_scout(scout: Sweep) -> None:
+    candidates = list_candidates([measured(plan(), lambda lr: 1.0), scout])
+
+    assert [candidate.name for candidate in candidates] == [
+        "valley",
+        "slide",
+        "minimum",
+        "steep",
+        "torch_lr_finder",
+        "lightning_before_2_5_3",
+        "lightning",
+        "ignite",
+        "ktrain",
+        "paper",
+    ]
+    assert all(candidate.note and candidate.lr is not None for candidate in candidates)
+
+
+def test_a_candidate_is_its_rule_on_the_raw_losses(scout: Sweep) -> None:
+    lrs, losses = [point.lr for point in scout.points], [point.loss for point in scout.points]
+
+    assert {candidate.name: candidate.lr for candidate in list_candidates([scout])} == {
+        name: rule(lrs, losses) for name, (rule, _) in RULES.items()
+    }
+
+
+def test_a_sweep_that_ended_in_nan_has_candidates_below_it(scout: Sweep) -> None:
+    points = [point for point in scout.points if point.lr < 0.1]
+    broken = [*points, Point(len(points), 0.1, math.nan)]
+
+    candidates = list_candidates([Sweep(scout.plan, broken)])
+
+    assert all(candidate.lr is None or candidate.lr < 0.1 for candidate in candidates)
+
+
+@pytest.mark.parametrize("num_points", [0, 1])
+def test_too_short_a_curve_gives_candidates_without_a_rate(num_points: int) -> None:
+    points = [Point(0, 0.1, 1.0)][:num_points]
+
+    candidates = list_candidates([Sweep(plan(shape="exponential"), points)])
+
+    assert len(candidates) == len(RULES)
+    assert all(candidate.lr is None for candidate in candidates)
+
+
+def test_without_a_scout_there_are_no_candidates() -> None:
+    assert list_candidates([measured(plan(), lambda lr: 1.0)]) == ()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.halving import EDGE, MOST_STEPS, NUM_STEPS, UNDECIDED, Trial, TrialPlan, confirmed, next_trial
-from clr.reading import read_bounds
 from clr.sweep import HeldOut, Point
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
 

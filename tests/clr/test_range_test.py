@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from clr.halving import MOST_STEPS
-from clr.range_test import STEP_DOWN, RangeTestConfig, chosen_range, most_steps, next_sweep, planned_steps
+from clr.range_test import STEP_DOWN, RangeTestConfig, most_steps, next_sweep, planned_steps
+from clr.ranges import choose_range
+from clr.reading import Reading
 from clr.sweep import Point, Sweep, SweepPlan
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured
 
@@ -50,7 +52,7 @@ def test_the_chosen_range_has_a_worse_one_on_either_side(good_up_to: float) -> N
         finished.append(measure(following))
 
     ends = {sweep.plan.end_lr for sweep in finished[1:]}
-    chosen = chosen_range(finished[1:])[0].plan.end_lr
+    chosen = choose_range([Reading(sweep) for sweep in finished[1:]])[0].plan.end_lr
     assert good_up_to / STEP_DOWN <= chosen <= good_up_to * STEP_DOWN
     assert min(ends) < chosen < max(ends)
 
@@ -117,7 +119,7 @@ def test_below_a_rate_that_breaks_off_every_range_is_searched_until_one_learns()
         accuracy = slow if learns else lambda lr: 0.1
         finished.append(cut(measured(following, loss_of(accuracy), accuracy), 0.2))
 
-    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(10**-1.5)
+    assert choose_range([Reading(sweep) for sweep in finished[1:]])[0].plan.end_lr == pytest.approx(10**-1.5)
 
 
 def test_below_a_best_range_that_broke_off_two_lower_ones_are_measured() -> None:
@@ -130,7 +132,7 @@ def test_below_a_best_range_that_broke_off_two_lower_ones_are_measured() -> None
         whole = measured(following, lambda lr, fallen=fallen, at=accuracy: 2.3 - fallen * at(lr), accuracy)  # type: ignore[misc]
         finished.append(cut(whole, 0.9))
 
-    assert chosen_range(finished[1:])[0].plan.end_lr == pytest.approx(0.1)
+    assert choose_range([Reading(sweep) for sweep in finished[1:]])[0].plan.end_lr == pytest.approx(0.1)
 
 
 def _nearest(depths: dict[float, float], end_lr: float) -> float:

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.plateau import TOLERANCE
-from clr.ranges import Range, pooled, train_as_well
-from clr.reading import read_bounds
+from clr.ranges import Range, pool_edges, weigh_ranges
+from clr.reading import TOLERANCE, Reading
 from clr.sweep import Sweep
 from tests.clr.curves import measured, plan
 
@@ -23,7 +23,7 @@ def sweep(end_lr: float, *, worse_by: float = 0.0) -> Sweep:
 
 
 def test_the_deepest_range_has_weight_one_and_another_an_eth_for_each_tolerance() -> None:
-    lower, higher = train_as_well([sweep(0.316), sweep(0.1, worse_by=TOLERANCE)])
+    lower, higher = weigh_ranges([Reading(sweep(0.316)), Reading(sweep(0.1, worse_by=TOLERANCE))])
 
     assert (lower.end_lr, higher.end_lr) == (0.1, 0.316)
     assert higher.weight == 1.0
@@ -31,13 +31,13 @@ def test_the_deepest_range_has_weight_one_and_another_an_eth_for_each_tolerance(
 
 
 def test_equal_ranges_meet_in_their_geometric_middle() -> None:
-    assert pooled([Range(0.1, (0.1,), 1.0), Range(1.0, (0.8, 1.0, 1.2), 1.0)]) == pytest.approx(
+    assert pool_edges([Range(0.1, (0.1,), 1.0), Range(1.0, (0.8, 1.0, 1.2), 1.0)]) == pytest.approx(
         math.sqrt(0.1)
     )
 
 
 def test_a_range_that_trains_worse_says_next_to_nothing() -> None:
-    assert pooled([Range(0.1, (0.1,), 1.0), Range(1.0, (1.0,), 1e-6)]) == pytest.approx(0.1, rel=1e-4)
+    assert pool_edges([Range(0.1, (0.1,), 1.0), Range(1.0, (1.0,), 1e-6)]) == pytest.approx(0.1, rel=1e-4)
 
 
 def test_the_answer_names_the_ranges_that_it_pooled_and_spans_them() -> None:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from clr.analysis import read_bounds
 from clr.plots.range_test import figure, render
-from clr.reading import read_bounds
 from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
