@@ -69,7 +69,7 @@ def _read(session: Session, comparison: Comparison) -> Table:
 
 
 def _trainings(jobs: Sequence[Job], label: str) -> list[Job]:
-    trainings = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.config["label"] == label]
+    trainings = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.label == label]
     return sorted(trainings, key=lambda job: int(job.config["seed"]))
 
 

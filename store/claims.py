@@ -178,7 +178,7 @@ def held_by(session: Session, worker_id: str, *, ring_id: str | None = None) -> 
             Job.id,
             Job.attempt,
             Attempt.pid,
-            Job.config,
+            Job.timeout_s,
             now() - Attempt.started_at,
             now() - Job.progressed_at,
             now() - Job.cancel_requested_at,
@@ -189,10 +189,8 @@ def held_by(session: Session, worker_id: str, *, ring_id: str | None = None) -> 
     )
     if ring_id is not None:
         query = query.where(Attempt.ring_id == ring_id)
-    return [
-        Held(job_id, attempt, pid, config.get("timeout_s"), *ages)
-        for job_id, attempt, pid, config, *ages in session.execute(query)
-    ]
+    rows: list[Any] = list(session.execute(query))  # as the fields of `Held` stand
+    return [Held(*row) for row in rows]
 
 
 def zombies(session: Session, worker_id: str, *, within_s: float) -> list[int]:

@@ -19,7 +19,12 @@ AFTER_S = 1e-6  # between jobs that are queued together: what their order hangs 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """What a request asks for, validated and with every default resolved."""
+    """What a request asks for, validated and with every default resolved.
+
+    timeout_s: of one attempt. after_job: must end first. made_for: the first job that a range test was queued for,
+    where nobody asked for it. resume_from: the job whose checkpoints it goes on from. label: of its entry in a
+    comparison.
+    """
 
     id: str = field(default_factory=lambda: str(uuid4()))
     kind: Kind
@@ -27,8 +32,12 @@ class NewJob:
     config: dict[str, Any]
     name: str | None = None
     tags: Sequence[str] = ()
+    timeout_s: float | None = None
     after_job: str | None = None
+    made_for: str | None = None
+    resume_from: str | None = None
     comparison_id: str | None = None
+    label: str | None = None
     idempotency_key: str | None = None
     request_hash: str | None = None
 
@@ -136,7 +145,7 @@ def followers(session: Session, job_id: str) -> int:
 
 def refuse_needed(session: Session, job_ids: Sequence[str]) -> None:
     """Raise `Conflict` where a job that is not final needs what one of these found, or its checkpoints."""
-    needs = or_(Job.after_job.in_(job_ids), Job.config["resume_from"].as_string().in_(job_ids))
+    needs = or_(Job.after_job.in_(job_ids), Job.resume_from.in_(job_ids))
     open_job = session.scalar(select(Job.id).where(Job.status.not_in(FINAL), needs).limit(1))
     if open_job is not None:
         raise Conflict(f"the job {open_job} needs it and is not final: wait, or cancel that first")
@@ -145,7 +154,7 @@ def refuse_needed(session: Session, job_ids: Sequence[str]) -> None:
 def request_cancel(session: Session, job_id: str) -> Job:
     """Cancel a queued job, or ask the worker of a running one to stop; asking again changes nothing.
 
-    A range test that was made for a queued training job, and for no other that still waits, goes with it.
+    A range test that was made for others goes with the last queued one that waits for it.
     Raises `NotFound`, and `Conflict` when the job has ended otherwise.
     """
     job = session.get(Job, job_id, with_for_update=True)
@@ -157,10 +166,11 @@ def request_cancel(session: Session, job_id: str) -> Job:
         raise Conflict(f"the job has ended already ({job.status}): nothing is left to cancel")
     to = Status.CANCELLED if job.status == Status.QUEUED else Status.CANCELLING
     cancelled = move(session, job_id, to, cancel_requested_at=now())
-    made_for_it = job.after_job is not None and job.config.get("range_test_id") is None
-    if made_for_it and to == Status.CANCELLED and not followers(session, str(job.after_job)):
-        with suppress(Conflict, NotFound):  # it is final already
-            request_cancel(session, str(job.after_job))
+    before = session.get(Job, job.after_job) if job.after_job else None
+    needless = before is not None and before.made_for is not None and not followers(session, before.id)
+    if before is not None and needless and to == Status.CANCELLED:
+        with suppress(Conflict):  # it is final already
+            request_cancel(session, before.id)
     return cancelled
 
 

@@ -36,8 +36,12 @@ class Job(Base):
     tags: Mapped[list[str]]
     workload: Mapped[str] = mapped_column(String(200), index=True)
     config: Mapped[dict[str, Any]]
+    timeout_s: Mapped[float | None]
     after_job: Mapped[str | None] = mapped_column(String(36))
+    made_for: Mapped[str | None] = mapped_column(String(36))
+    resume_from: Mapped[str | None] = mapped_column(String(36))
     comparison_id: Mapped[str | None] = mapped_column(String(36))
+    label: Mapped[str | None]
     status: Mapped[str] = mapped_column(String(16))
     outcome: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(32))

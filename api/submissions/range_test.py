@@ -47,7 +47,13 @@ def plan_range_test(
     most = most_steps(config)
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
-    return NewJob(kind=Kind.RANGE_TEST, workload=workload.name, config=resolve(body, workload), **about)
+    return NewJob(
+        kind=Kind.RANGE_TEST,
+        workload=workload.name,
+        config=resolve(body, workload),
+        timeout_s=body.timeout_s,
+        **about,
+    )
 
 
 def plan_range_test_for(
@@ -58,6 +64,7 @@ def plan_range_test_for(
         workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed")}
     )
     about = {name: getattr(training, name) for name in ("name", "tags", "comparison_id")}
+    about["made_for"] = training.id
     return plan_range_test(body, workload, max_steps=max_steps, pointer=pointer, refusal=NO_RATES, **about)
 
 

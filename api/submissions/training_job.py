@@ -54,6 +54,9 @@ def submit_resume(state: State, job_id: str, body: ResumeRequest, **key: Unpack[
             config=config,
             name=body.name or stopped.name,
             tags=body.tags or stopped.tags,
+            timeout_s=body.timeout_s,
+            resume_from=stopped.id,
+            label=stopped.label,
             **key,
         )
         return jobs.create(session, new)
@@ -78,6 +81,8 @@ def plan_training_job(
         config=config | {"warnings": warnings},
         name=body.name,
         tags=body.tags,
+        timeout_s=body.timeout_s,
+        label=label,
         after_job=source.id if source is not None and lacks_rates(body.schedule) else None,
         **about,
     )

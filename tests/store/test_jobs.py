@@ -20,7 +20,7 @@ LEASE_S = 30.0
 
 
 def queue(database: Database, **overrides: Any) -> Job:
-    new = {"kind": "range_test", "workload": "w", "config": {"timeout_s": 60.0}} | overrides
+    new = {"kind": "range_test", "workload": "w", "config": {}, "timeout_s": 60.0} | overrides
     with database.write() as session:
         return jobs.create(session, NewJob(**new))[0]
 

@@ -15,7 +15,7 @@ from store.jobs import NewJob
 from store.losses import end_expired
 from store.models import Job
 from store.settings import Settings
-from store.status import Reason
+from store.status import Kind, Reason
 from tests.machine import patience
 from worker.watcher import Watcher, explain_death, judge, kill
 
@@ -113,9 +113,10 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 def claimed(database: Database, child: subprocess.Popen[bytes], *, timeout_s: float = 600.0) -> str:
     """A job that the child runs."""
-    config = {"timeout_s": timeout_s}
     with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config=config))
+        job, _ = jobs.create(
+            session, NewJob(kind=Kind.RANGE_TEST, workload="w", config={}, timeout_s=timeout_s)
+        )
         claims.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=child.pid, lease_s=30)
     return job.id
 
