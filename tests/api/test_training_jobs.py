@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import checkpoints, claims, runs
+from store import checkpoints, claims, jobs, runs
 from store.checkpoints import FOLDER, NewCheckpoint
 from store.database import Database
 from store.settings import Settings
@@ -377,6 +377,13 @@ def test_a_finished_job_goes_on_for_more_cycles(api: TestClient, database: Datab
     assert answer.status_code == 202
     assert (config["resume_from"], config["resume_at"], config["seed"]) == (job_id, 80, 5)
     assert (config["num_cycles"], config["schedule"]) == (2, RESULT["schedule"])
+
+
+def test_a_job_is_held_to_the_time_of_its_request(api: TestClient, database: Database) -> None:
+    body = create(api, schedule=RATES, timeout_s=7)
+
+    with database.read() as session:
+        assert jobs.get(session, body["id"]).timeout_s == 7
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("diverged", "job_diverged"), (None, "job_not_final")])
