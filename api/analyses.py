@@ -5,11 +5,12 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from api.errors import Problem, invalid, responses
+from api.errors import Problem, invalid
 from api.job_routes import measured
 from api.jobs import JobId, find
+from api.openapi import responses
 from api.requests.body import Body, Moment, moment, require_json
-from api.resources import Opened
+from api.resources import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.finders import RULES, VERSION, list_candidates
@@ -57,9 +58,9 @@ class Analyses(BaseModel):
 
 
 @router.post("", dependencies=[Depends(require_json)], responses=responses(400, 404, 409, 413, 415, 422))
-def analyse(state: Opened, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
+def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
     """Ask a rule about the stored points; kept by the rule's version, so that a newer one can be compared."""
-    job, stored = measured(state, job_id, kind=Kind.RANGE_TEST)
+    job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
     sweeps = [
@@ -70,15 +71,15 @@ def analyse(state: Opened, job_id: JobId, body: AnalysisRequest) -> AnalysisView
     if not sweeps:
         raise Problem(409, "no_points", "no sweep was measured to its end")
     analyzer, outcome, result = _ours(job, sweeps) if body.rule == OURS else _other(body.rule, sweeps)
-    with state.database.write() as session:
+    with resources.database.write() as session:
         return _view(analyses.keep(session, job.id, analyzer, outcome=outcome, result=result))
 
 
 @router.get("", responses=responses(404))
-def list_analyses(state: Opened, job_id: JobId) -> Analyses:
+def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
     """What was asked so far."""
-    find(state, job_id, kind=Kind.RANGE_TEST)
-    with state.database.read() as session:
+    find(resources, job_id, kind=Kind.RANGE_TEST)
+    with resources.database.read() as session:
         return Analyses(items=[_view(row) for row in analyses.of_job(session, job_id)])
 
 

@@ -25,11 +25,11 @@ from api import (
     workers,
     workloads,
 )
-from api.errors import add_handlers, responses
-from api.middleware import Frame
-from api.openapi import complete_document
+from api.errors import add_handlers
+from api.middleware import RequestMiddleware
+from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
-from api.resources import State
+from api.resources import Resources
 from api.security import require_key
 from store import logs
 from store.database import Database
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens the database and starts its ringer and reaper when it is started."""
     chosen = settings or get_settings()
     logs.set_up(chosen)
-    logging.getLogger("uvicorn.access").disabled = True  # the frame logs every request
+    logging.getLogger("uvicorn.access").disabled = True  # our middleware logs every request
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reaper = Reaper(database, chosen, ringer)
         ringer.start()
         reaper.start()
-        app.state.clr = State(chosen, database, ringer)
+        app.state.resources = Resources(chosen, database, ringer)
         yield
         reaper.stop()
         ringer.stop()
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         guards = [Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
-    app.add_middleware(Frame, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(RequestMiddleware, max_body_bytes=chosen.max_body_bytes)
     complete_document(app)
     return app
 

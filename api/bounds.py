@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from api.errors import Problem, carrying, invalid, invalid_fields, responses
+from api.errors import Problem, invalid, invalid_fields
 from api.job_routes import measured
 from api.jobs import POLL_S, JobId, JobView, find
+from api.openapi import carrying, responses
 from api.pictures import PICTURES, Format, picture, thinned
-from api.resources import Opened
+from api.requests.workload import SETUP
+from api.resources import ResourcesDep
 from clr.bounds import Bounds
 from clr.comparison import Metric
 from clr.cycles import cycles_for
@@ -22,7 +24,6 @@ from store.status import FINAL, Kind, Outcome, Status
 
 PRECISION = "float32"  # of every range test
 WHY = ("why", "next_experiment", "candidates", "warnings", "analyzer")  # of a result that is inconclusive
-DEPENDS_ON = ("params", "optimizer", "batch_size")
 
 router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
 
@@ -119,7 +120,7 @@ class BoundsView(BaseModel):
     ),
 )
 def get_bounds(
-    state: Opened,
+    resources: ResourcesDep,
     job_id: JobId,
     num_steps: Annotated[
         int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
@@ -135,7 +136,7 @@ def get_bounds(
     409 where there are none, by `code`: `inconclusive` with `why`, `next_experiment` and `candidates`;
     `job_failed` with `reason`; `job_cancelled`.
     """
-    job = find(state, job_id, kind=Kind.RANGE_TEST)
+    job = find(resources, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         body = JobView.of(job).model_dump_json()
         return Response(body, 202, headers={"Retry-After": str(POLL_S)}, media_type="application/json")
@@ -150,7 +151,7 @@ def get_bounds(
     bounds = Bounds.from_dict(found)
     return found | {
         "constant_lr": bounds.constant_lr,
-        "depends_on": {name: job.config[name] for name in DEPENDS_ON}
+        "depends_on": {name: job.config[name] for name in SETUP}
         | {"precision": PRECISION, "data": found.get("data")},
         "cost": {
             "steps": (job.progress or {}).get("completed", 0),
@@ -186,12 +187,12 @@ def _for_budget(
 
 
 @router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)
-def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
     """The curve with both bounds and their intervals; of a running job, what there is.
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(state, job_id, kind=Kind.RANGE_TEST)
+    job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
     sweeps = [
         Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
     ]

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 
-from api.errors import Problem, responses
+from api.errors import Problem
 from api.jobs import JobId, find
+from api.openapi import responses
 from api.requests.body import Moment, moment
-from api.resources import Opened, State
+from api.resources import Resources, ResourcesDep
 from store import checkpoints
 from store.errors import NotFound
 from store.models import Checkpoint
@@ -38,10 +39,10 @@ class CheckpointList(BaseModel):
 
 
 @router.get("", responses=responses(404))
-def list_checkpoints(state: Opened, job_id: JobId) -> CheckpointList:
+def list_checkpoints(resources: ResourcesDep, job_id: JobId) -> CheckpointList:
     """What there is to download or to go on from."""
-    job = find(state, job_id, kind=Kind.TRAINING_JOB)
-    with state.database.read() as session:
+    job = find(resources, job_id, kind=Kind.TRAINING_JOB)
+    with resources.database.read() as session:
         return CheckpointList(items=[_view(row) for row in checkpoints.of_job(session, job.id)])
 
 
@@ -51,24 +52,24 @@ def list_checkpoints(state: Opened, job_id: JobId) -> CheckpointList:
     responses=responses(404, 409, _200={"content": {"application/octet-stream": {}}}),
 )
 def download_checkpoint(
-    state: Opened, job_id: JobId, step: Annotated[int, Path(ge=0, le=2**63 - 1)]
+    resources: ResourcesDep, job_id: JobId, step: Annotated[int, Path(ge=0, le=2**63 - 1)]
 ) -> FileResponse:
     """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see."""
-    find(state, job_id, kind=Kind.TRAINING_JOB)
-    with state.database.read() as session:
+    find(resources, job_id, kind=Kind.TRAINING_JOB)
+    with resources.database.read() as session:
         found = [row for row in checkpoints.of_job(session, job_id) if row.step == step]
     if not found:
         raise NotFound(f"there is no checkpoint after step {step}")
-    file = state.settings.data_dir / found[0].path
+    file = resources.settings.data_dir / found[0].path
     if not file.is_file():
         where = f"it lies on {found[0].hostname}, in that worker's data directory: {found[0].path}"
         raise Problem(409, "checkpoint_elsewhere", where, hostname=found[0].hostname, path=found[0].path)
     return FileResponse(file, media_type="application/octet-stream", filename=f"{job_id}-step-{step}.pt")
 
 
-def forget_files(state: State, job_id: str) -> None:
+def forget_files(resources: Resources, job_id: str) -> None:
     """Of checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
-    shutil.rmtree(state.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
+    shutil.rmtree(resources.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
 
 
 def _view(row: Checkpoint) -> CheckpointView:

@@ -7,13 +7,14 @@ from sqlalchemy.orm import Session
 
 from api.checkpoints import forget_files
 from api.comparison_views import ComparisonStatus, ComparisonView, describe_status, view_comparison
-from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
-from api.jobs import POLL_S, JobId, Page, Paging, whose
+from api.jobs import POLL_S, JobId, whose
+from api.openapi import carrying, responses
+from api.paging import Page, Paging
 from api.pictures import PICTURES, Format, picture
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
-from api.resources import Opened
+from api.resources import ResourcesDep
 from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
 from clr.plots.comparison import comparison_figure
@@ -32,13 +33,16 @@ router = APIRouter(prefix="/comparisons", tags=["comparisons"])
     responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def create_comparison(
-    state: Opened, body: ComparisonRequest, response: Response, idempotency_key: IdempotencyKey = None
+    resources: ResourcesDep,
+    body: ComparisonRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
-    comparison, replayed = submit_comparison(state, body, **identify(idempotency_key, body))
-    state.ringer.ring()
-    with state.database.read() as session:
-        view = view_comparison(comparison, state.tables.read(session, comparison))
+    comparison, replayed = submit_comparison(resources, body, **identify(idempotency_key, body))
+    resources.ringer.ring()
+    with resources.database.read() as session:
+        view = view_comparison(comparison, resources.tables.read(session, comparison))
     accept(response, view.links["self"], replayed=replayed)
     return view
 
@@ -51,9 +55,9 @@ def _get(session: Session, id: str) -> Comparison:
 
 
 @router.get("", responses=responses(400, 422))
-def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
+def list_comparisons(resources: ResourcesDep, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
     """Newest first."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         rows = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
         page, token = paging.page(rows)
         counts = comparisons.count_jobs(session, [comparison.id for comparison in page])
@@ -62,41 +66,41 @@ def list_comparisons(state: Opened, paging: Annotated[Paging, Query()]) -> Page[
 
 
 @router.get("/{id}", responses=responses(404))
-def get_comparison(state: Opened, job_id: JobId, response: Response) -> ComparisonView:
+def get_comparison(resources: ResourcesDep, job_id: JobId, response: Response) -> ComparisonView:
     """The table as far as it is known; `Retry-After` until every job is final."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         comparison = _get(session, job_id)
-        view = view_comparison(comparison, state.tables.read(session, comparison))
+        view = view_comparison(comparison, resources.tables.read(session, comparison))
     if view.status not in FINAL:
         response.headers["Retry-After"] = str(POLL_S)
     return view
 
 
 @router.post("/{id}/cancel", responses=responses(404, 409))
-def cancel_comparison(state: Opened, job_id: JobId) -> ComparisonView:
+def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
-    with state.database.write() as session:
+    with resources.database.write() as session:
         comparison = _get(session, job_id)
         comparisons.request_cancel(session, job_id)
-    with state.database.read() as session:
-        return view_comparison(comparison, state.tables.read(session, comparison))
+    with resources.database.read() as session:
+        return view_comparison(comparison, resources.tables.read(session, comparison))
 
 
 @router.delete("/{id}", status_code=204, responses=responses(404, 409))
-def delete_comparison(state: Opened, job_id: JobId) -> None:
+def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
-    with state.database.write() as session:
+    with resources.database.write() as session:
         removed = comparisons.remove(session, _get(session, job_id).id)
     for removed_id in removed:
-        forget_files(state, removed_id)
+        forget_files(resources, removed_id)
 
 
 @router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
-def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
     """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         comparison = _get(session, job_id)
-        table = state.tables.read(session, comparison)
+        table = resources.tables.read(session, comparison)
     metric = table.metric or "accuracy"
     target, _ = compare(table.runs, metric=metric, target=comparison.config["target"])
     return picture(

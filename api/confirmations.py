@@ -4,12 +4,12 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from api.comparison_views import ComparisonStatus, ComparisonView, describe_status, view_comparison
-from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import JobId, find
+from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
-from api.resources import Opened
+from api.resources import ResourcesDep
 from api.submissions.comparison import submit_confirmation
 from clr.confirmation import Verdict, verdict
 from store import comparisons
@@ -38,31 +38,31 @@ class Confirmations(BaseModel):
     responses=responses(400, 404, 409, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def confirm(
-    state: Opened,
+    resources: ResourcesDep,
     job_id: JobId,
     body: ConfirmationRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
     """Queue a comparison of cycles within half, the whole and double the bounds, constant_lr and one cycle."""
-    range_test = find(state, job_id, kind=Kind.RANGE_TEST)
+    range_test = find(resources, job_id, kind=Kind.RANGE_TEST)
     key = identify(idempotency_key, body, job_id)
-    comparison, replayed = submit_confirmation(state, range_test, body, **key)
-    state.ringer.ring()
-    with state.database.read() as session:
-        view = view_comparison(comparison, state.tables.read(session, comparison))
+    comparison, replayed = submit_confirmation(resources, range_test, body, **key)
+    resources.ringer.ring()
+    with resources.database.read() as session:
+        view = view_comparison(comparison, resources.tables.read(session, comparison))
     accept(response, view.links["self"], replayed=replayed)
     return view
 
 
 @router.get("", responses=responses(404))
-def list_confirmations(state: Opened, job_id: JobId) -> Confirmations:
+def list_confirmations(resources: ResourcesDep, job_id: JobId) -> Confirmations:
     """What the trainings around the bounds say of them."""
-    range_test = find(state, job_id, kind=Kind.RANGE_TEST)
+    range_test = find(resources, job_id, kind=Kind.RANGE_TEST)
     items = []
-    with state.database.read() as session:
+    with resources.database.read() as session:
         for comparison in comparisons.of_range_test(session, job_id):
-            table = state.tables.read(session, comparison)
+            table = resources.tables.read(session, comparison)
             status = ComparisonStatus(**describe_status(comparison, table.count()))
             judged = (
                 verdict(range_test.result or {}, table.runs, metric=table.metric) if table.metric else None

@@ -1,7 +1,6 @@
 """Every 4xx and 5xx as application/problem+json (RFC 9457); the only place where errors become statuses."""
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,9 +14,9 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.pointers import find_pointer, locate, pointer_to, say
 from api.routes import nearest
 from clr.refusals import drop_consequences
-from clr.spelling import did_you_mean
 from store import json_text
 from store.errors import Conflict, KeyReused, NotFound
 
@@ -94,31 +93,6 @@ def invalid_fields(fields: Iterable[tuple[str, str]]) -> Problem:
     return Problem(422, "invalid_request", detail, errors=errors)
 
 
-def pointer_to(*parts: object) -> str:
-    """The JSON pointer (RFC 6901) of these steps into the body."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-Responses = dict[int | str, dict[str, Any]]
-
-
-def responses(*statuses: int, **others: dict[str, Any]) -> Responses:
-    """What OpenAPI says of a route's problems, and of its `others`, given as `_202={...}`."""
-    documented: Responses = {int(status.removeprefix("_")): answer for status, answer in others.items()}
-    return documented | {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
-        }
-        for status in statuses
-    }
-
-
-def carrying(*headers: str) -> dict[str, Any]:
-    """What OpenAPI says of an answer with these headers."""
-    return {"headers": {name: {"schema": {"type": "string"}} for name in headers}}
-
-
 def answer(request: Request, problem: Problem) -> JSONResponse:
     """The problem as a response."""
     request_id = getattr(request.state, "request_id", "")
@@ -178,53 +152,21 @@ def _of_database(*_: object) -> Problem:
 
 
 def _of_validation(error: RequestValidationError, request: Request) -> Problem:
-    found = error.errors()
-    if found[0]["type"] == "json_invalid":
+    errors = error.errors()
+    if errors[0]["type"] == "json_invalid":
         return _malformed(error)
-    if in_path := [one for one in found if one["loc"][0] == "path"]:
-        why = f"{in_path[0]['loc'][-1]}: {_say(in_path[0])}"
+    if in_path := [each for each in errors if each["loc"][0] == "path"]:
+        why = f"{in_path[0]['loc'][-1]}: {say(in_path[0])}"
         return Problem(404, "not_found", f"{_nothing_there(request)} ({why})")
-    return invalid_fields((_where(one, error.body), _say(one)) for one in drop_consequences(found))
+    return invalid_fields((find_pointer(each, error.body), say(each)) for each in drop_consequences(errors))
 
 
 def invalid_at(error: ValidationError, body: Any, *path: object) -> Problem:
     """422 for what pydantic found wrong in the part of a body at `path`."""
-    found = drop_consequences(error.errors())
-    return invalid_fields((pointer_to(*path, *_inside(one, one["loc"], body)), _say(one)) for one in found)
-
-
-def _where(error: Mapping[str, Any], body: Any) -> str:
-    source, *location = error["loc"]
-    return pointer_to(*_inside(error, location, body)) if source == "body" else f"{source}:{location[-1]}"
-
-
-def _inside(error: Mapping[str, Any], location: Sequence[Any], body: Any) -> list[Any]:
-    """pydantic puts the names of union members into a location; a pointer has only what the body has."""
-    parts, here = [], body
-    absent = location[-1] if location and error["type"] in ("missing", "misnamed") else None
-    for part in location:
-        if isinstance(here, dict) and part not in here and part != absent:
-            continue
-        parts.append(part)
-        here = _step(here, part)
-    return parts
-
-
-def _step(here: Any, part: Any) -> Any:
-    if isinstance(here, dict):
-        return here.get(part)
-    return here[part] if isinstance(here, list) and isinstance(part, int) and part < len(here) else None
-
-
-def _say(error: Mapping[str, Any]) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown parameter"
-    if error["type"] == "model_attributes_type":
-        return "must be a JSON object"
-    if error["type"] in ("literal_error", "enum"):
-        names = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-        return f"{did_you_mean(error['input'], names)}must be one of {', '.join(names)}"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return invalid_fields(
+        (pointer_to(*path, *locate(each, each["loc"], body)), say(each))
+        for each in drop_consequences(error.errors())
+    )
 
 
 PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {

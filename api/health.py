@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from api.errors import responses
-from api.resources import Opened
-from api.workloads import no_catalogue
+from api.catalogue import no_catalogue
+from api.openapi import responses
+from api.resources import ResourcesDep
 from store import workloads
 
 router = APIRouter(tags=["operations"])
@@ -24,9 +24,9 @@ def healthz() -> Health:
 
 
 @router.get("/readyz", responses=responses(503))
-def readyz(state: Opened) -> Health:
+def readyz(resources: ResourcesDep) -> Health:
     """The database answers and a worker has published its workloads."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         if not workloads.find_all(session):
             raise no_catalogue()
     return Health()

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import curves
-from api.errors import carrying, responses
-from api.jobs import Filtered, JobId, JobView, Page, find, get, list_jobs, suggest_polling
-from api.resources import Opened, State
+from api.jobs import JobId, JobView, find, get, list_jobs, suggest_polling
+from api.openapi import carrying, responses
+from api.paging import Filtered, Page
+from api.resources import Resources, ResourcesDep
 from store import jobs
 from store.models import Job
 from store.runs import StoredRun, load
@@ -27,7 +28,7 @@ def add_job_routes(
     *,
     kind: Kind,
     view: type[JobView],
-    after_delete: Callable[[State, str], None] = lambda state, job_id: None,
+    after_delete: Callable[[Resources, str], None] = lambda resources, job_id: None,
 ) -> None:
     """Give the router, which has the path of this kind, all of them; every answer of a job is a `view`."""
     _add_reading(router, kind, view)
@@ -37,14 +38,14 @@ def add_job_routes(
 
 def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
     @router.get("", name=f"list_{kind}s", response_model=Page[view], responses=responses(400, 422))  # type: ignore[valid-type]
-    def list_them(state: Opened, filters: Filtered) -> Any:
+    def list_them(resources: ResourcesDep, filters: Filtered) -> Any:
         """Newest first."""
-        page, token = list_jobs(state, filters, kind=kind)
+        page, token = list_jobs(resources, filters, kind=kind)
         return Page(items=[view.of(job) for job in page], next_page_token=token)
 
     @router.get("/{id}", name=f"get_{kind}", response_model=view, responses=responses(404, 422))
     async def get_one(
-        state: Opened,
+        resources: ResourcesDep,
         job_id: JobId,
         request: Request,
         response: Response,
@@ -55,7 +56,7 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
         """How one stands; `Retry-After` until it is final. With `wait_s` the answer waits for that."""
         deadline = time.monotonic() + wait_s
         while True:
-            job = await run_in_threadpool(find, state, job_id, kind=kind)
+            job = await run_in_threadpool(find, resources, job_id, kind=kind)
             left = deadline - time.monotonic()
             if job.status in FINAL or left <= 0 or await request.is_disconnected():
                 break
@@ -72,7 +73,7 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         responses=responses(404, 422, _200={"content": {"text/csv": {"schema": {"type": "string"}}}}),
     )
     def get_curve(
-        state: Opened,
+        resources: ResourcesDep,
         job_id: JobId,
         request: Request,
         max_points: Annotated[
@@ -82,7 +83,7 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
     ) -> Response:
         """The raw points of every seed and sweep, also while the job runs."""
-        job, sweeps = measured(state, job_id, kind=kind, after_step=after_step)
+        job, sweeps = measured(resources, job_id, kind=kind, after_step=after_step)
         accepts = request.headers.get("Accept", "")
         if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
             text, media_type = curves.as_csv(sweeps, max_points=max_points), "text/csv"
@@ -93,7 +94,7 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
 
 
 def _add_ending(
-    router: APIRouter, kind: Kind, view: type[JobView], after_delete: Callable[[State, str], None]
+    router: APIRouter, kind: Kind, view: type[JobView], after_delete: Callable[[Resources, str], None]
 ) -> None:
     cancelling = carrying("Retry-After") | {"model": view, "description": "cancelling"}
 
@@ -103,25 +104,27 @@ def _add_ending(
         response_model=view,
         responses=responses(404, 409, _202=cancelling),
     )
-    def cancel(state: Opened, job_id: JobId, response: Response) -> Any:
+    def cancel(resources: ResourcesDep, job_id: JobId, response: Response) -> Any:
         """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
-        find(state, job_id, kind=kind)
-        with state.database.write() as session:
+        find(resources, job_id, kind=kind)
+        with resources.database.write() as session:
             job = jobs.request_cancel(session, job_id)
         response.status_code = 202 if job.status == Status.CANCELLING else 200
         suggest_polling(response, job)
         return view.of(job)
 
     @router.delete("/{id}", name=f"delete_{kind}", status_code=204, responses=responses(404, 409))
-    def delete(state: Opened, job_id: JobId) -> None:
+    def delete(resources: ResourcesDep, job_id: JobId) -> None:
         """Remove a finished job with everything measured."""
-        find(state, job_id, kind=kind)
-        with state.database.write() as session:
+        find(resources, job_id, kind=kind)
+        with resources.database.write() as session:
             jobs.remove(session, job_id)
-        after_delete(state, job_id)
+        after_delete(resources, job_id)
 
 
-def measured(state: State, job_id: str, *, kind: Kind, after_step: int = -1) -> tuple[Job, list[StoredRun]]:
+def measured(
+    resources: Resources, job_id: str, *, kind: Kind, after_step: int = -1
+) -> tuple[Job, list[StoredRun]]:
     """The job with what is stored of its curve. Raises `NotFound`."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

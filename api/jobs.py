@@ -1,19 +1,16 @@
 """Jobs of every kind as the API shows them; `GET /jobs` for those who only poll."""
 
-import base64
-import json
-import math
-from collections.abc import Sequence
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.errors import Problem, responses
-from api.requests.body import Moment, Text, moment
-from api.resources import Opened, State
+from api.openapi import responses
+from api.paging import Filtered, Filters, Page
+from api.requests.body import Moment, moment
+from api.resources import Resources, ResourcesDep
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
@@ -26,11 +23,8 @@ LINKS: dict[str, tuple[str, ...]] = {
 }
 EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests
-PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 
 router = APIRouter(tags=["jobs"])
-Item = TypeVar("Item")
-Row = TypeVar("Row", Job, Comparison)
 
 
 class Progress(BaseModel):
@@ -104,9 +98,9 @@ def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404"
 JobId = Annotated[str, Depends(_job_id)]
 
 
-def find(state: State, job_id: str, *, kind: Kind | None = None) -> Job:
+def find(resources: Resources, job_id: str, *, kind: Kind | None = None) -> Job:
     """The job as it stands now. Raises `NotFound`."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         return get(session, job_id, kind=kind)
 
 
@@ -133,72 +127,9 @@ def suggest_polling(response: Response, job: Job) -> None:
         response.headers["Retry-After"] = str(POLL_S)
 
 
-class Page(BaseModel, Generic[Item]):
-    """Some of the items, newest first; `next_page_token` is null on the last page."""
-
-    items: list[Item]
-    next_page_token: str | None
-
-
-class Paging(BaseModel):
-    """Which page of a list."""
-
-    page_size: int = Field(default=PAGE_SIZE, ge=1, description=f"capped at {MAX_PAGE_SIZE}")
-    page_token: str | None = Field(default=None, description="`next_page_token` of the page before")
-
-    @property
-    def limit(self) -> int:
-        """The most items of a page."""
-        return min(self.page_size, MAX_PAGE_SIZE)
-
-    def _narrowing(self) -> list[str | None]:
-        return []
-
-    def after(self) -> tuple[float, str] | None:
-        """The last (created_at, id) of the page before. Raises a 400 problem for a token that is not ours."""
-        if self.page_token is None:
-            return None
-        try:
-            created_at, job_id, *narrowing = json.loads(base64.urlsafe_b64decode(self.page_token))
-            after = float(created_at), str(UUID(job_id))
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise _bad_token("is not one that this service gave") from error
-        if not math.isfinite(after[0]):
-            raise _bad_token("is not one that this service gave")
-        if narrowing != self._narrowing():
-            raise _bad_token("belongs to a list with other filters")
-        return after
-
-    def page(self, found: Sequence[Row]) -> tuple[list[Row], str | None]:
-        """Of up to `limit + 1` rows those of this page, and the token of the next one."""
-        page = list(found[: self.limit])
-        if len(found) <= self.limit:
-            return page, None
-        key = json.dumps([page[-1].created_at, page[-1].id, *self._narrowing()])
-        return page, base64.urlsafe_b64encode(key.encode()).decode()
-
-
-class Filters(Paging):
-    """What a list is narrowed to, and which page of it."""
-
-    status: Status | None = None
-    workload: Text | None = Field(default=None, max_length=200)
-    tag: Text | None = Field(default=None, max_length=64)
-
-    def _narrowing(self) -> list[str | None]:
-        return [self.status, self.workload, self.tag]
-
-
-def _bad_token(why: str) -> Problem:
-    return Problem(400, "bad_page_token", f"page_token {why}")
-
-
-Filtered = Annotated[Filters, Query()]
-
-
-def list_jobs(state: State, filters: Filters, *, kind: Kind | None) -> tuple[list[Job], str | None]:
+def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> tuple[list[Job], str | None]:
     """One page of jobs and the next page's token."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         found = jobs.find(
             session,
             limit=filters.limit + 1,
@@ -212,15 +143,15 @@ def list_jobs(state: State, filters: Filters, *, kind: Kind | None) -> tuple[lis
 
 
 @router.get("/jobs", responses=responses(400, 422))
-def list_all_jobs(state: Opened, filters: Filtered) -> Page[JobStatus]:
+def list_all_jobs(resources: ResourcesDep, filters: Filtered) -> Page[JobStatus]:
     """Jobs of every kind, newest first."""
-    page, token = list_jobs(state, filters, kind=None)
+    page, token = list_jobs(resources, filters, kind=None)
     return Page(items=[JobStatus.of(job) for job in page], next_page_token=token)
 
 
 @router.get("/jobs/{id}", responses=responses(404))
-def get_job(state: Opened, job_id: JobId, response: Response) -> JobStatus:
+def get_job(resources: ResourcesDep, job_id: JobId, response: Response) -> JobStatus:
     """How one job stands, whatever its kind; `Retry-After` until it is final."""
-    job = find(state, job_id)
+    job = find(resources, job_id)
     suggest_polling(response, job)
     return JobStatus.of(job)

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from api.examples import METRICS
-from api.resources import Opened
+from api.resources import ResourcesDep
 from store import counters, gauges
 from store.database import Database
 from store.gauges import Gauges
@@ -94,7 +94,7 @@ def _claim_latency(counted: Counts) -> Metric:
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/plain": {"example": METRICS}}}},
 )
-def get_metrics(state: Opened) -> PlainTextResponse:
+def get_metrics(resources: ResourcesDep) -> PlainTextResponse:
     """The state of queue and workers in Prometheus' text format."""
-    stored = Stored(state.database, lease_s=state.settings.lease_s)
+    stored = Stored(resources.database, lease_s=resources.settings.lease_s)
     return PlainTextResponse(generate_latest(stored), media_type=CONTENT_TYPE_PLAIN_0_0_4)

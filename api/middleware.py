@@ -18,7 +18,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 ASKED_OFTEN = ("/healthz", "/readyz")  # logged at DEBUG
 
 
-class Frame:
+class RequestMiddleware:
     """ASGI middleware: names the request, by the caller's own X-Request-ID if it is sane, and refuses a body
     of more than `max_body_bytes` as soon as that is known, be it declared or sent in chunks."""
 

@@ -1,11 +1,31 @@
 """What FastAPI leaves to be said in the OpenAPI document: the problems, and examples with their nulls."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 
-from api.errors import ProblemBody
+from api.errors import MEDIA_TYPE, ProblemBody
 from api.examples import ANSWERS
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def responses(*statuses: int, **others: dict[str, Any]) -> Responses:
+    """What OpenAPI says of a route's problems, and of its `others`, given as `_202={...}`."""
+    documented: Responses = {int(status.removeprefix("_")): answer for status, answer in others.items()}
+    return documented | {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        for status in statuses
+    }
+
+
+def carrying(*headers: str) -> dict[str, Any]:
+    """What OpenAPI says of an answer with these headers."""
+    return {"headers": {name: {"schema": {"type": "string"}} for name in headers}}
 
 
 def complete_document(app: FastAPI) -> None:

@@ -9,8 +9,9 @@ from fastapi import Response
 from matplotlib.figure import Figure
 
 from api.curves import downsample
-from api.errors import Problem, responses
+from api.errors import Problem
 from api.jobs import POLL_S
+from api.openapi import responses
 from clr.plots.range_test import render
 from store.runs import StoredRun
 

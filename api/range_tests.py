@@ -4,13 +4,13 @@ import logging
 
 from fastapi import APIRouter, Depends, Response
 
-from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes
 from api.jobs import JobView
+from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.range_test import RangeTestRequest
-from api.resources import Opened
+from api.resources import ResourcesDep
 from api.submissions.range_test import submit_range_test
 from store.status import Kind
 
@@ -26,14 +26,17 @@ router = APIRouter(prefix="/range-tests", tags=["range tests"])
     responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def create_range_test(
-    state: Opened, body: RangeTestRequest, response: Response, idempotency_key: IdempotencyKey = None
+    resources: ResourcesDep,
+    body: RangeTestRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobView:
     """Queue a range test; poll `Location` until its status is final.
 
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
-    job, replayed = submit_range_test(state, body, **identify(idempotency_key, body))
-    state.ringer.ring()
+    job, replayed = submit_range_test(resources, body, **identify(idempotency_key, body))
+    resources.ringer.ring()
     log.info("queued a range test of %s", job.workload, extra={"job_id": job.id})
     view = JobView.of(job)
     accept(response, view.links["self"], replayed=replayed)

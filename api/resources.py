@@ -12,7 +12,7 @@ from store.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class Resources:
     """The app's settings, database and ringer, and the tables of its comparisons."""
 
     settings: Settings
@@ -21,10 +21,10 @@ class State:
     tables: Tables = field(default_factory=Tables)
 
 
-def get_state(request: Request) -> State:
-    """The state of the app that serves this request."""
-    state: State = request.app.state.clr
-    return state
+def get_resources(request: Request) -> Resources:
+    """The resources of the app that serves this request."""
+    resources: Resources = request.app.state.resources
+    return resources
 
 
-Opened = Annotated[State, Depends(get_state)]
+ResourcesDep = Annotated[Resources, Depends(get_resources)]

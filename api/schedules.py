@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_validator
 
-from api.errors import invalid, invalid_at, responses
+from api.errors import invalid, invalid_at
 from api.examples import PREVIEW_REQUESTS
+from api.openapi import responses
 from api.requests.body import Body, require_json
 from clr.policies import Schedule, parse_schedule
 from clr.preview import Preview

@@ -7,18 +7,18 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.errors import Problem
-from api.resources import Opened
+from api.resources import ResourcesDep
 
 BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where the service has any")
 
 
 def require_key(
-    state: Opened,
+    resources: ResourcesDep,
     request: Request,
     given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> None:
     """Refuse a request without a configured key, and one with a key where none is configured."""
-    keys, header = state.settings.api_keys, request.headers.get("Authorization")
+    keys, header = resources.settings.api_keys, request.headers.get("Authorization")
     if not keys and (
         header is None or header.lower().startswith("basic ")
     ):  # which a proxy before us asked for

@@ -6,14 +6,14 @@ from typing import Self
 from fastapi import APIRouter, Depends, Response
 
 from api.checkpoints import forget_files
-from api.errors import carrying, responses
 from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes, measured
 from api.jobs import JobId, JobView
+from api.openapi import carrying, responses
 from api.pictures import PICTURES, Format, picture, thinned
 from api.requests.body import require_json
 from api.requests.training_job import ResumeRequest, TrainingJobRequest
-from api.resources import Opened, State
+from api.resources import Resources, ResourcesDep
 from api.submissions.training_job import submit_resume, submit_training_job
 from clr.plots.training_job import training_figure
 from clr.training_result import TrainingResult
@@ -49,19 +49,22 @@ class TrainingJobView(JobView):
     responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def create_training_job(
-    state: Opened, body: TrainingJobRequest, response: Response, idempotency_key: IdempotencyKey = None
+    resources: ResourcesDep,
+    body: TrainingJobRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> TrainingJobView:
     """Queue a training job; poll `Location` until its status is final.
 
     Where its schedule lacks rates they come from `range_test_id`, or from a range test that is queued before it.
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
-    job, replayed = submit_training_job(state, body, **identify(idempotency_key, body))
-    return _accepted(state, response, job, replayed=replayed)
+    job, replayed = submit_training_job(resources, body, **identify(idempotency_key, body))
+    return _accepted(resources, response, job, replayed=replayed)
 
 
-def _accepted(state: State, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
-    state.ringer.ring()
+def _accepted(resources: Resources, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
+    resources.ringer.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
     accept(response, view.links["self"], replayed=replayed)
@@ -75,7 +78,7 @@ def _accepted(state: State, response: Response, job: Job, *, replayed: bool) -> 
     responses=responses(400, 404, 409, 413, 415, 422, _202=carrying("Location", "Retry-After")),
 )
 def resume_training_job(
-    state: Opened,
+    resources: ResourcesDep,
     job_id: JobId,
     body: ResumeRequest,
     response: Response,
@@ -85,20 +88,20 @@ def resume_training_job(
 
     The budget comes on top of what was trained. 409 where the job still runs, diverged or has no checkpoint.
     """
-    job, replayed = submit_resume(state, job_id, body, **identify(idempotency_key, body, job_id))
-    return _accepted(state, response, job, replayed=replayed)
+    job, replayed = submit_resume(resources, job_id, body, **identify(idempotency_key, body, job_id))
+    return _accepted(resources, response, job, replayed=replayed)
 
 
 add_job_routes(router, kind=Kind.TRAINING_JOB, view=TrainingJobView, after_delete=forget_files)
 
 
 @router.get("/{id}/plot.{format}", name="get_training_job_plot", response_class=Response, responses=PICTURES)
-def get_plot(state: Opened, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
     """Loss, held-out accuracy and rate against the step; of a running job, what there is.
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(state, job_id, kind=Kind.TRAINING_JOB)
+    job, stored = measured(resources, job_id, kind=Kind.TRAINING_JOB)
     series = thinned(stored)[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
     return picture(lambda: training_figure(series, job.result, title=title, otherwise=job.status), format)

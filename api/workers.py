@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.requests.body import Moment, moment
-from api.resources import Opened
+from api.resources import ResourcesDep
 from store import workers
 from store.models import Worker
 
@@ -40,8 +40,8 @@ class Workers(BaseModel):
 
 
 @router.get("/workers")
-def list_workers(state: Opened) -> Workers:
+def list_workers(resources: ResourcesDep) -> Workers:
     """Every worker that was seen lately, the longest-serving first."""
-    with state.database.read() as session:
+    with resources.database.read() as session:
         found = workers.living(session)
     return Workers(items=[WorkerView.of(row) for row in found])

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
 
-from api.errors import Problem, invalid, pointer_to
+from api.errors import Problem, invalid
+from api.pointers import pointer_to
 from api.routes import query_names
 from clr.spelling import did_you_mean
 from store import json_text

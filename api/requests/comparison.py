@@ -4,8 +4,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, field_validator, model_validator
 
-from api.errors import invalid, pointer_to
+from api.errors import invalid
 from api.examples import COMPARISON_REQUESTS
+from api.pointers import pointer_to
 from api.requests.body import Text, refuse_unknown
 from api.requests.training_job import Budget, TrainingOptions, check_schedule
 from api.requests.workload import LAST_SEED, Seed, WorkloadRequest, check_optimizer

@@ -14,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from api.errors import invalid, invalid_at, pointer_to
+from api.errors import invalid, invalid_at
 from api.examples import TRAINING_JOB_REQUESTS
+from api.pointers import pointer_to
 from api.requests.body import Body, Text
 from api.requests.workload import Name, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates

@@ -12,6 +12,7 @@ Timeout = Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)]
 Name = Annotated[Text | None, Field(max_length=200)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=64)]], Field(max_length=20)]
 LAST_SEED = 2_000_000_000
+SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
 Seed = Annotated[StrictInt, Field(ge=0, le=LAST_SEED)]
 
 

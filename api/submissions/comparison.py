@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any, Unpack
 from uuid import uuid4
 
+from api.catalogue import find_workload
 from api.errors import Problem
 from api.idempotency import Key
 from api.requests.comparison import ComparisonRequest, ConfirmationRequest, Entry
 from api.requests.training_job import BUDGETS, TrainingJobRequest, TrainingOptions
-from api.requests.workload import LAST_SEED
-from api.resources import State
-from api.submissions.range_test import SETUP, plan_range_test_for
+from api.requests.workload import LAST_SEED, SETUP
+from api.resources import Resources
+from api.submissions.range_test import plan_range_test_for
 from api.submissions.training_job import plan_training_job
-from api.workloads import find_workload
 from clr.confirmation import NUM_CYCLES, entries
 from clr.halving import NUM_SEEDS
 from clr.partial_schedules import lacks_rates
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 
 def submit_comparison(
-    state: State, body: ComparisonRequest, *, range_test_id: str | None = None, **key: Unpack[Key]
+    resources: Resources, body: ComparisonRequest, *, range_test_id: str | None = None, **key: Unpack[Key]
 ) -> tuple[Comparison, bool]:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates.
 
     (The comparison, replayed). range_test_id: whose bounds are put to the test. Everything is planned before the
     transaction that writes, as a comparison may have hundreds of jobs. Raises a 422 problem.
     """
-    with state.database.read() as session:
+    with resources.database.read() as session:
         if made := comparisons.made_before(session, **key):
             return made, True
         workload = find_workload(session, body.workload)
@@ -46,8 +46,8 @@ def submit_comparison(
         range_test_id=range_test_id,
         **key,
     )
-    members = _plan_members(body, workload, new.id, max_steps=state.settings.max_steps)
-    with state.database.write() as session:
+    members = _plan_members(body, workload, new.id, max_steps=resources.settings.max_steps)
+    with resources.database.write() as session:
         comparison, replayed = comparisons.create(session, new)
         if not replayed:
             jobs.create_all(session, members)
@@ -57,7 +57,7 @@ def submit_comparison(
 
 
 def submit_confirmation(
-    state: State, range_test: Job, body: ConfirmationRequest, **key: Unpack[Key]
+    resources: Resources, range_test: Job, body: ConfirmationRequest, **key: Unpack[Key]
 ) -> tuple[Comparison, bool]:
     """Queue the comparison that puts the bounds of a range test to the test; (the comparison, replayed).
 
@@ -77,7 +77,7 @@ def submit_confirmation(
         **{name: range_test.config[name] for name in SETUP},
         **budget | given,
     )
-    return submit_comparison(state, asked, range_test_id=range_test.id, **key)
+    return submit_comparison(resources, asked, range_test_id=range_test.id, **key)
 
 
 def _plan_members(

@@ -2,12 +2,12 @@
 
 from typing import Any, Unpack
 
+from api.catalogue import find_workload, resolve_params
 from api.errors import invalid
 from api.idempotency import Key
 from api.requests.range_test import RangeTestRequest
-from api.requests.workload import WorkloadRequest
-from api.resources import State
-from api.workloads import find_workload, resolve_params
+from api.requests.workload import SETUP, WorkloadRequest
+from api.resources import Resources
 from clr.optimizers import parse_optimizer
 from clr.range_test import RangeTestConfig, most_steps
 from store import jobs
@@ -15,20 +15,19 @@ from store.jobs import NewJob
 from store.models import Job, Workload
 from store.status import Kind
 
-SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
 TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
 NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
 give it rates, or use a range test that is there"""
 
 
-def submit_range_test(state: State, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+def submit_range_test(resources: Resources, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
     """Queue a range test; (the job, replayed). Raises a 422 problem."""
-    with state.database.write() as session:
+    with resources.database.write() as session:
         if made := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return made, True
         workload = find_workload(session, body.workload)
         new = plan_range_test(
-            body, workload, max_steps=state.settings.max_steps, name=body.name, tags=body.tags, **key
+            body, workload, max_steps=resources.settings.max_steps, name=body.name, tags=body.tags, **key
         )
         return jobs.create(session, new)
 

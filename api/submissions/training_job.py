@@ -5,13 +5,14 @@ from typing import Any, Unpack
 
 from sqlalchemy.orm import Session
 
+from api.catalogue import find_workload
 from api.errors import Problem, invalid
 from api.idempotency import Key
 from api.jobs import get, whose
 from api.requests.training_job import BUDGETS, ResumeRequest, TrainingJobRequest, foresee_warnings
-from api.resources import State
-from api.submissions.range_test import SETUP, plan_range_test_for, resolve
-from api.workloads import find_workload
+from api.requests.workload import SETUP
+from api.resources import Resources
+from api.submissions.range_test import plan_range_test_for, resolve
 from clr.partial_schedules import lacks_rates
 from clr.policies import parse_schedule
 from store import checkpoints, jobs, runs
@@ -21,33 +22,37 @@ from store.models import Job, Workload
 from store.status import FINAL, Kind, Outcome
 
 
-def submit_training_job(state: State, body: TrainingJobRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+def submit_training_job(
+    resources: Resources, body: TrainingJobRequest, **key: Unpack[Key]
+) -> tuple[Job, bool]:
     """Queue a training job, and a range test before it where it needs one; (the training job, replayed).
 
     Raises a 422 problem.
     """
-    with state.database.write() as session:
+    with resources.database.write() as session:
         if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return made, True
         source = _find_source(session, body.range_test_id)
         if source is not None:
             body = _fill_in(body, source)
         workload = find_workload(session, str(body.workload))
-        new = plan_training_job(body, workload, source, max_steps=state.settings.max_steps, **key)
+        new = plan_training_job(body, workload, source, max_steps=resources.settings.max_steps, **key)
         if source is not None or not lacks_rates(body.schedule):
             return jobs.create(session, new)
-        test = plan_range_test_for(new, workload, max_steps=state.settings.max_steps)
+        test = plan_range_test_for(new, workload, max_steps=resources.settings.max_steps)
         return jobs.create(session, replace(new, after_job=test.id), before=test)
 
 
-def submit_resume(state: State, job_id: str, body: ResumeRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
+def submit_resume(
+    resources: Resources, job_id: str, body: ResumeRequest, **key: Unpack[Key]
+) -> tuple[Job, bool]:
     """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
-    with state.database.write() as session:
+    with resources.database.write() as session:
         if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return made, True
         stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
         config = _resume(session, stopped, body)
-        config["warnings"] = foresee_warnings(config, max_steps=state.settings.max_steps)
+        config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
         new = NewJob(
             kind=Kind.TRAINING_JOB,
             workload=stopped.workload,

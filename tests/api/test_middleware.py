@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from api.app import create_app
-from api.middleware import Frame
+from api.middleware import RequestMiddleware
 from store.settings import Settings
 
 CHUNK = b" " * 1000
@@ -39,7 +39,7 @@ def chunks_taken(headers: list[tuple[bytes, bytes]]) -> int:
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     with pytest.raises(HTTPException, match="larger than 10000 bytes"):
-        anyio.run(Frame(reads_everything, max_body_bytes=10_000), scope, endless, nowhere)
+        anyio.run(RequestMiddleware(reads_everything, max_body_bytes=10_000), scope, endless, nowhere)
     return taken
 
 

@@ -1,0 +1,83 @@
+"""Lists page by page: a token names the last row of a page and what the list was narrowed to."""
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from typing import Annotated, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from api.errors import Problem
+from api.requests.body import Text
+from store.models import Comparison, Job
+from store.status import Status
+
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
+Item = TypeVar("Item")
+Row = TypeVar("Row", Job, Comparison)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some of the items, newest first; `next_page_token` is null on the last page."""
+
+    items: list[Item]
+    next_page_token: str | None
+
+
+class Paging(BaseModel):
+    """Which page of a list."""
+
+    page_size: int = Field(default=PAGE_SIZE, ge=1, description=f"capped at {MAX_PAGE_SIZE}")
+    page_token: str | None = Field(default=None, description="`next_page_token` of the page before")
+
+    @property
+    def limit(self) -> int:
+        """The most items of a page."""
+        return min(self.page_size, MAX_PAGE_SIZE)
+
+    def _narrowing(self) -> list[str | None]:
+        return []
+
+    def after(self) -> tuple[float, str] | None:
+        """The last (created_at, id) of the page before. Raises a 400 problem for a token that is not ours."""
+        if self.page_token is None:
+            return None
+        try:
+            created_at, job_id, *narrowing = json.loads(base64.urlsafe_b64decode(self.page_token))
+            after = float(created_at), str(UUID(job_id))
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise _bad_token("is not one that this service gave") from error
+        if not math.isfinite(after[0]):
+            raise _bad_token("is not one that this service gave")
+        if narrowing != self._narrowing():
+            raise _bad_token("belongs to a list with other filters")
+        return after
+
+    def page(self, rows: Sequence[Row]) -> tuple[list[Row], str | None]:
+        """Of up to `limit + 1` rows those of this page, and the token of the next one."""
+        page = list(rows[: self.limit])
+        if len(rows) <= self.limit:
+            return page, None
+        key = json.dumps([page[-1].created_at, page[-1].id, *self._narrowing()])
+        return page, base64.urlsafe_b64encode(key.encode()).decode()
+
+
+class Filters(Paging):
+    """What a list is narrowed to, and which page of it."""
+
+    status: Status | None = None
+    workload: Text | None = Field(default=None, max_length=200)
+    tag: Text | None = Field(default=None, max_length=64)
+
+    def _narrowing(self) -> list[str | None]:
+        return [self.status, self.workload, self.tag]
+
+
+def _bad_token(why: str) -> Problem:
+    return Problem(400, "bad_page_token", f"page_token {why}")
+
+
+Filtered = Annotated[Filters, Query()]
