@@ -16,8 +16,8 @@ from starlette.routing import Match
 
 from api.pointers import find_pointer, locate, pointer_to, say
 from api.routes import nearest
+from clr import json_text
 from clr.refusals import drop_consequences
-from store import json_text
 from store.errors import Conflict, KeyReused, NotFound
 
 log = logging.getLogger(__name__)

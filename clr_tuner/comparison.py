@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from clr_tuner.errors import JobFailed
-from clr_tuner.resource import Work
+from clr_tuner.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Row:
         return cls(**given | {"jobs": tuple(given["jobs"]), "final": final, "best": best})
 
 
-class Comparison(Work):
+class Comparison(Resource):
     """Several entries, each trained with every seed; of a list it holds how it stands, `refresh` brings the rest."""
 
     noun: ClassVar[str] = "comparison"

@@ -8,7 +8,8 @@ ClientError
 ├── JobFailed          the job, or a whole comparison, ended without a result: reason, message
 ├── Interrupted        Ctrl-C while a command waited; what it waited for was cancelled
 ├── NoBounds           of a command: the curve gives no trustworthy bounds, as `inconclusive` says
-└── CannotServe        the embedded service could not start, or may not
+├── CannotServe        the embedded service could not start, or may not
+└── NotInstalled       a command needs the service, which is a distribution of its own
 """
 
 from collections.abc import Mapping
@@ -22,16 +23,16 @@ INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes of the command lin
 class ClientError(Exception):
     """Whatever the client raises; its text is one clear sentence for a person.
 
-    about: {"id", "links"} of the work that it is about; empty where that is not known.
+    about: {"id", "links"} of what it is about; empty where that is not known.
     """
 
     code = "client_error"
     exit_code: ClassVar[int] = 1
     about: Mapping[str, Any] = {}
 
-    def of(self, work: Mapping[str, Any]) -> Self:
-        """This error, about some work as the service told it."""
-        self.about = {name: work[name] for name in ("id", "links") if name in work}
+    def of(self, resource: Mapping[str, Any]) -> Self:
+        """This error, about this resource, as the service told it."""
+        self.about = {name: resource[name] for name in ("id", "links") if name in resource}
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class StillRunning(ClientError, TimeoutError):
 
 
 class Interrupted(ClientError):
-    """Ctrl-C; the work was cancelled. data: as the service told it last."""
+    """Ctrl-C; what was waited for is cancelled. data: as the service told it last."""
 
     code = "interrupted"
     exit_code = INTERRUPTED
@@ -86,7 +87,7 @@ class Interrupted(ClientError):
         super().__init__(message)
 
     def to_dict(self) -> dict[str, Any]:
-        """The work as the service told it."""
+        """The resource as the service told it."""
         return self.data
 
 
@@ -102,7 +103,7 @@ class JobFailed(ClientError):
         super().__init__(f"{reason}: {message}" if message else reason)
 
     def to_dict(self) -> dict[str, Any]:
-        """The work as the service told it."""
+        """The resource as the service told it."""
         return self.data or {**super().to_dict(), "reason": self.reason}
 
 
@@ -130,3 +131,9 @@ class CannotServe(ClientError):
     """The embedded service could not start, or may not."""
 
     code = "cannot_serve"
+
+
+class NotInstalled(ClientError):
+    """The command needs a distribution that is not installed; the text has the line that installs it."""
+
+    code = "not_installed"

@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
-from clr_tuner.resource import Work
+from clr_tuner.resource import Resource
 
 MOST_LISTED = 500
 
 
-class Job(Work):
+class Job(Resource):
     """One job."""
 
     noun: ClassVar[str] = "job"

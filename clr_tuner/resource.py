@@ -15,8 +15,8 @@ FINAL = frozenset({"succeeded", "failed", "cancelled"})
 PROGRESS_POLL_S = 1.0  # how often `on_progress` hears something new
 
 
-class Work:
-    """One piece of it. Its attributes are as of the last answer; `refresh` and `wait` bring newer ones."""
+class Resource:
+    """A job or a comparison. Its attributes are as of the last answer; `refresh` and `wait` bring newer ones."""
 
     noun: ClassVar[str]
     _long_poll_s: ClassVar[float] = 0.0  # how long the service may hold an answer
@@ -54,9 +54,9 @@ class Work:
         return self
 
     def wait(
-        self, timeout_s: float | None = None, on_progress: Callable[["Work"], None] | None = None
+        self, timeout_s: float | None = None, on_progress: Callable[["Resource"], None] | None = None
     ) -> Self:
-        """Wait until it is final; `on_progress` is called after each poll with what is at work.
+        """Wait until it is final; `on_progress` is called after each poll with what is in progress.
 
         That is this one, or the range test that a training job waits for.
         Raises `JobFailed` when it failed or was cancelled, `StillRunning` after `timeout_s` seconds.
@@ -67,7 +67,7 @@ class Work:
             asked_at = time.monotonic()
             retry_after_s = self._poll(wait_s=max(0.0, min(longest_s, deadline - asked_at)))
             if on_progress:
-                on_progress(self._at_work())
+                on_progress(self._in_progress())
             if self.is_final:
                 break
             now = time.monotonic()
@@ -96,7 +96,7 @@ class Work:
     def _path(self, tail: str = "") -> str:
         return f"{self.data['links']['self']}{tail}"
 
-    def _at_work(self) -> "Work":
+    def _in_progress(self) -> "Resource":
         """This one, or what it waits for."""
         return self
 

@@ -73,6 +73,6 @@ class TrainingJob(Job):
         fields |= {"num_cycles": num_cycles, "num_steps": num_steps, "num_epochs": num_epochs}
         return TrainingJob(self._connection, self._connection.create(self._path("/resume"), fields))
 
-    def _at_work(self) -> Job:
+    def _in_progress(self) -> Job:
         range_test = self.range_test() if self.status == "queued" else None
         return self if range_test is None or range_test.is_final else range_test

@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -89,6 +90,155 @@ def test_the_service_holds_what_serves_and_is_of_the_version_of_its_base(wheels:
     metadata = ZipFile(service).read(f"clr_tuner_service-{version}.dist-info/METADATA").decode()
     assert f"Requires-Dist: clr-tuner[service]=={version}\n" in metadata
     assert f"Requires-Dist: clr-tuner[worker]=={version}; extra == " in metadata
+
+
+@pytest.fixture(scope="module")
+def base(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheel of the base, what that requires, and torch; nothing else is in it."""
+    folder = tmp_path_factory.mktemp("base")
+    venv.create(folder, with_pip=False)
+    own, others = site_packages(folder), folder / "others"
+    others.mkdir()
+    for name in (brought("clr-tuner") | brought("torch")) - {"clr-tuner"}:
+        link_files(name, others)
+    install = ["install", *OFFLINE, "--no-deps", wheel(wheels, "clr_tuner")]
+    subprocess.run([*PIP, "--python", folder / "bin" / "python", *install], check=True)
+    (own / "others.pth").write_text(str(others))
+    return folder
+
+
+def site_packages(environment: Path) -> Path:
+    [folder] = environment.glob("lib/python*/site-packages")
+    return folder
+
+
+def link_files(name: str, folder: Path) -> None:
+    """Put a distribution that is installed here into a folder, by links; one that is not is of another system."""
+    try:
+        installed = distribution(name)
+    except PackageNotFoundError:
+        return
+    for top in {
+        file.parts[0] for file in installed.files or () if file.parts[0] not in ("..", "__pycache__")
+    }:
+        if not (folder / top).exists():
+            (folder / top).symlink_to(installed.locate_file(top))
+
+
+def run_in(environment: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of an environment, which sees no other, in a folder."""
+    program, *arguments = command
+    return subprocess.run(
+        [environment / "bin" / program, *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_base_installs_no_other_top_level_package(base: Path) -> None:
+    installed = {path.name for path in site_packages(base).iterdir() if path.suffix != ".dist-info"}
+
+    assert installed == {*BASE, "others.pth"}
+
+
+FOUR_LINES = """
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+inputs = torch.randn(2000, 2)
+targets = (inputs.norm(dim=1) > 1.18).long()
+train_loader = DataLoader(TensorDataset(inputs[:1600], targets[:1600]), batch_size=32, shuffle=True)
+valid_loader = DataLoader(TensorDataset(inputs[1600:], targets[1600:]), batch_size=400)
+model = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
+criterion = torch.nn.CrossEntropyLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+import clr_tuner as ct
+
+bounds = ct.find_bounds(model, optimizer, criterion, train_loader, held_out=valid_loader)
+print(bounds)
+bounds.plot("range-test.svg")
+scheduler = ct.Scheduler(optimizer, bounds.schedule("one_cycle", num_epochs=30))
+"""
+
+
+def test_the_four_lines_run_in_the_base(base: Path, tmp_path: Path) -> None:
+    ran = run_in(base, tmp_path, "python", "-c", FOUR_LINES)
+
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("base_lr ")
+    assert "<svg" in (tmp_path / "range-test.svg").read_text()
+
+
+UNIX_ONLY = ("fcntl", "grp", "pwd", "resource", "termios", "prctl")
+WITHOUT_UNIX = f"""
+import pkgutil, sys
+import torch
+
+sys.modules.update(dict.fromkeys({UNIX_ONLY}))
+import clr, clr_tuner
+
+for package in (clr, clr_tuner):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.startswith(("clr_tuner.embedded", "clr_tuner.commands.serve", "clr_tuner.commands.demo")):
+            __import__(module.name)
+"""
+
+
+def test_the_base_is_imported_without_what_only_unix_has(base: Path, tmp_path: Path) -> None:
+    ran = run_in(base, tmp_path, "python", "-c", WITHOUT_UNIX)
+
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("serve", "pip install 'clr-tuner-service[worker]'"),
+        ("demo", "pip install 'clr-tuner-service[worker]'"),
+        ("worker", "pip install 'clr-tuner-service[worker]'"),
+        ("workload check digits-mlp", "pip install 'clr-tuner-service[worker]'"),
+        ("api", "pip install clr-tuner-service"),
+        ("migrate", "pip install clr-tuner-service"),
+        ("settings", "pip install clr-tuner-service"),
+        ("backup copy.sqlite3", "pip install clr-tuner-service"),
+    ],
+)
+def test_a_command_that_needs_the_service_says_the_line_that_brings_it(
+    base: Path, tmp_path: Path, command: str, line: str
+) -> None:
+    ran = run_in(base, tmp_path, "clr-tuner", *command.split())
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == f"error: the service is not installed here: {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("--help", "serve"),
+        ("--version", "clr-tuner "),
+        ("compare --help", "triangular2"),
+        ("schedule triangular --base-lr 0.01 --max-lr 0.1 --step-size 5 --plot schedule.svg", "CYCLE"),
+        ("workload new two-rings", "wrote two-rings"),
+    ],
+)
+def test_every_other_command_works_in_the_base(base: Path, tmp_path: Path, command: str, says: str) -> None:
+    ran = run_in(base, tmp_path, "clr-tuner", *command.split())
+
+    assert (ran.returncode, ran.stderr.replace("picture: schedule.svg\n", "")) == (0, "")
+    assert says in ran.stdout
+
+
+def test_a_command_of_the_client_in_the_base_looks_for_the_service(base: Path, tmp_path: Path) -> None:
+    ran = run_in(base, tmp_path, "clr-tuner", "jobs", "--url", "http://127.0.0.1:1")
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("error: no answer from http://127.0.0.1:1: ")
 
 
 @pytest.mark.parametrize("extra", ["", "[service]", "[worker]", "[dev]", "[bench]"])

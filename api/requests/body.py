@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, mod
 from api.errors import Problem, invalid
 from api.pointers import pointer_to
 from api.routes import query_names
+from clr import json_text
 from clr.spelling import did_you_mean
-from store import json_text
 
 MAX_DEPTH = 16
 NOT_TEXT = "must be text without NUL characters or lone surrogates"

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from clr_tuner.commands import comparison, job, range_test, schedule, service, training_job, workload
-from clr_tuner.commands.report import print_json
+from clr_tuner.commands.session import print_json
 from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
 

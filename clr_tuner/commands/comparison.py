@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from clr.partial_schedules import check_partial
-from clr.policies import by_policy
+from clr import json_text
 from clr.presets import Preset
-from clr_tuner.commands.job import about, connect, follow, write_plot
+from clr_tuner.commands.describe import describe_comparison
 from clr_tuner.commands.options import (
     ApiKey,
     AsJson,
+    FirstSeed,
     Name,
     NumCycles,
     NumEpochs,
@@ -24,14 +24,13 @@ from clr_tuner.commands.options import (
     StepSizeEpochs,
     Tag,
     Url,
-    optimizer_of,
-    pairs,
+    Workload,
+    common_fields,
     plot_format,
 )
-from clr_tuner.commands.report import columns, describe_comparison, print_json
-from clr_tuner.commands.schedule import read_schedule
+from clr_tuner.commands.policy_command import PolicyCommand
+from clr_tuner.commands.session import about, columns, connect, follow, print_json, write_plot
 from clr_tuner.comparison import Comparison
-from store import json_text
 
 COMPARISONS = "Comparisons"
 
@@ -40,16 +39,15 @@ app = typer.Typer()
 
 @app.command(
     rich_help_panel=COMPARISONS,
-    epilog=f"""Policies: {", ".join(by_policy())}.
+    cls=PolicyCommand,
+    epilog="""Policies: $policies.
 
 An entry of FILE is a policy, or as much of this as it needs:
 
-{{"schedule": {{"policy": "fixed", "lr": 0.05}}, "optimizer": {{"name": "Adam"}}, "label": "slow"}}""",
+{"schedule": {"policy": "fixed", "lr": 0.05}, "optimizer": {"name": "Adam"}, "label": "slow"}""",
 )
 def compare(
-    workload: Annotated[
-        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
-    ],
+    workload: Workload,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -71,7 +69,7 @@ def compare(
     num_epochs: NumEpochs = None,
     step_size_epochs: StepSizeEpochs = None,
     num_seeds: Annotated[int | None, typer.Option(help="Runs of each entry. Default 3.")] = None,
-    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
+    seed: FirstSeed = None,
     target: Annotated[
         float | None,
         typer.Option(help="Count steps to this accuracy, or loss. Default: what the first entry ends with."),
@@ -95,8 +93,7 @@ def compare(
     """
     if not (preset or policy or entries):
         raise typer.BadParameter("say what to compare, with --policy, --preset or --entries")
-    for one in policy or ():
-        read_schedule(one, {}, check_partial)
+    _refuse_unknown(policy or [])
     if plot:
         plot_format(plot)
     request: dict[str, Any] = {
@@ -109,10 +106,7 @@ def compare(
         "num_seeds": num_seeds,
         "seed": seed,
         "target": target,
-        "params": pairs(param) or None,
-        "optimizer": optimizer_of(optimizer, optimizer_param),
-        "name": name,
-        "tags": tag or None,
+        **common_fields(param, optimizer, optimizer_param, name, tag),
     }
     with connect(url, api_key) as client:
         comparison = client.compare(workload, **request)
@@ -147,6 +141,14 @@ def comparisons(
     typer.echo(
         columns([["ID", "NAME", "WORKLOAD", "STATUS", "CREATED"], *rows]) if rows else "no comparisons"
     )
+
+
+def _refuse_unknown(policies: list[str]) -> None:
+    from clr.partial_schedules import check_partial  # noqa: PLC0415 - as in policy_command.py
+    from clr_tuner.commands.policies import read_schedule  # noqa: PLC0415
+
+    for policy in policies:
+        read_schedule(policy, {}, check_partial)
 
 
 def _print(comparison: Comparison, *, as_json: bool) -> None:

@@ -9,11 +9,14 @@ import typer
 
 from clr.bounds import Inconclusive
 from clr_tuner.client import Client
-from clr_tuner.commands.report import ProgressReport, describe_bounds
+from clr_tuner.commands.describe import describe_bounds
+from clr_tuner.commands.progress import ProgressReport
+from clr_tuner.commands.serve import signals_interrupt
+from clr_tuner.commands.session import warn
 from clr_tuner.embedded.service import EmbeddedService
-from clr_tuner.errors import ClientError, NoBounds
+from clr_tuner.errors import INTERRUPTED, ClientError, NoBounds
 from clr_tuner.job import Job
-from clr_tuner.resource import Work
+from clr_tuner.resource import Resource
 from store.settings import Settings
 
 
@@ -23,6 +26,15 @@ def run_demo(settings: Settings, *, workload: str) -> None:
     The user's own database and broker are left alone. Raises `ClientError`, with the end of the service's
     logs when the service is to blame.
     """
+    with signals_interrupt():
+        try:
+            _demonstrate(settings, workload)
+        except KeyboardInterrupt:
+            warn("interrupted; everything is stopped")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _demonstrate(settings: Settings, workload: str) -> None:
     with tempfile.TemporaryDirectory(prefix="clr-demo-") as scratch:
         isolated = settings.model_copy(
             update={
@@ -48,7 +60,7 @@ def run_demo(settings: Settings, *, workload: str) -> None:
 
 
 def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> None:
-    def follow(job: Work) -> None:
+    def follow(job: Resource) -> None:
         progress(job)
         service.check()
 

@@ -1,24 +1,18 @@
-"""The commands of those who look after jobs, of either kind, through HTTP; and what such commands share."""
+"""The commands of those who look after jobs, of either kind, through HTTP."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
-from clr_tuner.client import Client
-from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url, plot_format
-from clr_tuner.commands.report import ProgressReport, columns, describe_params, print_json
-from clr_tuner.errors import ClientError, Interrupted, Unreachable
-from clr_tuner.job import Job
-from clr_tuner.resource import Work
+from clr_tuner.commands.describe import describe_params
+from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url
+from clr_tuner.commands.session import columns, connect, identified, print_json, write_plot
 
 JOBS = "Jobs"
 
 app = typer.Typer()
-Kind = TypeVar("Kind", bound=Job)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -67,12 +61,17 @@ def status(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey 
 def curve(
     id: JobId,
     max_points: Annotated[int | None, typer.Option(help="Thin the curve to so many points.")] = None,
+    as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Print the raw points of a job as CSV."""
     with connect(url, api_key) as client:
-        typer.echo(client.job(id).curve_csv(max_points=max_points), nl=False)
+        job = client.job(id)
+        if as_json:
+            print_json({**identified(job), **job.curve(max_points)})
+        else:
+            typer.echo(job.curve_csv(max_points), nl=False)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -82,21 +81,28 @@ def plot(
         Path | None,
         typer.Option("--output", "-o", help="File to write (.png, .svg or .pdf); default: ID.png"),
     ] = None,
+    as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Write the picture of a job: its curve, with both bounds of a range test."""
     with connect(url, api_key) as client:
         job = client.job(id)
-        write_plot(job, output or Path(f"{job.id}.png"))
+        file = output or Path(f"{job.id}.png")
+        write_plot(job, file)
+    if as_json:
+        print_json({**identified(job), "file": str(file)})
 
 
 @app.command(rich_help_panel=JOBS)
-def cancel(id: JobId, url: Url = None, api_key: ApiKey = None) -> None:
+def cancel(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
     """Stop a job; the curve so far stays readable."""
     with connect(url, api_key) as client:
         job = client.job(id).cancel()
-    typer.echo(f"job {job.id} is {job.status}")
+    if as_json:
+        print_json(job.data)
+    else:
+        typer.echo(f"job {job.id} is {job.status}")
 
 
 @app.command(rich_help_panel=JOBS)
@@ -112,66 +118,3 @@ def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) 
         typer.echo(f"{workload['name']:<{width}} {workload.get('description', '')}")
         if params := describe_params(workload.get("params_schema") or {}):
             typer.echo(f"{'':<{width}} --param {params}")
-
-
-def connect(url: str | None, api_key: str | None) -> Client:
-    """A client of a service that is there; raises `Unreachable` saying what to do, at once."""
-    try:
-        client = Client(url or None, api_key)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-    try:
-        client.ping()
-    except ClientError:
-        client.close()
-        raise
-    return client
-
-
-def of_kind(job: Job, kind: type[Kind]) -> Kind:
-    """The job, if it is of this kind."""
-    if not isinstance(job, kind):
-        wanted = "a range test" if kind.__name__ == "RangeTest" else "a training job"
-        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}; this needs {wanted}")
-    return job
-
-
-def identified(work: Work) -> dict[str, Any]:
-    """What a program needs to go on from here; it comes first in what is printed as JSON."""
-    return {"id": work.id, "status": work.status, "links": work.data["links"]}
-
-
-@contextmanager
-def about(work: Work) -> Iterator[None]:
-    """What goes wrong inside says which work it is about."""
-    try:
-        yield
-    except ClientError as error:
-        if error.about:
-            raise
-        raise error.of(work.data) from error.__cause__
-
-
-def follow(work: Work) -> None:
-    """Wait for it, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
-    typer.echo(f"{work.noun} {work.id}", err=True)
-    try:
-        with ProgressReport() as progress:
-            work.wait(on_progress=progress)
-    except KeyboardInterrupt:
-        if not work.refresh().is_final:
-            work.cancel()
-        raise Interrupted(f"{work.noun} {work.id} is {work.status}", work.data) from None
-    except Unreachable as error:
-        hint = f"the {work.noun} goes on once the service is back; its id is {work.id}"
-        raise Unreachable(f"{error}\n{hint}") from None
-
-
-def write_plot(work: Work, file: Path) -> None:
-    """Write its picture in the format of the file's name."""
-    picture = work.plot(plot_format(file))
-    try:
-        file.write_bytes(picture)
-    except OSError as error:
-        raise ClientError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"picture: {file}", err=True)

@@ -16,6 +16,9 @@ Url = Annotated[
 ApiKey = Annotated[
     str | None, typer.Option(envvar="CLR_API_KEY", help="API key, if the service asks for one.")
 ]
+Workload = Annotated[
+    str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
+]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer.")]
 
@@ -27,6 +30,7 @@ OptimizerParam = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),
 ]
+FirstSeed = Annotated[int | None, typer.Option(help="First seed. Default 0.")]
 NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
 NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]
 NumEpochs = Annotated[float | None, typer.Option(help="How long, in epochs.")]
@@ -40,11 +44,20 @@ Tag = Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat f
 Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png, .svg or .pdf).")]
 
 
-def optimizer_of(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
-    """--optimizer and each --optimizer-param as the request has them."""
-    if params and not name:
-        raise typer.BadParameter("--optimizer-param needs --optimizer")
-    return {"name": name, **pairs(params)} if name else None
+def common_fields(
+    param: list[str] | None,
+    optimizer: str | None,
+    optimizer_param: list[str] | None,
+    name: str | None,
+    tag: list[str] | None,
+) -> dict[str, Any]:
+    """What every request for work may say, as the service wants it; None where nothing was typed."""
+    return {
+        "params": pairs(param) or None,
+        "optimizer": _optimizer(optimizer, optimizer_param),
+        "name": name,
+        "tags": tag or None,
+    }
 
 
 def pairs(pairs: list[str] | None) -> dict[str, Any]:
@@ -60,6 +73,12 @@ def pairs(pairs: list[str] | None) -> dict[str, Any]:
     return read
 
 
+def _optimizer(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
+    if params and not name:
+        raise typer.BadParameter("--optimizer-param needs --optimizer")
+    return {"name": name, **pairs(params)} if name else None
+
+
 def read_value(text: str) -> Any:
     """JSON where it is JSON (64, true, [1, 2]), else a number where it ends as one (.5), else the text itself."""
     try:
@@ -70,30 +89,6 @@ def read_value(text: str) -> Any:
         return float(text) if text[-1:].isdigit() else text
     except ValueError:
         return text
-
-
-def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """({"base_lr": 0.1} of `--base-lr 0.1` or `--base-lr=0.1`, the words that belong to no option)."""
-    read, others, left = {}, [], list(words)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
-        if not name.startswith("--"):
-            others.append(name + equals + value)
-            continue
-        if not equals:
-            if not left:
-                raise typer.BadParameter(f"{name} needs a value")
-            value = left.pop(0)
-        field = name.removeprefix("--").replace("-", "_")
-        if field in read:
-            raise typer.BadParameter(f"{name} is given twice")
-        read[field] = read_value(value)
-    return read, others
-
-
-def own_options(context: typer.Context) -> list[str]:
-    """The options of the command that is run."""
-    return [option for parameter in context.command.params for option in parameter.opts if option[:2] == "--"]
 
 
 def plot_format(file: Path) -> Any:

@@ -7,11 +7,17 @@ import typer
 
 from clr.bounds import Bounds, Inconclusive
 from clr.snippets import Framework
-from clr_tuner.commands.job import about, connect, follow, identified, of_kind, write_plot
+from clr_tuner.commands.describe import (
+    describe_analysis,
+    describe_bounds,
+    describe_comparison,
+    describe_verdict,
+)
 from clr_tuner.commands.options import (
     ApiKey,
     AsJson,
     BatchSize,
+    FirstSeed,
     JobId,
     Name,
     NumEpochs,
@@ -23,17 +29,11 @@ from clr_tuner.commands.options import (
     Tag,
     TimeoutS,
     Url,
-    optimizer_of,
-    pairs,
+    Workload,
+    common_fields,
     plot_format,
 )
-from clr_tuner.commands.report import (
-    describe_analysis,
-    describe_bounds,
-    describe_comparison,
-    describe_verdict,
-    print_json,
-)
+from clr_tuner.commands.session import about, connect, follow, identified, of_kind, print_json, write_plot
 from clr_tuner.errors import DIVERGED, INCONCLUSIVE, NoBounds
 from clr_tuner.range_test import RangeTest
 
@@ -44,16 +44,14 @@ app = typer.Typer()
 
 @app.command("range-test", rich_help_panel=RANGE_TESTS)
 def range_test(
-    workload: Annotated[
-        str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
-    ],
+    workload: Workload,
     param: Param = None,
     optimizer: Optimizer = None,
     optimizer_param: OptimizerParam = None,
     num_seeds: Annotated[
         int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="First seed. Default 0.")] = None,
+    seed: FirstSeed = None,
     start_lr: Annotated[
         float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
     ] = None,
@@ -81,8 +79,6 @@ def range_test(
     if plot:
         plot_format(plot)
     request: dict[str, Any] = {
-        "params": pairs(param) or None,
-        "optimizer": optimizer_of(optimizer, optimizer_param),
         "num_seeds": num_seeds,
         "seed": seed,
         "start_lr": start_lr,
@@ -91,8 +87,7 @@ def range_test(
         "effort": effort,
         "batch_size": batch_size,
         "timeout_s": timeout_s,
-        "name": name,
-        "tags": tag or None,
+        **common_fields(param, optimizer, optimizer_param, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)

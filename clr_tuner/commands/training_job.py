@@ -1,13 +1,13 @@
 """The commands of those who train: inside given bounds, inside those of a range test; and go on from there."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from clr.bounds import Inconclusive
-from clr.partial_schedules import check_partial
-from clr_tuner.commands.job import about, connect, follow, of_kind, write_plot
+from clr_tuner.commands.describe import describe_training
 from clr_tuner.commands.options import (
     ApiKey,
     AsJson,
@@ -25,15 +25,22 @@ from clr_tuner.commands.options import (
     Tag,
     TimeoutS,
     Url,
-    optimizer_of,
-    own_options,
-    pairs,
+    common_fields,
     plot_format,
-    policy_options,
     require_folder,
 )
-from clr_tuner.commands.report import columns, describe_training, print_json
-from clr_tuner.commands.schedule import describe_policies, read_schedule
+from clr_tuner.commands.policy_command import PolicyCommand
+from clr_tuner.commands.session import (
+    about,
+    columns,
+    connect,
+    follow,
+    identified,
+    of_kind,
+    print_json,
+    warn,
+    write_plot,
+)
 from clr_tuner.errors import DIVERGED, ClientError, JobFailed, NoBounds
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
@@ -45,7 +52,8 @@ app = typer.Typer()
 
 @app.command(
     rich_help_panel=TRAINING,
-    epilog=describe_policies("what is left out comes from the range test and the budget"),
+    cls=PolicyCommand,
+    epilog="Policies and their options (what is left out comes from the range test and the budget):\n\n$options",
     context_settings={"ignore_unknown_options": True},
 )
 def train(
@@ -103,6 +111,9 @@ def train(
     --max-lr 0.1 --step-size 88. Without rates a range test is run first, unless --range-test names one; a step
     size is 2 epochs. Exit code 3: that range test is inconclusive; 4: the training diverged. Ctrl-C cancels.
     """
+    from clr.partial_schedules import check_partial  # noqa: PLC0415 - as in policy_command.py
+    from clr_tuner.commands.policies import own_options, policy_options, read_schedule  # noqa: PLC0415
+
     given, workloads = policy_options(words or [])
     if len(workloads) > 1:
         raise typer.BadParameter(f"unexpected {workloads[1]!r}; parameters are options: --base-lr 0.001")
@@ -120,8 +131,6 @@ def train(
         "num_steps": num_steps,
         "num_epochs": num_epochs,
         "step_size_epochs": step_size_epochs,
-        "params": pairs(param) or None,
-        "optimizer": optimizer_of(optimizer, optimizer_param),
         "batch_size": batch_size,
         "seed": seed,
         "round_to_cycles": None if round_to_cycles else False,
@@ -132,8 +141,7 @@ def train(
         "clip_grad_norm": clip_grad_norm,
         "precision": precision,
         "timeout_s": timeout_s,
-        "name": name,
-        "tags": tag or None,
+        **common_fields(param, optimizer, optimizer_param, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.train(next(iter(workloads), None), **request)
@@ -170,6 +178,7 @@ def checkpoints(
         Path | None, typer.Option(help="Write one here: the best, or that of --step.")
     ] = None,
     step: Annotated[int | None, typer.Option(min=0, help="Which one to download.")] = None,
+    as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -184,9 +193,14 @@ def checkpoints(
     with connect(url, api_key) as client:
         job = of_kind(client.job(id), TrainingJob)
         if download:
-            _download(job, download, step)
+            step = _download(job, download, step)
+            if as_json:
+                print_json({**identified(job), "step": step, "file": str(download)})
             return
         kept = job.checkpoints()
+    if as_json:
+        print_json({**identified(job), "items": [asdict(checkpoint) for checkpoint in kept]})
+        return
     rows = [[one.step, one.cycle, "best" if one.best else "", one.size_bytes, one.created_at] for one in kept]
     typer.echo(columns([["STEP", "CYCLE", "", "BYTES", "CREATED"], *rows]) if rows else "no checkpoints")
 
@@ -206,7 +220,7 @@ def _see_through(
     if as_json:
         print_json(job.data)
     if diverged:
-        typer.echo("diverged: the loss is no longer finite", err=True)
+        warn("diverged: the loss is no longer finite")
         raise typer.Exit(DIVERGED)
 
 
@@ -226,7 +240,8 @@ def _raise_why(range_test: RangeTest, job: TrainingJob) -> None:
         raise NoBounds(answer).of(job.data) from None
 
 
-def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
+def _download(job: TrainingJob, file: Path, step: int | None = None) -> int:
+    """Write a checkpoint, the best where no step is named; answers its step."""
     if step is None:
         kept = sorted(job.checkpoints(), key=lambda one: (one.best, one.step))
         if not kept:
@@ -236,4 +251,5 @@ def _download(job: TrainingJob, file: Path, step: int | None = None) -> None:
         job.download(step, file)
     except OSError as error:
         raise ClientError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"checkpoint after step {step}: {file}", err=True)
+    warn(f"checkpoint after step {step}: {file}")
+    return step

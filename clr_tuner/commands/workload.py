@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from clr_tuner.embedded.programs import python
-from clr_tuner.plugin.plugin import write_plugin
-from store import json_text
+from clr import json_text
+from clr_tuner.commands.installed import require_worker
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,6 +21,8 @@ def new(
     into: Annotated[Path, typer.Option(help="Folder in which the new folder NAME is made.")] = Path(),
 ) -> None:
     """Write a package with a small workload that trains, for you to change."""
+    from clr_tuner.plugin.plugin import write_plugin  # noqa: PLC0415 - pydantic comes with it, and --help needs none
+
     try:
         written = write_plugin(name, into)
     except (ValueError, OSError) as error:
@@ -47,6 +48,9 @@ def check(
 
     Exit code 0: all is well; 1: something is wrong.
     """
+    require_worker()
+    from clr_tuner.embedded.programs import python  # noqa: PLC0415 - the service's
+
     command = [*python("worker.check.__main__"), f"--steps={steps}"]
     if params is not None:
         command.append(f"--params={_object(params)}")

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from clr_tuner.address import is_loopback
 from clr_tuner.errors import CannotServe
@@ -36,6 +37,11 @@ def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str
         *("--host", host, "--port", str(port), "--log-level", log_level),
         *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end
     ]
+
+
+def become(command: list[str], settings: Settings) -> NoReturn:
+    """Run a program of the service in place of this process."""
+    os.execve(command[0], command, environment(settings))
 
 
 def refuse_open_bind(settings: Settings) -> None:

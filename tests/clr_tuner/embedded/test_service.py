@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from clr_tuner.embedded.data_dir import lock
+from clr_tuner.embedded.ports import free_port, refuse_taken_port
 from clr_tuner.embedded.programs import environment, refuse_open_bind
-from clr_tuner.embedded.service import EmbeddedService, free_port, lock, refuse_taken_port
+from clr_tuner.embedded.service import EmbeddedService
 from clr_tuner.errors import CannotServe
 from store.settings import Settings
 

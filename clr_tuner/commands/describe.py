@@ -1,93 +1,16 @@
-"""What a job found, in plain words for a terminal; and its progress while it runs."""
+"""What a job found, in plain words for a terminal."""
 
-import json
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
-
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from clr.bounds import Bounds, Inconclusive
 from clr.sensitivity import Sensitivity
 from clr.training_result import CycleEnd
 from clr_tuner.analysis import Analysis
+from clr_tuner.commands.session import columns
 from clr_tuner.comparison import Comparison, Row, Spread
 from clr_tuner.confirmation import Verdict
-from clr_tuner.errors import ClientError
-from clr_tuner.job import Job
-from clr_tuner.resource import Work
 from clr_tuner.training_job import TrainingJob
-
-ASK_EVERY = 5  # polls, between two looks at why a job is queued still
-
-
-class ProgressReport:
-    """Shows on stderr how far the work is, and then other work: a bar on a terminal, elsewhere a line each quarter.
-
-    Give it to `Work.wait(on_progress=...)`.
-    """
-
-    def __init__(self) -> None:
-        console = Console(file=sys.stderr)
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}"),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-            )
-            self._task = self._bar.add_task("queued", total=None, unit="")
-        self._of = ""
-        self._said = ""
-        self._queued, self._reason = 0, ""
-
-    def __enter__(self) -> Self:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def __call__(self, work: Work) -> None:
-        """Show where it is now."""
-        completed, total = work.progress.get("completed") or 0, work.progress.get("total")
-        phase = work.progress.get("phase")
-        what = f"{work.status}: {phase}" if phase and not work.is_final else work.status + self._why(work)
-        unit = work.progress.get("unit") or "steps"
-        if self._bar:
-            if self._of not in ("", work.id):
-                self._bar.remove_task(self._task)
-                self._task = self._bar.add_task(what, total=None, unit="")
-            self._of = work.id
-            self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
-            return
-        quarter = int(4 * completed / total) * 25 if total else 0
-        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not work.is_final else what
-        if line != self._said:
-            typer.echo(line, err=True)
-            self._said = line
-
-    def _why(self, work: Work) -> str:
-        """Why it is queued still, asked now and then."""
-        if work.status != "queued" or not isinstance(work, Job):
-            return ""
-        if self._queued % ASK_EVERY == ASK_EVERY - 1:
-            with suppress(ClientError):
-                self._reason = work.why_queued()
-        self._queued += 1
-        return f": {self._reason}" if self._reason else ""
 
 
 def describe_bounds(bounds: Bounds) -> str:
@@ -227,16 +150,6 @@ def _cycle_end(end: CycleEnd) -> str:
     return ", ".join([*accuracy, loss, f"cycle {end.cycle}, step {end.step}"])
 
 
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned text columns; None is left blank."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
-
-
 def describe_params(schema: Mapping[str, Any]) -> str:
     """The parameters of a JSON Schema with their defaults, on one line."""
     properties: Iterable[tuple[str, Any]] = schema.get("properties", {}).items()
@@ -244,8 +157,3 @@ def describe_params(schema: Mapping[str, Any]) -> str:
         f"{name}={spec['default']}" if "default" in spec else f"{name} (required)"
         for name, spec in properties
     )
-
-
-def print_json(answer: Any) -> None:
-    """Print an answer for a program to read."""
-    typer.echo(json.dumps(answer, indent=2))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store import json_text
+from clr import json_text
 
 TEXT = '{"name": "é", "of": [1, 2.5, null]}'
 

@@ -1,0 +1,55 @@
+"""The whole service in a terminal until Ctrl-C: `clr-tuner serve`, `make serve`."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import typer
+
+from clr_tuner.commands.session import warn
+from clr_tuner.embedded.processes import on_end
+from clr_tuner.embedded.service import EmbeddedService
+from store.settings import Settings
+
+TEND_S = 0.25
+
+
+def run_service(settings: Settings) -> None:
+    """Serve until a signal asks for the end. Raises `CannotServe`."""
+    with signals_interrupt(), suppress(KeyboardInterrupt):
+        typer.echo("starting ...")
+        with EmbeddedService(settings, say=warn) as service:
+            typer.echo(_welcome(service, settings))
+            with suppress(KeyboardInterrupt):
+                while True:
+                    service.tend()
+                    time.sleep(TEND_S)
+            typer.echo("stopping; Ctrl-C again kills at once")
+    typer.echo("stopped")
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """SIGTERM and a closed terminal end us as Ctrl-C does: in order, and once, as the end takes a while."""
+    asked = False
+
+    def interrupt() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
+
+    with on_end(interrupt):
+        yield
+
+
+def _welcome(service: EmbeddedService, settings: Settings) -> str:
+    key = " -H 'Authorization: Bearer YOUR_KEY'" if settings.api_keys else ""
+    body = """-H 'Content-Type: application/json' -d '{"workload": "digits-mlp"}'"""
+    return f"""clr-tuner is ready at {service.url}
+  docs  {service.url}/docs
+  data  {settings.data_dir.resolve()}
+  logs  {service.logs.resolve()}
+  try   curl{key} {service.url}/range-tests {body}
+  or    clr-tuner range-test digits-mlp --url {service.url}
+Ctrl-C stops it."""

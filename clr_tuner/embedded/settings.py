@@ -1,0 +1,64 @@
+"""The service's settings as the command line reads and shows them: what is wrong is told by its variable."""
+
+import os
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+
+from pydantic import ValidationError
+
+from clr_tuner.errors import CannotServe
+from store.addresses import masked
+from store.settings import FORMER, PREFIX, Settings, get_settings
+
+OTHERS = frozenset(
+    {"CLR_URL", "CLR_API_KEY", "CLR_WORKER_ID", "CLR_WORKER_PID"}
+)  # the client's, a worker's own
+
+
+def read_settings(
+    host: str | None = None, port: int | None = None, *, say: Callable[[str], None]
+) -> Settings:
+    """The settings of the environment, but for what is given; `say` hears a line about each doubtful variable.
+
+    Raises `CannotServe`.
+    """
+    for line in _doubtful():
+        say(f"warning: {line}")
+    try:
+        settings = get_settings()
+    except ValidationError as error:
+        wrong = [f"{variable(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
+        raise CannotServe("\n".join(wrong)) from None
+    except ValueError:  # pydantic-settings': the one list is no JSON
+        raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
+    given = {"host": host, "port": port}
+    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def describe_settings(settings: Settings) -> list[list[object]]:
+    """A row for each setting: its variable, its value without secrets, its meaning."""
+    rows: list[list[object]] = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        rows.append([variable(name), masked(value) if name.endswith("_url") else value, field.description])
+    return rows
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _doubtful() -> Iterator[str]:
+    """What looks like a slip of the pen, or has another name now; other variables may be a workload's own."""
+    known = {variable(name) for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name in FORMER and FORMER[name] not in os.environ:
+            yield f"{name} is called {FORMER[name]} now; the old name is read for one more release"
+        elif name.startswith(PREFIX) and name not in known | OTHERS:
+            for near in get_close_matches(name, known, n=1, cutoff=0.8):
+                yield f"no setting is called {name}; did you mean {near}?"
+
+
+def _sentence(message: str) -> str:
+    return message.removeprefix("Value error, ")
