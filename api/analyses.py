@@ -1,29 +1,37 @@
-"""A stored curve read again: by our rule as it is now, or by another finder's. No GPU."""
+"""A curve read without a GPU: a stored one again, by our rule or another finder's, or one that others measured."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.errors import Problem, invalid
+from api.examples import CURVE_TO_READ
 from api.job_routes import measured
 from api.jobs import JobId, find
 from api.openapi import responses
+from api.pointers import pointer_to
 from api.requests.body import Body, Moment, moment, require_json
 from api.resources import ResourcesDep
 from clr.analysis import read_bounds
-from clr.bounds import Bounds
+from clr.bounds import Bounds, Inconclusive
 from clr.finders import RULES, VERSION, list_candidates
 from clr.optimizers import momentum_of, parse_optimizer
+from clr.results import BadResults
 from clr.spelling import did_you_mean
-from clr.sweep import Sweep, is_sweep
+from clr.sweep import FEWEST_RESULTS, Sweep, is_sweep
 from store import analyses
 from store.models import Analysis, Job
 from store.status import FINAL, Kind, Outcome
 
 OURS = "bounds"
 
-router = APIRouter(prefix="/range-tests/{id}/analyses", tags=["range tests"])
+OF_RANGE_TEST = "/range-tests/{id}/analyses"
+MOST_POINTS = 10_000  # of a curve; it is read within the request
+
+router = APIRouter(tags=["range tests"])
 
 
 class AnalysisRequest(Body):
@@ -42,6 +50,36 @@ class AnalysisRequest(Body):
         return rule
 
 
+class Looks(BaseModel):
+    """Looks at the held-out set, each after the update of its step."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: list[int] = Field(max_length=MOST_POINTS, description="rising, from 0")
+    loss: list[float | None] = Field(max_length=MOST_POINTS, description="null where it is not finite")
+    accuracy: list[float] | None = Field(default=None, max_length=MOST_POINTS, description="in [0, 1]")
+
+
+class CurveRequest(Body):
+    """An upward sweep of the learning rate, whoever measured it: a value a step."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CURVE_TO_READ]})
+
+    lr: list[float] = Field(max_length=MOST_POINTS, description=f"rising; at least {FEWEST_RESULTS}")
+    loss: list[float | None] = Field(
+        max_length=MOST_POINTS, description="of each batch before its update; null where it is not finite"
+    )
+    held_out: Looks | None = None
+
+
+class CurveAnalysisView(BaseModel):
+    """What our rule says of it: the fields of bounds, or `why`, `message` and `next_experiment`."""
+
+    analyzer: str = Field(description="rule@version")
+    outcome: Outcome = Field(description="bounds_found or inconclusive")
+    result: dict[str, Any]
+
+
 class AnalysisView(BaseModel):
     """What one version of one rule says; `outcome`: bounds_found, inconclusive, lr_found or no_lr."""
 
@@ -57,7 +95,9 @@ class Analyses(BaseModel):
     items: list[AnalysisView]
 
 
-@router.post("", dependencies=[Depends(require_json)], responses=responses(400, 404, 409, 413, 415, 422))
+@router.post(
+    OF_RANGE_TEST, dependencies=[Depends(require_json)], responses=responses(400, 404, 409, 413, 415, 422)
+)
 def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
     """Ask a rule about the stored points; kept by the rule's version, so that a newer one can be compared."""
     job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
@@ -75,12 +115,32 @@ def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> An
         return _view(analyses.keep(session, job.id, analyzer, outcome=outcome, result=result))
 
 
-@router.get("", responses=responses(404))
+@router.get(OF_RANGE_TEST, responses=responses(404))
 def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
     """What was asked so far."""
     find(resources, job_id, kind=Kind.RANGE_TEST)
     with resources.database.read() as session:
         return Analyses(items=[_view(row) for row in analyses.of_job(session, job_id)])
+
+
+@router.post("/analyses", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
+def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
+    """Read bounds off a curve that somebody else measured; nothing is stored."""
+    held_out = None if body.held_out is None else body.held_out.model_dump()
+    try:
+        sweep = Sweep.from_results(
+            body.lr,
+            _nan_for_null(body.loss),
+            held_out=held_out and held_out | {"loss": _nan_for_null(held_out["loss"])},
+        )
+    except BadResults as error:
+        raise invalid(pointer_to(*error.path), error.message) from None
+    found = read_bounds([sweep])
+    return CurveAnalysisView(analyzer=found.analyzer, outcome=_outcome(found), result=found.to_dict())
+
+
+def _nan_for_null(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
@@ -90,8 +150,11 @@ def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
         optimizer=job.config["optimizer"]["name"],
         momentum=momentum_of(parse_optimizer(job.config["optimizer"]).model_dump()),
     )
-    outcome = Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE
-    return found.analyzer, outcome, found.to_dict()
+    return found.analyzer, _outcome(found), found.to_dict()
+
+
+def _outcome(found: Bounds | Inconclusive) -> Outcome:
+    return Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE
 
 
 def _other(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:

@@ -267,6 +267,18 @@ ANALYSIS: dict[str, Any] = {
     "created_at": "2026-11-25T12:00:00.000000Z",
 }
 
+CURVE_ANALYSIS: dict[str, Any] = {
+    "analyzer": "bounds@3",
+    "outcome": "bounds_found",
+    "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["one seed only"]},
+}
+
+CURVE_TO_READ: dict[str, Any] = {  # sixteen steps, as short as can be
+    "lr": [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0],
+    "loss": [2.31, 2.3, 2.3, 2.29, 2.26, 2.2, 2.05, 1.8, 1.4, 1.0, 0.7, 0.55, 0.6, 1.1, 2.9, None],
+    "held_out": {"step": [3, 7, 11], "loss": [2.28, 1.75, 0.6], "accuracy": [0.12, 0.45, 0.83]},
+}
+
 CURVE: dict[str, Any] = {
     "complete": True,
     "runs": [
@@ -335,6 +347,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "get_range_test": {"200": JOB},
     "cancel_range_test": {"200": CANCELLED, "202": CANCELLING},
     "analyse": {"200": ANALYSIS},
+    "analyse_curve": {"200": CURVE_ANALYSIS},
     "list_analyses": {"200": {"items": [ANALYSIS]}},
     "get_bounds": {"200": BOUNDS, "202": QUEUED},
     "get_range_test_curve": {"200": CURVE},

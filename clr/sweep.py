@@ -4,10 +4,11 @@ A generator that knows neither torch nor a server: progress, cancelling and reco
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Self, SupportsFloat, TypeVar, get_args
 
+from clr.results import BadResults, numbers, require_rising
 from clr.schedules import exponential, linear
 
 Shape = Literal["exponential", "linear"]
@@ -16,6 +17,7 @@ Effort = Literal["quick", "standard", "thorough"]
 
 Plan = TypeVar("Plan")
 ROUNDING = 1e-6  # of a mean of float32
+FEWEST_RESULTS = 12  # steps of a curve that somebody else measured
 
 SHAPES: dict[Shape, Callable[..., float]] = {"exponential": exponential, "linear": linear}
 
@@ -111,6 +113,77 @@ class Sweep(Measured[SweepPlan]):
     def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
         """Read a stored sweep: the plan's fields, and its columns."""
         return cls(SweepPlan(**plan), *read_columns(series))
+
+    @classmethod
+    def from_results(
+        cls,
+        lr: Iterable[SupportsFloat],
+        loss: Iterable[SupportsFloat],
+        *,
+        held_out: Mapping[str, Iterable[Any]] | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """A sweep that somebody else measured: rising rates, and the loss of each batch.
+
+        `from_results(**finder.history)` of torch-lr-finder, `from_results(**tuner.lr_find(model).results)` of
+        Lightning, `from_results(learn.recorder.lrs, learn.recorder.losses)` of fastai. held_out: {"step", "loss",
+        "accuracy" in [0, 1] if there is one}. seed: another one for each of several sweeps. What comes after a loss
+        that is not finite is left out. Raises `BadResults` that says what is wrong, and where.
+        """
+        lrs, losses = numbers("lr", lr), numbers("loss", loss)
+        if len(lrs) != len(losses):
+            raise BadResults(
+                f"has {len(losses)} values, lr has {len(lrs)}: there is one of each step", "loss"
+            )
+        if len(lrs) < FEWEST_RESULTS:
+            raise BadResults(f"has {len(lrs)} values: {FEWEST_RESULTS} are the fewest that can be read", "lr")
+        require_rising("lr", lrs, lowest=0.0)
+        shape = _shape_of(lrs)
+        plan = SweepPlan(
+            start_lr=lrs[0],
+            end_lr=lrs[-1],
+            num_steps=len(lrs),
+            shape=shape,
+            phase="scout" if shape == "exponential" else "test",
+            seed=seed,
+        )
+        gone = next((step for step, value in enumerate(losses) if not math.isfinite(value)), len(losses) - 1)
+        points = [Point(step, lrs[step], losses[step]) for step in range(gone + 1)]
+        return cls(plan, points, [look for look in _looks(held_out or {}, lrs) if look.step <= gone])
+
+
+def _shape_of(lrs: Sequence[float]) -> Shape:
+    """By its middle: near the geometric or the arithmetic mean of its ends."""
+    first, middle, last = lrs[0], lrs[(len(lrs) - 1) // 2], lrs[-1]
+    if first == 0:
+        return "linear"
+    return "exponential" if middle < math.sqrt(math.sqrt(first * last) * (first + last) / 2) else "linear"
+
+
+def _looks(held_out: Mapping[str, Iterable[Any]], lrs: Sequence[float]) -> list[HeldOut]:
+    if not held_out:
+        return []
+    for name in ("step", "loss"):
+        if name not in held_out:
+            raise BadResults(
+                "is missing: held_out has step, loss, and accuracy if there is one", "held_out", name
+            )
+    steps, losses = (numbers(name, held_out[name], "held_out") for name in ("step", "loss"))
+    shares = held_out.get("accuracy")
+    accuracies = [None] * len(steps) if shares is None else numbers("accuracy", shares, "held_out")
+    for name, values in (("loss", losses), ("accuracy", accuracies)):
+        if len(values) != len(steps):
+            raise BadResults(f"has {len(values)} values, step has {len(steps)}", "held_out", name)
+    require_rising("step", steps, "held_out", lowest=0.0)
+    looks = []
+    for index, (step, loss, accuracy) in enumerate(zip(steps, losses, accuracies, strict=True)):
+        if step != int(step) or step >= len(lrs):
+            raise BadResults(f"must be a step, 0 to {len(lrs) - 1}, not {step:g}", "held_out", "step", index)
+        try:
+            looks.append(HeldOut.answered(int(step), lrs[int(step)], (loss, accuracy)))
+        except ValueError as error:
+            raise BadResults(str(error), "held_out", "accuracy", index) from None
+    return looks
 
 
 def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:

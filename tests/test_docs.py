@@ -1,5 +1,6 @@
 """What README and docs say is so."""
 
+import math
 import os
 import re
 import subprocess
@@ -233,6 +234,16 @@ def test_the_table_for_keras_holds_every_rate() -> None:
 
     assert (names["rates"].dtype, names["rates"].shape) == ("float32", (600,))
     assert names["rates"][[0, 100, 300, 500]].tolist() == pytest.approx([0.001, 0.006, 0.0035, 0.00225])
+
+
+def test_the_example_of_a_curve_of_others_works(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "learning-rates.md").read_text()
+    [read] = [block for block in blocks("python", page) if "from_results" in block]
+    lr = [1e-4 * 10 ** (step / 30) for step in range(150)]
+
+    exec(read, {"lr": lr, "loss": [2.3 - 2 * math.exp(-(math.log(rate / 0.3) ** 2)) + rate for rate in lr]})
+
+    assert capsys.readouterr().out.startswith("base_lr")
 
 
 def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:

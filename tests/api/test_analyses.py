@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api.examples import CURVE_TO_READ
 from clr.bounds import ANALYZER
 from clr.halving import next_trial
 from store import runs
@@ -148,3 +149,39 @@ def test_two_budgets_are_one_too_many(api: TestClient, database: Database) -> No
     answer = api.get(f"/range-tests/{measured(api, database)}/bounds?num_epochs=3&num_steps=5")
 
     assert answer.status_code == 422
+
+
+def test_a_curve_that_somebody_else_measured_is_read_and_not_kept(
+    api: TestClient, database: Database
+) -> None:
+    unmoved = CURVE_TO_READ | {"loss": [2.3] * 16, "held_out": None}
+
+    answer, nothing = (api.post("/analyses", json=body) for body in (CURVE_TO_READ, unmoved))
+
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "bounds_found")
+    assert CURVE_TO_READ["lr"][8] < answer.json()["result"]["max_lr"] < CURVE_TO_READ["lr"][13]
+    assert (nothing.status_code, nothing.json()["outcome"]) == (200, "inconclusive")
+    assert nothing.json()["result"]["why"] == "loss_never_changed"
+    assert api.get("/jobs").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "pointer", "said"),
+    [
+        ({"loss": [1.0]}, "/loss", "has 1 values, lr has 16"),
+        ({"lr": [1.0] * 16}, "/lr/1", "must rise"),
+        ({"lr": [0.1], "loss": [1.0]}, "/lr", "12 are the fewest"),
+        ({"lr": "fast"}, "/lr", "valid list"),
+        ({"lr": [*range(10_001)]}, "/lr", "at most 10000"),
+        ({"held_out": {"step": [16], "loss": [1.0]}}, "/held_out/step/0", "0 to 15"),
+        ({"held_out": {"step": [1], "loss": [1.0], "acc": [1.0]}}, "/held_out/acc", "unknown parameter"),
+        ({"losses": []}, "/losses", "did you mean loss?"),
+    ],
+)
+def test_what_is_no_curve_is_refused(
+    api: TestClient, changed: dict[str, Any], pointer: str, said: str
+) -> None:
+    refused = api.post("/analyses", json=CURVE_TO_READ | changed)
+
+    assert refused.status_code == 422
+    assert said in {error["pointer"]: error["message"] for error in refused.json()["errors"]}[pointer]

@@ -61,6 +61,7 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "DELETE /comparisons/{id}",
         "POST /comparisons/{id}/cancel",
         "GET /comparisons/{id}/plot.{format}",
+        "POST /analyses",
         "POST /schedules/preview",
         "GET /jobs",
         "GET /jobs/{id}",
