@@ -48,19 +48,19 @@ Times are RFC 3339 in UTC, durations are in seconds, every error is `application
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens the database and starts its ringer and reaper when it is started."""
-    chosen = settings or get_settings()
-    logs.set_up(chosen)
+    settings = settings or get_settings()
+    logs.set_up(settings)
     logging.getLogger("uvicorn.access").disabled = True  # our middleware logs every request
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = Database(chosen.resolved_database_url)
+        database = Database(settings.resolved_database_url)
         _require_tables(database)
-        ringer = Ringer(database, chosen)
-        reaper = Reaper(database, chosen, ringer)
+        ringer = Ringer(database, settings)
+        reaper = Reaper(database, settings, ringer)
         ringer.start()
         reaper.start()
-        app.state.resources = Resources(chosen, database, ringer)
+        app.state.resources = Resources(settings, database, ringer)
         yield
         reaper.stop()
         ringer.stop()
@@ -80,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         guards = [Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
-    app.add_middleware(RequestMiddleware, max_body_bytes=chosen.max_body_bytes)
+    app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     complete_document(app)
     return app
 
@@ -89,11 +89,11 @@ def _require_tables(database: Database) -> None:
     """Refuse to serve a database that lacks what we use; one that does not answer may come back."""
     try:
         with database.read() as session:
-            found = inspect(session.connection()).get_multi_columns()
+            tables = inspect(session.connection()).get_multi_columns()
     except OperationalError as error:
         log.warning("the database does not answer yet: %s", error.orig)
         return
-    there = {(table, column["name"]) for (_, table), columns in found.items() for column in columns}
+    there = {(table, column["name"]) for (_, table), columns in tables.items() for column in columns}
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
             if (table.name, column.name) not in there:

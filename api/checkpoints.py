@@ -57,18 +57,19 @@ def download_checkpoint(
     """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see."""
     find(resources, job_id, kind=Kind.TRAINING_JOB)
     with resources.database.read() as session:
-        found = [row for row in checkpoints.of_job(session, job_id) if row.step == step]
-    if not found:
+        kept = {row.step: row for row in checkpoints.of_job(session, job_id)}
+    if step not in kept:
         raise NotFound(f"there is no checkpoint after step {step}")
-    file = resources.settings.data_dir / found[0].path
+    checkpoint = kept[step]
+    file = resources.settings.data_dir / checkpoint.path
     if not file.is_file():
-        where = f"it lies on {found[0].hostname}, in that worker's data directory: {found[0].path}"
-        raise Problem(409, "checkpoint_elsewhere", where, hostname=found[0].hostname, path=found[0].path)
+        where = f"it lies on {checkpoint.hostname}, in that worker's data directory: {checkpoint.path}"
+        raise Problem(409, "checkpoint_elsewhere", where, hostname=checkpoint.hostname, path=checkpoint.path)
     return FileResponse(file, media_type="application/octet-stream", filename=f"{job_id}-step-{step}.pt")
 
 
 def forget_files(resources: Resources, job_id: str) -> None:
-    """Of checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
+    """Remove the checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
     shutil.rmtree(resources.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
 
 

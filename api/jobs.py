@@ -130,7 +130,7 @@ def suggest_polling(response: Response, job: Job) -> None:
 def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> tuple[list[Job], str | None]:
     """One page of jobs and the next page's token."""
     with resources.database.read() as session:
-        found = jobs.find(
+        rows = jobs.find(
             session,
             limit=filters.limit + 1,
             kind=kind,
@@ -139,7 +139,7 @@ def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> t
             tag=filters.tag,
             after=filters.after(),
         )
-    return filters.page(found)
+    return filters.page(rows)
 
 
 @router.get("/jobs", responses=responses(400, 422))

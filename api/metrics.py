@@ -35,27 +35,27 @@ class Stored(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric, in one look."""
         with self._database.read() as session:
-            found = gauges.read(session, worker_seen_within_s=self._lease_s)
+            levels = gauges.read(session, worker_seen_within_s=self._lease_s)
             counted = counters.read(session)
-        yield from _gauges(found)
+        yield from _gauges(levels)
         yield from _counters(counted)
         yield _claim_latency(counted)
 
 
-def _gauges(found: Gauges) -> Iterator[Metric]:
+def _gauges(levels: Gauges) -> Iterator[Metric]:
     by_status = GaugeMetricFamily("clr_jobs", "Jobs by status.", labels=["status"])
-    for status, number in found.jobs.items():
+    for status, number in levels.jobs.items():
         by_status.add_metric([status], number)
     yield by_status
     yield GaugeMetricFamily(
-        "clr_queue_depth", "Jobs that wait for a worker.", value=found.jobs[Status.QUEUED]
+        "clr_queue_depth", "Jobs that wait for a worker.", value=levels.jobs[Status.QUEUED]
     )
     yield GaugeMetricFamily(
         "clr_oldest_queued_age_seconds",
         "Seconds since the oldest queued job was asked for; 0 when none is queued.",
-        value=found.oldest_queued_age_s,
+        value=levels.oldest_queued_age_s,
     )
-    yield GaugeMetricFamily("clr_workers", "Workers seen within the last lease.", value=found.workers)
+    yield GaugeMetricFamily("clr_workers", "Workers seen within the last lease.", value=levels.workers)
 
 
 def _counters(counted: Counts) -> Iterator[Metric]:

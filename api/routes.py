@@ -15,23 +15,23 @@ def query_names(request: Request) -> list[str]:
     """The query parameters of the route that serves this request."""
     route: APIRoute = request.scope["route"]
     operation = request.app.openapi()["paths"][route.path][request.method.lower()]
-    return [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    return [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
 
 
 def nearest(app: FastAPI, path: str) -> str | None:
     """The path of ours that is most like this one, which is none; None where nothing is near."""
     asked = [segment for segment in path.split("/") if segment]
-    tried = [asked, asked[1:]]  # /v1/jobs and /api/jobs too
+    spellings = [asked, asked[1:]]  # /v1/jobs and /api/jobs too
     if asked[:1] == ["jobs"] and len(asked) > 2:  # what a job has lies with its kind
-        tried += [[kind, *asked[1:]] for kind in ("range-tests", "training-jobs")]
-    found = [
-        (_likeness(words, one), filled)
-        for one in tried
-        if all(len(segment) <= LONGEST_SEGMENT for segment in one)
-        for words, filled in _candidates(app, one)
+        spellings += [[kind, *asked[1:]] for kind in ("range-tests", "training-jobs")]
+    matches = [
+        (_likeness(words, spelling), filled)
+        for spelling in spellings
+        if all(len(segment) <= LONGEST_SEGMENT for segment in spelling)
+        for words, filled in _candidates(app, spelling)
         if filled != path
     ]
-    likeness, near = max(found, key=lambda one: one[0], default=(0.0, ""))
+    likeness, near = max(matches, key=lambda match: match[0], default=(0.0, ""))
     return near if likeness >= NEAR else None
 
 

@@ -43,5 +43,5 @@ class Workers(BaseModel):
 def list_workers(resources: ResourcesDep) -> Workers:
     """Every worker that was seen lately, the longest-serving first."""
     with resources.database.read() as session:
-        found = workers.living(session)
-    return Workers(items=[WorkerView.of(row) for row in found])
+        living = workers.living(session)
+    return Workers(items=[WorkerView.of(row) for row in living])
