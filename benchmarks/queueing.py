@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +30,14 @@ from tests.e2e.service import Service, running_service
 SAMPLES, WARM_S = 20, 8.0  # a new child has loaded torch long before
 REQUESTS, CALLERS = 400, 4
 BODY = {"workload": "digits-mlp", "effort": "quick", "num_steps": 12}
+COMPARISONS = 5
+LARGEST = {
+    "workload": "digits-mlp",
+    "preset": "adaptive",
+    "num_seeds": 20,
+    "num_steps": 1000,
+    "entries": [{"schedule": {"policy": "triangular"}, "label": f"entry {number}"} for number in range(30)],
+}  # 800 trainings
 SIZES = (1_000, 100_000)
 INSERTED = 10_000  # rows at once
 
@@ -121,6 +130,27 @@ def latencies(address: str) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
+def longest_wait(address: str, url: str) -> float:
+    """The longest that another writer waits while the largest comparisons are submitted, ms."""
+    database, submitted = Database(url), Event()
+    waits: list[float] = []
+
+    def write_again() -> None:
+        while not submitted.is_set():
+            started = time.perf_counter()
+            with database.write():
+                waits.append(1000 * (time.perf_counter() - started))
+
+    with ThreadPoolExecutor(1) as pool, httpx2.Client(base_url=address, timeout=60) as http:
+        writer = pool.submit(write_again)
+        for _ in range(COMPARISONS):
+            assert http.post("/comparisons", json=LARGEST).is_success
+        submitted.set()
+        writer.result()
+    database.close()
+    return max(waits)
+
+
 def fill(url: str, total: int, *, already: int) -> None:
     """Finished jobs, one a second into the past."""
     database = Database(url)
@@ -171,6 +201,10 @@ def measure(backend: str) -> None:
                 gets = per_second(lambda http: http.get(one), address)
                 print(
                     f"{'':9} POST /range-tests: {posts:.0f} /s; GET /range-tests/ID: {gets:.0f} /s ({CALLERS} callers)"
+                )
+                waited = longest_wait(address, url)
+                print(
+                    f"{'':9} longest wait of a writer beside the largest POST /comparisons: {waited:.0f} ms"
                 )
                 fill(url, SIZES[1], already=SIZES[0])
                 many = latencies(address)

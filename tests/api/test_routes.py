@@ -70,7 +70,7 @@ def test_a_query_is_told_what_was_meant(api: TestClient, asked: str, told: str) 
         ("/v1/workloads", "did you mean /workloads?"),
         (f"/range-tests/{ID}/bound", f"did you mean /range-tests/{ID}/bounds?"),
         (f"/range-tests/{ID}/bounds/", f"did you mean /range-tests/{ID}/bounds?"),
-        (f"/range-tests/{ID}/plot.pdf", f"did you mean /range-tests/{ID}/plot."),
+        (f"/range-tests/{ID}/plot.jpg", f"did you mean /range-tests/{ID}/plot."),
         (
             f"/training-jobs/{ID}/checkpoints/last",
             "lists what there is (step: Input should be a valid integer",
