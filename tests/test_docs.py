@@ -76,11 +76,19 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
 
 
-def test_the_two_commands_are_targets_of_the_makefile() -> None:
+def test_the_first_commands_are_targets_of_the_makefile() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
-    for line in blocks("sh")[0].splitlines():
-        assert f"  {line.split('#')[0].strip()} " in listed
+    commands = [line.split("#")[0].strip() for line in blocks("sh")[0].splitlines()]
+    assert commands == ["make demo", "make test", "make serve"]
+    for command in commands:
+        assert f"  {command} " in listed
+
+
+def test_the_torch_that_is_said_to_be_tested_is_the_one_of_the_constraints() -> None:
+    [version] = re.findall(r"^torch==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+
+    assert f"tested\nwith {version}." in README
 
 
 def test_make_demo_prints_bounds_and_draws_them(tmp_path: Path) -> None:
