@@ -1,13 +1,8 @@
 """Stops in the middle of a job, each followed by a start on a copy of the one file that the stop left."""
 
-import os
-import re
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,62 +11,13 @@ from sqlalchemy import URL, select
 from clr_tuner.client import Client
 from store.database import Database
 from store.models import Attempt
-from tests.e2e.service import PLUGINS, wait_for
+from tests.e2e.service import wait_for
 from tests.machine import patience
+from tests.serve import Serve
 
 STOP_S = 4.0  # what a stop with a running job may take, on an idle machine
 STEPS = 50
 SWEEP = {"start_lr": 0.001, "end_lr": 0.1, "num_steps": STEPS}
-
-
-class Serve:
-    """`clr-tuner serve` on a folder and a free port, from its first word on."""
-
-    def __init__(self, folder: Path, *, plugins: Path = PLUGINS, **settings: object) -> None:
-        given = {"data_dir": folder, "database_url": "", "broker_url": "", "port": 0} | settings
-        self.folder = folder
-        self.process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("clr-tuner")), "serve"],
-            env=os.environ
-            | {f"CLR_{name.upper()}": str(value) for name, value in given.items()}
-            | {"PYTHONPATH": str(plugins)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.said = ""
-
-    def __enter__(self) -> "Serve":
-        return self.wait_until_ready()
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.kill()
-
-    def wait_until_ready(self) -> "Serve":
-        """Until it says so, and with what."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.said += line
-            if line.startswith("Ctrl-C"):
-                break
-        ready = re.search(r"ready at (http://\S+)", self.said)
-        assert ready, self.said
-        self.url = ready[1]
-        return self
-
-    def stop(self, number: int = signal.SIGTERM) -> float:
-        """End it in order; how long that took, seconds."""
-        asked_at = time.monotonic()
-        self.process.send_signal(number)
-        self.said += self.process.communicate()[0]
-        assert self.said.endswith("stopped\n"), self.said
-        return time.monotonic() - asked_at
-
-    def kill(self) -> None:
-        """End it as the kernel would."""
-        self.process.kill()
-        self.process.communicate()
 
 
 def stop_and_go_on(folder: Path, *, stops: int) -> list[float]:

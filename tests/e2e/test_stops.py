@@ -10,8 +10,9 @@ import pytest
 
 from clr_tuner.client import Client
 from tests.e2e.service import wait_for
-from tests.e2e.stops import STOP_S, Serve, stop_and_go_on
+from tests.e2e.stops import STOP_S, stop_and_go_on
 from tests.machine import patience
+from tests.serve import Serve
 
 pytestmark = pytest.mark.timeout(300)
 LONG = {"start_lr": 0.001, "end_lr": 0.1, "num_steps": 2000, "num_seeds": 1}
