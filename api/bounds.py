@@ -1,7 +1,7 @@
 """What a range test found: its bounds, its picture."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -14,7 +14,7 @@ from api.pictures import PICTURES, Format, picture, thinned
 from api.requests.workload import SETUP
 from api.resources import ResourcesDep
 from clr.bounds import Bounds
-from clr.comparison import Metric
+from clr.confirmation import Confirmation
 from clr.cycles import cycles_for
 from clr.plots.range_test import figure
 from clr.sensitivity import Sensitivity
@@ -51,34 +51,6 @@ class CandidateView(BaseModel):
     note: str
 
 
-class TriedView(BaseModel):
-    """One contender of a confirmation; `dropped_after`: so many seeds, null where it stayed to the end."""
-
-    label: str
-    schedule: dict[str, Any]
-    seeds: list[int]
-    finals: list[float | None] = Field(
-        description="after the last step; null where the run diverged or learned next to nothing"
-    )
-    mean: float | None
-    dropped_after: int | None
-
-
-class ConfirmationView(BaseModel):
-    """The last word of effort thorough: what was trained around the bounds, and what it says of them.
-
-    `margin`: by how much the best cycle was better than the bounds of the range test, in the metric; 0 when they were
-    the best, null when they diverged.
-    """
-
-    outcome: Literal["confirmed", "undecided", "adjusted", "not_possible"]
-    metric: Metric = Field(description="held out; loss where there are no classes")
-    margin: float | None
-    message: str
-    tried: list[TriedView]
-    steps: int
-
-
 class BoundsView(BaseModel):
     """The recommended bounds, each with its interval over seeds and ranges, its rule and its reason."""
 
@@ -102,7 +74,7 @@ class BoundsView(BaseModel):
     analyzer: str | None = Field(default=None, description="rule@version that found them")
     depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
     cost: Cost
-    confirmation: ConfirmationView | None = Field(default=None, description="with effort thorough")
+    confirmation: Confirmation | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
     snippet: str = Field(
         description="code to paste that trains under `policy`, within the budget if one is told"

@@ -11,7 +11,8 @@ from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
 from api.resources import ResourcesDep
 from api.submissions.comparison import submit_confirmation
-from clr.confirmation import Verdict, verdict
+from clr.bounds import Bounds
+from clr.confirmation import Verdict, find_verdict
 from store import comparisons
 from store.status import Kind
 
@@ -64,8 +65,8 @@ def list_confirmations(resources: ResourcesDep, job_id: JobId) -> Confirmations:
         for comparison in comparisons.of_range_test(session, job_id):
             table = resources.tables.read(session, comparison)
             status = ComparisonStatus(**describe_status(comparison, table.count()))
-            judged = (
-                verdict(range_test.result or {}, table.runs, metric=table.metric) if table.metric else None
-            )
-            items.append(Confirmation(comparison=status, verdict=judged))
+            verdict = None
+            if range_test.result is not None and table.metric is not None:
+                verdict = find_verdict(Bounds.from_dict(range_test.result), table.runs, metric=table.metric)
+            items.append(Confirmation(comparison=status, verdict=verdict))
     return Confirmations(items=items)

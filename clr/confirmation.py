@@ -1,35 +1,26 @@
 """A recommendation put to the test: short trainings around it at an equal budget, and what they say of it.
 
-The paper's own advice (section 3.3 and its conclusions): look whether the bounds hold by training with them.
+The paper's own advice (section 3.3 and its conclusions): look whether the bounds hold by training with them. Inside a
+range test of effort thorough clr/halving.py says what is trained; POST /confirmations trains every contender.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from statistics import mean
 from typing import Any, Literal
 
+from clr.bounds import Bounds
 from clr.comparison import TEST, Metric, Run, compare
+from clr.contender import FACTORS, OURS, ContenderRun, group_runs, pick_metric
 
-FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
-NUM_CYCLES = 2  # of each training
-OURS = "max_lr"
 SMALL = 0.01  # of accuracy, or of our loss: a difference that hardly matters
+EDGE = "the bounds moved to the edge of what was tried: a confirmation of them tells whether further is better still"
+UNDECIDED = "training was better at other bounds, but within the noise: look at the margin, or confirm with more seeds"
+DIVERGED = (
+    "training diverged at these bounds, and no cycle around them stayed in the comparison to move them to"
+)
 
-
-def entries(bounds: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What to compare: cycles within half, the whole and double the bounds, the constant rate, one cycle."""
-    base_lr, max_lr, constant_lr = (bounds[name] for name in ("base_lr", "max_lr", "constant_lr"))
-    cycles = [
-        {
-            "label": label,
-            "schedule": {"policy": "triangular", "base_lr": factor * base_lr, "max_lr": factor * max_lr},
-        }
-        for label, factor in FACTORS.items()
-    ]
-    return [
-        *cycles,
-        {"label": "constant_lr", "schedule": {"policy": "fixed", "lr": constant_lr}},
-        {"label": "one_cycle", "schedule": {"policy": "one_cycle", "base_lr": base_lr, "max_lr": max_lr}},
-    ]
+Outcome = Literal["confirmed", "undecided", "adjusted", "not_possible"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,32 +32,87 @@ class Verdict:
     three was better, in the metric; 0 when ours was the best, None when ours diverged.
     """
 
-    outcome: Literal["confirmed", "undecided", "adjusted"]
+    outcome: Outcome
     base_lr: float
     max_lr: float
     margin: float | None
     message: str
 
 
-def verdict(
-    bounds: Mapping[str, Any], runs: Mapping[str, Sequence[Run]], *, metric: Metric
-) -> Verdict | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A contender as it was trained.
+
+    finals: of each seed after the last step, None where the run diverged or learned next to nothing; mean: of the
+    others. dropped_after: so many seeds; None where it stayed to the end.
+    """
+
+    label: str
+    schedule: dict[str, Any]
+    seeds: list[int]
+    finals: list[float | None]
+    mean: float | None
+    dropped_after: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The last word of effort thorough: what was trained around the bounds, and what it says of them.
+
+    outcome: as of `Verdict`; `not_possible` where ours diverged and nothing stayed to move to. metric: held out; loss
+    where there are no classes. margin: by how much the best cycle was better than the bounds of the range test, in the
+    metric; 0 when they were the best, None when they diverged. steps: of all runs.
+    """
+
+    outcome: Outcome
+    metric: Metric
+    margin: float | None
+    message: str
+    tried: list[Tried]
+    steps: int
+
+
+def confirm_bounds(bounds: Bounds, measured: Sequence[ContenderRun]) -> Bounds:
+    """What a range test found, with what its runs say of it; the bounds are moved where training was better.
+
+    Of moved ones the evidence keeps what the range test alone had said.
+    """
+    metric, runs = pick_metric(bounds), group_runs(bounds, measured)
+    rounds = max(map(len, runs.values()))
+    compared = {label: group for label, group in runs.items() if label == OURS or len(group) == rounds}
+    verdict = find_verdict(bounds, compared, metric=metric)
+    confirmation = Confirmation(
+        outcome="not_possible" if verdict is None else verdict.outcome,
+        metric=metric,
+        margin=None if verdict is None else verdict.margin,
+        message=DIVERGED if verdict is None else verdict.message,
+        tried=[_describe(measured, label, group, compared) for label, group in runs.items()],
+        steps=sum(len(run.points) for run in measured),
+    )
+    if verdict is not None and verdict.outcome == "adjusted":
+        bounds = _move(bounds, verdict)
+    advice = {"not_possible": DIVERGED, "undecided": UNDECIDED, "adjusted": EDGE}.get(confirmation.outcome)
+    warnings = (*bounds.warnings, *([advice] if advice else []))
+    return replace(bounds, warnings=warnings, confirmation=asdict(confirmation))
+
+
+def find_verdict(bounds: Bounds, runs: Mapping[str, Sequence[Run]], *, metric: Metric) -> Verdict | None:
     """Judge the recommendation by the runs of its comparison, of which only the three cycles can move it.
 
     runs: of ours, and of as many others as are to be judged. None before any cycle came to its end.
     """
-    judged = _judged(bounds, {label: runs[label] for label in FACTORS if label in runs}, metric)
-    if judged is None:
+    cycles = _judge_cycles(bounds, {label: runs[label] for label in FACTORS if label in runs}, metric)
+    if cycles is None:
         return None
     _, rows = compare(runs, metric=metric)
     best = next((row.label for row in rows if row.final and row.p_value is None and row.within_noise), OURS)
-    won = next(row for row in rows if FACTORS.get(row.label) == judged.max_lr / bounds["max_lr"])
+    won = next(row for row in rows if FACTORS.get(row.label) == cycles.max_lr / bounds.max_lr)
     advice = f"; {best} was better beyond the noise" if best not in FACTORS and not won.within_noise else ""
-    by = f" ({TEST})" if judged.margin or advice else ""
-    return replace(judged, message=f"{judged.message}{advice}{by}")
+    by = f" ({TEST})" if cycles.margin or advice else ""
+    return replace(cycles, message=f"{cycles.message}{advice}{by}")
 
 
-def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metric: Metric) -> Verdict | None:
+def _judge_cycles(bounds: Bounds, cycles: Mapping[str, Sequence[Run]], metric: Metric) -> Verdict | None:
     _, rows = compare(cycles, metric=metric)
     by_label = {row.label: row for row in rows}
     sound = [row for row in rows if row.final is not None and not row.diverged]
@@ -75,26 +121,53 @@ def _judged(bounds: Mapping[str, Any], cycles: Mapping[str, Sequence[Run]], metr
     if best is None or best.final is None:
         return None
     if ours.diverged or ours.final is None:
-        return _told(bounds, best.label, None, f"training at max_lr diverged, at {best.label} it did not")
+        return _choose(bounds, best.label, None, f"training at max_lr diverged, at {best.label} it did not")
     margin = abs(best.final.mean - ours.final.mean)
     if margin == 0:  # ours, or one that ends just where ours does
-        return _told(bounds, OURS, 0.0, "nothing around it was better")
+        return _choose(bounds, OURS, 0.0, "nothing around it was better")
     if ours.within_noise:
-        told = _told(bounds, OURS, margin, f"{best.label} was better, but within the noise")
-        return (
-            told
-            if margin <= SMALL * (1 if metric == "accuracy" else ours.final.mean)
-            else replace(told, outcome="undecided")
-        )
-    return _told(bounds, best.label, margin, f"{best.label} was better beyond the noise")
+        verdict = _choose(bounds, OURS, margin, f"{best.label} was better, but within the noise")
+        small = margin <= SMALL * (1 if metric == "accuracy" else ours.final.mean)
+        return verdict if small else replace(verdict, outcome="undecided")
+    return _choose(bounds, best.label, margin, f"{best.label} was better beyond the noise")
 
 
-def _told(bounds: Mapping[str, Any], label: str, margin: float | None, message: str) -> Verdict:
+def _choose(bounds: Bounds, label: str, margin: float | None, message: str) -> Verdict:
     factor = FACTORS[label]
     return Verdict(
         outcome="confirmed" if label == OURS else "adjusted",
-        base_lr=factor * bounds["base_lr"],
-        max_lr=factor * bounds["max_lr"],
+        base_lr=factor * bounds.base_lr,
+        max_lr=factor * bounds.max_lr,
         margin=margin,
         message=message,
+    )
+
+
+def _move(bounds: Bounds, verdict: Verdict) -> Bounds:
+    names = ("base_lr", "max_lr", "constant_lr")
+    before = bounds.to_dict()
+    factor = verdict.max_lr / bounds.max_lr
+    fields: dict[str, Any] = {name: factor * before[name] for name in names}
+    for name in ("base_lr", "max_lr"):
+        low, high = before[f"{name}_interval"]
+        fields[f"{name}_interval"] = (min(low, fields[name]), max(high, fields[name]))
+        fields[f"rule_{name[:-3]}"] = "moved_by_training"
+        fields[f"reason_{name[:-3]}"] = f"the range test said {before[name]:.4g}, but {verdict.message}"
+    fields["sensitivity"] = None  # that of other rates; training has just measured half and double of them
+    evidence = {**bounds.evidence, "range_test": {name: before[name] for name in fields}}
+    return replace(bounds, **fields, evidence=evidence)
+
+
+def _describe(
+    measured: Sequence[ContenderRun], label: str, runs: Sequence[Run], compared: Mapping[str, Any]
+) -> Tried:
+    finals = [run.final for run in runs]
+    sound = [final for final in finals if final is not None]
+    return Tried(
+        label=label,
+        schedule=next(run.plan.schedule for run in measured if run.plan.label == label),
+        seeds=[run.seed for run in runs],
+        finals=finals,
+        mean=mean(sound) if sound else None,
+        dropped_after=None if label in compared else len(runs),
     )

@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from clr.halving import MOST_STEPS as CONFIRMATION_STEPS
+from clr.confirmation_budget import MOST_STEPS as CONFIRMATION_STEPS
 from clr.ranges import WORTH, choose_range
 from clr.reading import Reading, list_plateaus, most_reach_end, smooth
 from clr.sweep import Effort, Sweep, SweepPlan

@@ -7,7 +7,10 @@ from typing import Any
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.halving import MOST_STEPS, Trial, TrialPlan, confirmed, next_trial
+from clr.confirmation import confirm_bounds
+from clr.confirmation_budget import MOST_STEPS
+from clr.contender import ContenderRun, RunPlan
+from clr.halving import next_run
 from clr.optimizers import momentum_of
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
@@ -19,7 +22,7 @@ from store.status import Outcome
 from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint, steps_an_epoch
 
-TRIAL_READ_EVERY = 8  # losses of a trial on a GPU, in steps
+READ_EVERY = 8  # losses of a confirmation on a GPU, in steps
 
 
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
@@ -27,7 +30,7 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
     test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
     kept = [sweep for sweep in recorder.stored_runs() if sweep.finished]
     finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in kept if is_sweep(sweep.plan)]
-    trials = [Trial.from_columns(sweep.plan, sweep.series) for sweep in kept if not is_sweep(sweep.plan)]
+    runs = [ContenderRun.from_columns(sweep.plan, sweep.series) for sweep in kept if not is_sweep(sweep.plan)]
     problem: Problem | None = None
     while (plan := next_sweep(test, finished)) is not None:
         _begin(plan, recorder, finished, total=planned_steps(test, finished))
@@ -44,40 +47,39 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
     if isinstance(found, Bounds) and setup.batch_size > (problem.train_size or math.inf):
         few = f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
         found = replace(found, warnings=(*found.warnings, few))
-    result = found.to_dict() | {"data": fingerprint(problem)}
     if isinstance(found, Bounds) and test.effort == "thorough":
-        _confirm(test, result, finished, trials, setup, recorder, steps_per_epoch=epoch)
-        result = confirmed(result, trials)
+        _confirm(test, found, finished, runs, setup, recorder, steps_per_epoch=epoch)
+        found = confirm_bounds(found, runs)
     recorder.succeed(
         outcome=Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE,
-        result=result,
+        result=found.to_dict() | {"data": fingerprint(problem)},
     )
 
 
 def _confirm(
     test: RangeTestConfig,
-    result: dict[str, Any],
+    bounds: Bounds,
     finished: list[Sweep],
-    trials: list[Trial],
+    runs: list[ContenderRun],
     setup: Setup,
     recorder: Recorder,
     *,
     steps_per_epoch: int | None,
 ) -> None:
-    """Train what is left of the confirmation, adding to `trials`."""
+    """Train what is left of the confirmation, adding to `runs`."""
     fresh = {
         "seed": test.seed + test.num_seeds,
         "sweep": 1 + max(sweep.plan.sweep for sweep in finished),
     }
     total = sum(len(sweep.points) for sweep in finished) + MOST_STEPS
-    while (plan := next_trial(result, trials, **fresh)) is not None:
-        _begin(plan, recorder, [*finished, *trials], total=total)
+    while (plan := next_run(bounds, runs, **fresh)) is not None:
+        _begin(plan, recorder, [*finished, *runs], total=total)
         trainer = Trainer(setup.problem(plan.seed), setup.optimizer, device=setup.device)
-        trials.append(_train(plan, trainer, recorder, steps_per_epoch=steps_per_epoch))
+        runs.append(_train(plan, trainer, recorder, steps_per_epoch=steps_per_epoch))
 
 
 def _begin(
-    plan: SweepPlan | TrialPlan, recorder: Recorder, finished: Sequence[Sweep | Trial], *, total: int
+    plan: SweepPlan | RunPlan, recorder: Recorder, finished: Sequence[Sweep | ContenderRun], *, total: int
 ) -> None:
     recorder.begin(
         asdict(plan),
@@ -100,9 +102,11 @@ def _measure(plan: SweepPlan, trainer: Trainer, recorder: Recorder) -> Sweep:
     return measured
 
 
-def _train(plan: TrialPlan, trainer: Trainer, recorder: Recorder, *, steps_per_epoch: int | None) -> Trial:
-    trained = Trial(plan)
-    read_every = 1 if trainer.device == "cpu" else TRIAL_READ_EVERY
+def _train(
+    plan: RunPlan, trainer: Trainer, recorder: Recorder, *, steps_per_epoch: int | None
+) -> ContenderRun:
+    trained = ContenderRun(plan)
+    read_every = 1 if trainer.device == "cpu" else READ_EVERY
     training = plan.training(steps_per_epoch=steps_per_epoch)
     with seeded(plan.seed):
         for row in run_training(training, trainer.step, trainer.evaluate, read_every=read_every):

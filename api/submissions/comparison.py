@@ -1,7 +1,7 @@
 """A comparison with all its jobs, and the one that confirms the bounds of a range test."""
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Unpack
 from uuid import uuid4
 
@@ -14,8 +14,9 @@ from api.requests.workload import LAST_SEED, SETUP
 from api.resources import Resources
 from api.submissions.range_test import plan_range_test_for
 from api.submissions.training_job import plan_training_job
-from clr.confirmation import NUM_CYCLES, entries
-from clr.halving import NUM_SEEDS
+from clr.bounds import Bounds
+from clr.confirmation_budget import NUM_CYCLES, NUM_SEEDS
+from clr.contender import list_contenders
 from clr.partial_schedules import lacks_rates
 from store import comparisons, jobs
 from store.comparisons import NewComparison
@@ -66,11 +67,12 @@ def submit_confirmation(
     if range_test.outcome != Outcome.BOUNDS_FOUND or range_test.result is None:
         stands = range_test.outcome or range_test.status
         raise Problem(409, "no_bounds", f"there are no bounds to confirm: it is {stands}")
+    contenders = list_contenders(Bounds.from_dict(range_test.result))
     given = body.model_dump(exclude_unset=True)
     budget = {} if any(name in given for name in BUDGETS) else {"num_cycles": NUM_CYCLES}
     asked = ComparisonRequest(
         workload=range_test.workload,
-        entries=[Entry(**entry) for entry in entries(range_test.result)],
+        entries=[Entry(**asdict(contender)) for contender in contenders],
         seed=_unused_seed(range_test.config, body.num_seeds),
         name=range_test.name,
         tags=range_test.tags,

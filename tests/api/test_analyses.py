@@ -7,15 +7,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.examples import CURVE_TO_READ
-from clr.bounds import ANALYZER
-from clr.halving import next_trial
+from clr.bounds import ANALYZER, Bounds
+from clr.halving import next_run
 from store import runs
 from store.database import Database
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 from tests.clr.curves import accuracy_with_edges, loss_of, plan
 from tests.clr.curves import measured as sweep_of
-
-SEED = {"metric": "accuracy", "floor": 0.1, "peak": 0.9}
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -42,7 +40,7 @@ def measured(api: TestClient, database: Database, **changed: Any) -> str:
 
 def trained(database: Database, job_id: str) -> None:
     """Store a run of a confirmation."""
-    plan = next_trial(BOUNDS | {"evidence": {"seeds": [SEED]}}, [], seed=3, sweep=2)
+    plan = next_run(Bounds.from_dict(BOUNDS), [], seed=3, sweep=2)
     assert plan is not None
     at = {"sweep": plan.sweep, "seed": plan.seed}
     with database.write() as session:

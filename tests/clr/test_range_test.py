@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from clr.halving import MOST_STEPS
+from clr.confirmation_budget import MOST_STEPS
 from clr.range_test import STEP_DOWN, RangeTestConfig, most_steps, next_sweep, planned_steps
 from clr.ranges import choose_range
 from clr.reading import Reading

@@ -1,0 +1,103 @@
+"""Who trains in a confirmation, cycles around the recommended bounds and what stands beside them, and how it ran."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from clr.bounds import Bounds
+from clr.comparison import Metric, Run
+from clr.confirmation_budget import NUM_STEPS, STEP_SIZE
+from clr.policies import parse_schedule
+from clr.sweep import HeldOut, Measured, read_columns
+from clr.training_job import TrainingPlan
+
+FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
+OURS = "max_lr"
+LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What is compared. schedule: {"policy", its rates}, the rest told by the budget."""
+
+    label: str
+    schedule: dict[str, Any]
+
+
+def list_contenders(bounds: Bounds) -> list[Contender]:
+    """Cycles within half, the whole and double the bounds, the constant rate, one cycle."""
+    base_lr, max_lr = bounds.base_lr, bounds.max_lr
+    cycles = [
+        Contender(label, {"policy": "triangular", "base_lr": factor * base_lr, "max_lr": factor * max_lr})
+        for label, factor in FACTORS.items()
+    ]
+    return [
+        *cycles,
+        Contender("constant_lr", {"policy": "fixed", "lr": bounds.constant_lr}),
+        Contender("one_cycle", {"policy": "one_cycle", "base_lr": base_lr, "max_lr": max_lr}),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """One training run: a contender with one seed. schedule: {"policy", every parameter}.
+
+    sweep: names the contender, so that (sweep, seed) names a run among all passes of its range test.
+    """
+
+    label: str
+    schedule: dict[str, Any]
+    shape: str
+    sweep: int
+    seed: int
+    num_steps: int = NUM_STEPS
+    phase: Literal["confirm"] = "confirm"
+
+    def training(self, *, steps_per_epoch: int | None) -> TrainingPlan:
+        """The plan that the run follows; it looks at the held-out set where cycles end."""
+        return TrainingPlan(
+            schedule=parse_schedule(self.schedule),
+            step_size=STEP_SIZE,
+            num_steps=self.num_steps,
+            steps_per_epoch=steps_per_epoch,
+            eval_every=self.num_steps,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderRun(Measured[RunPlan]):
+    """One run as it was measured."""
+
+    @classmethod
+    def from_columns(cls, plan: Mapping[str, Any], series: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Read a stored run, as `Sweep.from_columns` reads a sweep."""
+        return cls(RunPlan(**plan), *read_columns(series))
+
+    @property
+    def final(self) -> HeldOut | None:
+        """The look after the last step; None where the run diverged."""
+        last = self.held_out[-1] if self.held_out else None
+        ended = last is not None and last.step == self.plan.num_steps - 1 and math.isfinite(last.loss)
+        return last if ended else None
+
+
+def pick_metric(bounds: Bounds) -> Metric:
+    """What runs are compared by, as the sweeps were: held-out accuracy, or the loss where there are no classes."""
+    return "accuracy" if bounds.metric == "accuracy" else "loss"
+
+
+def group_runs(bounds: Bounds, measured: Sequence[ContenderRun]) -> dict[str, list[Run]]:
+    """The runs of each label, in the order of their seeds; who learned next to nothing has diverged."""
+    metric = pick_metric(bounds)
+    least = bounds.floor + (1 - LOST) * (bounds.peak - bounds.floor)
+    runs: dict[str, list[Run]] = {}
+    for run in measured:
+        final = None if run.final is None else asdict(run.final)[metric]
+        if final is not None and (final if metric == "accuracy" else -final) < least:
+            final = None
+        looks = {name: [asdict(look)[name] for look in run.held_out] for name in ("step", metric)}
+        runs.setdefault(run.plan.label, []).append(
+            Run(seed=run.plan.seed, num_steps=len(run.points), final=final, best=final, looks=looks)
+        )
+    return runs
