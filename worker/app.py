@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from celery import Celery, Task, signals
@@ -24,6 +24,9 @@ from store.settings import get_settings
 from worker.drain import Drain
 from worker.publisher import Publisher
 from worker.watcher import Watcher
+
+if TYPE_CHECKING:
+    from worker.child import Child
 
 log = logging.getLogger(__name__)
 settings = get_settings()
@@ -42,15 +45,16 @@ app.conf.update(
 
 WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its children
 
+_child: "Child | None" = None
+
 
 @app.task(name=TASK, bind=True)
 def claim(self: Task) -> None:
     """Claim and run one queued job, if there is one."""
-    from worker import child  # noqa: PLC0415 - loads torch, which only children may
-
     for number in (signal.SIGTERM, signal.SIGHUP):  # here, as billiard sets its own after `prepare_child`
         signal.signal(number, _leave_to_parent(os.getpid()))
-    child.answer(self.request.id, os.environ[WORKER_ID])
+    assert _child is not None
+    _child.answer(self.request.id, os.environ[WORKER_ID])
 
 
 @signals.setup_logging.connect
@@ -69,13 +73,14 @@ def silence_billiard(**_: Any) -> None:
 @signals.worker_process_init.connect
 def prepare_child(**_: Any) -> None:
     """Die with the parent; load torch and the workloads while waiting for a job."""
+    global _child
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
         os._exit(1)
     from worker import child  # noqa: PLC0415 - loads torch, which only children may
 
-    child.prepare()
+    _child = child.prepare(settings)
 
 
 def _leave_to_parent(child: int) -> Callable[[int, object], None]:

@@ -18,14 +18,10 @@ from store.database import Database
 from store.doorbell import Doorbell
 from store.settings import Settings, get_settings
 from worker.catalogue import describe, load_workloads
+from worker.device import device
 from worker.installation import installation
 
 log = logging.getLogger(__name__)
-
-
-def device() -> str:
-    """Where this machine trains: "cuda" when there is a GPU, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def publish(worker_id: str, parent_pid: int) -> None:

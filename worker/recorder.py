@@ -1,15 +1,11 @@
-"""Writes what the engine measures: in batches, fenced by the attempt, patient while the database is away.
-
-Patience ends with the lease: the child that cannot renew it is gone (worker/lease.py).
-"""
+"""Writes what the engine measures: in batches, fenced by the attempt, patient while the database is away."""
 
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from clr.sweep import HeldOut, Point
@@ -19,11 +15,10 @@ from store.database import Database
 from store.errors import NotFound
 from store.models import Checkpoint, Job
 from store.status import Outcome, Reason, Status
+from worker.patience import AWAY, Answer, act_patiently
 
 log = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
 
-AWAY = (OperationalError, InterfaceError, InternalError)  # what passes when the database is back
 FLUSH_S = 0.5  # a curve seen from outside is at most this old, and so is the sight of a cancel
 
 
@@ -140,7 +135,7 @@ class Recorder:
                 claims.report(session, self._job_id, self._attempt, self._progress)
                 claims.succeed(session, self._job_id, self._attempt, outcome=outcome, result=result)
 
-        self._patiently(end)
+        act_patiently(end)
 
     def stop(self) -> None:
         """End the job as cancelled, which was asked for."""
@@ -149,7 +144,7 @@ class Recorder:
             with self._database.write() as session:
                 claims.give_back(session, self._job_id, self._attempt)
 
-        self._patiently(end)
+        act_patiently(end)
 
     def fail(self, reason: Reason, message: str, *, max_attempts: int) -> None:
         """End the attempt without a result; a job that was asked to stop is cancelled."""
@@ -158,7 +153,7 @@ class Recorder:
             with self._database.write() as session:
                 claims.fail(session, self._job_id, self._attempt, reason, message, max_attempts=max_attempts)
 
-        self._patiently(end)
+        act_patiently(end)
 
     def _flush(self) -> None:
         self._flushed_at = time.monotonic()
@@ -184,10 +179,10 @@ class Recorder:
             with self._database.read() as session:
                 return query(session)
 
-        return self._patiently(look)
+        return act_patiently(look)
 
     def _write(self, action: Callable[[Session], None]) -> None:
-        self._patiently(lambda: self._once(action))
+        act_patiently(lambda: self._once(action))
 
     def _once(self, action: Callable[[Session], None]) -> None:
         with self._database.write() as session:
@@ -195,15 +190,6 @@ class Recorder:
             action(session)
         if status == Status.CANCELLING:
             raise Cancelled
-
-    def _patiently(self, action: Callable[[], Answer]) -> Answer:
-        """Do it once the database answers."""
-        while True:
-            try:
-                return action()
-            except AWAY as error:
-                log.warning("waiting for the database: %s", error)
-                time.sleep(FLUSH_S)
 
 
 def _how_it_ended(job: Job) -> str:

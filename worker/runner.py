@@ -83,18 +83,7 @@ def _ring_for_followers(database: Database, settings: Settings, job_id: str) -> 
 def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *, device: str) -> None:
     try:
         setup = Setup.of(job.config, workload, device=device)
-        if job.kind == Kind.TRAINING_JOB:
-            run_training_job(
-                TrainingConfig.from_dict(job.config),
-                setup,
-                recorder,
-                Checkpoints(settings.data_dir, job.id, job.attempt, recorder),
-                bounds=recorder.bounds_of(job.after_job) if job.after_job else None,
-                checkpoint_s=settings.checkpoint_s,
-                max_steps=settings.max_steps,
-            )
-        else:
-            run_range_test(job.config, setup, recorder)
+        RUNNERS[Kind(job.kind)](job, setup, recorder, settings)
     except ClaimLost:
         raise
     except Cancelled:
@@ -104,6 +93,25 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
         reason, message = explain(error)
         log.info("%s: %s", reason, message)
         recorder.fail(reason, message, max_attempts=settings.max_attempts)
+
+
+def _run_range_test(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
+    run_range_test(job.config, setup, recorder)
+
+
+def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
+    run_training_job(
+        TrainingConfig.from_dict(job.config),
+        setup,
+        recorder,
+        Checkpoints(settings.data_dir, job.id, job.attempt, recorder),
+        bounds=recorder.bounds_of(job.after_job) if job.after_job else None,
+        checkpoint_s=settings.checkpoint_s,
+        max_steps=settings.max_steps,
+    )
+
+
+RUNNERS = {Kind.RANGE_TEST: _run_range_test, Kind.TRAINING_JOB: _run_training_job}
 
 
 def explain(error: BaseException) -> tuple[Reason, str]:

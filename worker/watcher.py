@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 DEATH_S = 2.0
 
 
-class Verdict(NamedTuple):
+class Ending(NamedTuple):
     """How an attempt ends that its child did not end; `kill`: why we killed that child, if it was us."""
 
     reason: Reason
@@ -38,26 +38,26 @@ class Verdict(NamedTuple):
     kill: Kill | None = None
 
 
-def judge(held: Held, settings: Settings) -> Verdict | None:
+def judge(held: Held, settings: Settings) -> Ending | None:
     """Why this attempt must be killed; None if it may go on."""
     if held.cancelling_for_s is not None and held.cancelling_for_s > settings.cancel_grace_s:
-        return Verdict(Reason.WORKER_LOST, "cancelled", Kill.CANCELLED)
+        return Ending(Reason.WORKER_LOST, "cancelled", Kill.CANCELLED)
     if held.lease_left_s < 0:
-        return Verdict(Reason.WORKER_LOST, "the lease ran out", Kill.LEASE_LOST)
+        return Ending(Reason.WORKER_LOST, "the lease ran out", Kill.LEASE_LOST)
     if held.timeout_s is not None and held.running_for_s > held.timeout_s:
-        return Verdict(Reason.TIMED_OUT, f"not done after timeout_s = {held.timeout_s:g} s", Kill.TIMED_OUT)
+        return Ending(Reason.TIMED_OUT, f"not done after timeout_s = {held.timeout_s:g} s", Kill.TIMED_OUT)
     if held.unchanged_for_s > settings.stall_timeout_s:
-        return Verdict(Reason.STALLED, f"no new step for {settings.stall_timeout_s:g} s", Kill.STALLED)
+        return Ending(Reason.STALLED, f"no new step for {settings.stall_timeout_s:g} s", Kill.STALLED)
     return None
 
 
-def explain_death(message: str) -> Verdict:
+def explain_death(message: str) -> Ending:
     """What Celery's report of a lost child means: SIGKILL comes from outside, anything else from the job."""
     if "SIGKILL" in message or re.search(r"signal 9\b", message):
-        return Verdict(
+        return Ending(
             Reason.WORKER_LOST, "the worker process was killed (SIGKILL); often the host ran out of memory"
         )
-    return Verdict(Reason.CRASHED, f"the workload ended its process: {message}")
+    return Ending(Reason.CRASHED, f"the workload ended its process: {message}")
 
 
 class Watcher:
@@ -68,7 +68,7 @@ class Watcher:
     ) -> None:
         self._database, self._settings, self._worker_id = database, settings, worker_id
         self._publisher = publisher
-        self._verdicts: dict[tuple[str, int], Verdict] = {}
+        self._endings: dict[tuple[str, int], Ending] = {}
         self._stopping = Event()
         self._draining = False
         self._thread = Thread(target=self._keep_watching, name="watcher", daemon=True)
@@ -93,15 +93,15 @@ class Watcher:
         for attempt in held:
             if attempt.lease_left_s > 0 and not is_running_child(attempt.pid):
                 continue  # the pool reports its death soon, with the signal: see `buried`
-            verdict = judge(attempt, self._settings)
-            if verdict is None:
+            ending = judge(attempt, self._settings)
+            if ending is None:
                 self._vouch(attempt)
             else:
-                self._verdicts[attempt.job_id, attempt.attempt] = verdict
+                self._endings[attempt.job_id, attempt.attempt] = ending
                 killed = kill(attempt.pid)
-                self._end(attempt, verdict)
-                self._count(verdict.kill, killed)
-                del self._verdicts[attempt.job_id, attempt.attempt]
+                self._end(attempt, ending)
+                self._count(ending.kill, killed)
+                del self._endings[attempt.job_id, attempt.attempt]
 
     def buried(self, ring_id: str, message: str) -> None:
         """A child died while it answered this ring: end what it left, if anything; see `drain`."""
@@ -110,7 +110,7 @@ class Watcher:
         with self._database.read() as session:
             held = claims.held_by(session, self._worker_id, ring_id=ring_id)
         for attempt in held:
-            known = self._verdicts.pop((attempt.job_id, attempt.attempt), None)
+            known = self._endings.pop((attempt.job_id, attempt.attempt), None)
             self._end(attempt, known or explain_death(message))
 
     def drain(self) -> bool:
@@ -149,21 +149,21 @@ class Watcher:
         if killed and why is not None:
             self._database.count(counters.CHILD_KILLS, why, by=killed)
 
-    def _end(self, held: Held, verdict: Verdict) -> None:
+    def _end(self, held: Held, ending: Ending) -> None:
         try:
             with self._database.write() as session:
                 became = claims.fail(
                     session,
                     held.job_id,
                     held.attempt,
-                    verdict.reason,
-                    verdict.message,
+                    ending.reason,
+                    ending.message,
                     max_attempts=self._settings.max_attempts,
                 )
         except ClaimLost:
             return  # it had ended by itself, or the reaper was quicker
         ids = {"job_id": held.job_id, "attempt": held.attempt}
-        log.warning("%s; the job is now %s", verdict.message, became, extra=ids)
+        log.warning("%s; the job is now %s", ending.message, became, extra=ids)
 
     def _keep_watching(self) -> None:
         looks = 0

@@ -46,10 +46,10 @@ def test_a_healthy_attempt_may_go_on() -> None:
     ],
 )
 def test_an_attempt_is_killed_for_its_own_reason(change: dict[str, float], reason: Reason) -> None:
-    verdict = judge(replace(HEALTHY, **change), SETTINGS)
+    ending = judge(replace(HEALTHY, **change), SETTINGS)
 
-    assert verdict is not None
-    assert verdict[0] == reason
+    assert ending is not None
+    assert ending[0] == reason
 
 
 def test_a_dead_child_is_not_judged_before_its_death_is_explained(

@@ -28,8 +28,7 @@ from clr.workload import GROUP, Problem, Workload
 from worker.catalogue import BadDeclaration, load_workload, sentence
 from worker.check.contract import batch_faults, class_faults, leaves_one, loss_faults, problem_faults
 from worker.check.report import Findings, Unusable
-from worker.device import share_cores
-from worker.publish import device
+from worker.device import device, share_cores
 from worker.setup import Setup
 
 LR = 1e-3  # low enough for most workloads to stay finite
