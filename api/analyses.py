@@ -21,7 +21,7 @@ from clr.finders import RULES, VERSION, list_candidates
 from clr.optimizers import momentum_of, parse_optimizer
 from clr.results import BadResults
 from clr.spelling import did_you_mean
-from clr.sweep import FEWEST_RESULTS, Sweep, is_sweep
+from clr.sweep import FEWEST_RESULTS, Sweep, read_sweeps
 from store import analyses
 from store.models import Analysis, Job
 from store.status import FINAL, Kind, Outcome
@@ -103,11 +103,7 @@ def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> An
     job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
-    sweeps = [
-        Sweep.from_columns(sweep.plan, sweep.series)
-        for sweep in stored
-        if sweep.finished and is_sweep(sweep.plan)
-    ]
+    sweeps = read_sweeps(run for run in stored if run.finished)
     if not sweeps:
         raise Problem(409, "no_points", "no sweep was measured to its end")
     analyzer, outcome, result = _ours(job, sweeps) if body.rule == OURS else _other(body.rule, sweeps)
@@ -158,9 +154,9 @@ def _outcome(found: Bounds | Inconclusive) -> Outcome:
 
 
 def _other(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
-    found = [one for one in list_candidates(sweeps) if one.name == rule]
-    lr = found[0].lr if found else None
-    note = found[0].note if found else "this rule reads an exponential sweep, and none was measured"
+    candidates = [candidate for candidate in list_candidates(sweeps) if candidate.name == rule]
+    lr = candidates[0].lr if candidates else None
+    note = candidates[0].note if candidates else "this rule reads an exponential sweep, and none was measured"
     return f"{rule}@{VERSION}", "no_lr" if lr is None else "lr_found", {"lr": lr, "note": note}
 
 

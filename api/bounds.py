@@ -19,7 +19,7 @@ from clr.cycles import cycles_for
 from clr.plots.range_test import figure
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework
-from clr.sweep import Sweep, is_sweep
+from clr.sweep import read_sweeps
 from store.status import FINAL, Kind, Outcome, Status
 
 PRECISION = "float32"  # of every range test
@@ -165,8 +165,6 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response
     409 `no_points` until the first point is stored.
     """
     job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
-    sweeps = [
-        Sweep.from_columns(sweep.plan, sweep.series) for sweep in thinned(stored) if is_sweep(sweep.plan)
-    ]
+    sweeps = read_sweeps(thinned(stored))
     title = f"{job.workload}, {job.config['optimizer']['name']}"
     return picture(lambda: figure(sweeps, job.result, title=title, otherwise=job.status), format)

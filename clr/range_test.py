@@ -5,9 +5,9 @@ range trains no better than the last; the best range is repeated for every seed.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self, get_args
 
 import numpy as np
 
@@ -51,6 +51,11 @@ class RangeTestConfig:
             raise ValueError(f"num_steps must be >= {FEWEST_STEPS}, not {self.num_steps}")
         if not 0 < (self.start_lr or SCOUT_START) < (self.end_lr or SCOUT_END):
             raise ValueError(f"0 < start_lr < end_lr must hold, not {self.start_lr} and {self.end_lr}")
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Self:
+        """Read a request, or the config of a stored job; keys that say nothing of the sweeps are ignored."""
+        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
 
 
 def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:

@@ -6,7 +6,7 @@ A generator that knows neither torch nor a server: progress, cancelling and reco
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Self, SupportsFloat, TypeVar, get_args
+from typing import Any, Generic, Literal, Protocol, Self, SupportsFloat, TypeVar, get_args
 
 from clr.results import BadResults, numbers, require_rising
 from clr.schedules import exponential, linear
@@ -41,8 +41,8 @@ class HeldOut:
     accuracy: float | None
 
     @classmethod
-    def answered(cls, step: int, lr: float, answer: Any) -> Self:
-        """What `evaluate` answered. Raises ValueError unless it is (loss, accuracy in [0, 1] or None).
+    def from_answer(cls, step: int, lr: float, answer: Any) -> Self:
+        """Read what `evaluate` answered. Raises ValueError unless it is (loss, accuracy in [0, 1] or None).
 
         A loss that is not finite excuses an accuracy of NaN: the model has gone.
         """
@@ -186,6 +186,20 @@ def _looks(held_out: Mapping[str, Iterable[Any]], lrs: Sequence[float]) -> list[
     return looks
 
 
+class Stored(Protocol):
+    """A run as a store keeps it: the fields of its plan, and its columns by series."""
+
+    @property
+    def plan(self) -> Mapping[str, Any]: ...
+    @property
+    def series(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+
+def read_sweeps(runs: Iterable[Stored]) -> list[Sweep]:
+    """Those of the stored runs that are sweeps; the others confirm what the sweeps found."""
+    return [Sweep.from_columns(run.plan, run.series) for run in runs if is_sweep(run.plan)]
+
+
 def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:
     """The rows of the columns of `train` and `held_out` (NaN: no accuracy)."""
     return (
@@ -198,7 +212,7 @@ def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], 
 
 
 def is_sweep(plan: Mapping[str, Any]) -> bool:
-    """Whether a stored plan is that of a sweep, and not of a run that confirms what the sweeps found."""
+    """Whether a stored plan is that of a sweep."""
     return plan["phase"] in get_args(Phase)
 
 
@@ -218,10 +232,11 @@ class Divergence:
 
     def __init__(self) -> None:
         self._first: list[float] = []
+        self._start = self._noise = 0.0  # of the first losses: their mean, and how far they lie apart
         self._mean = 0.0
         self._best = math.inf
 
-    def seen(self, loss: float) -> bool:
+    def judge(self, loss: float) -> bool:
         """Take the next loss; whether the sweep should end here."""
         if not math.isfinite(loss):
             return True
@@ -257,11 +272,11 @@ def run_sweep(
         evaluating = evaluate is not None and (last or (index + 1) % plan.eval_every == 0)
         if len(unread) < read_every and not evaluating and not last:
             continue
-        for at, used, loss in unread:
-            point = Point(at, used, float(loss))
+        for number, used_lr, loss in unread:
+            point = Point(number, used_lr, float(loss))
             yield point
-            if divergence.seen(point.loss):
+            if divergence.judge(point.loss):
                 return
         unread.clear()
         if evaluating and evaluate is not None:
-            yield HeldOut.answered(index, lr, evaluate())
+            yield HeldOut.from_answer(index, lr, evaluate())

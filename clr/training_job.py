@@ -256,7 +256,7 @@ def run_training(
                     return
             unread.clear()
             if looking:
-                held_out = HeldOut.answered(index, lr, evaluate())
+                held_out = HeldOut.from_answer(index, lr, evaluate())
                 yield held_out
                 if ended:
                     yield CycleEnd.of(number, held_out)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from clr.analysis import read_bounds
@@ -13,7 +13,7 @@ from clr.contender import ContenderRun, RunPlan
 from clr.halving import next_run
 from clr.optimizers import momentum_of
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
-from clr.sweep import Sweep, SweepPlan, is_sweep, run_sweep
+from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps, run_sweep
 from clr.training.trainer import Trainer, seeded
 from clr.training_job import run_training
 from clr.training_result import CycleEnd
@@ -27,10 +27,10 @@ READ_EVERY = 8  # losses of a confirmation on a GPU, in steps
 
 def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
     """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
-    test = RangeTestConfig(**{field.name: config[field.name] for field in fields(RangeTestConfig)})
-    kept = [sweep for sweep in recorder.stored_runs() if sweep.finished]
-    finished = [Sweep.from_columns(sweep.plan, sweep.series) for sweep in kept if is_sweep(sweep.plan)]
-    runs = [ContenderRun.from_columns(sweep.plan, sweep.series) for sweep in kept if not is_sweep(sweep.plan)]
+    test = RangeTestConfig.from_dict(config)
+    stored = [run for run in recorder.stored_runs() if run.finished]
+    finished = read_sweeps(stored)
+    runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]
     problem: Problem | None = None
     while (plan := next_sweep(test, finished)) is not None:
         _begin(plan, recorder, finished, total=planned_steps(test, finished))
@@ -38,21 +38,21 @@ def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> 
         finished.append(_measure(plan, Trainer(problem, setup.optimizer, device=setup.device), recorder))
     problem = problem or setup.problem(test.seed)
     epoch = steps_an_epoch(problem, setup.batch_size)
-    found = read_bounds(
+    answer = read_bounds(
         finished,
         steps_per_epoch=epoch,
         optimizer=setup.optimizer.name,
         momentum=momentum_of(setup.optimizer.model_dump()),
     )
-    if isinstance(found, Bounds) and setup.batch_size > (problem.train_size or math.inf):
+    if isinstance(answer, Bounds) and setup.batch_size > (problem.train_size or math.inf):
         few = f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
-        found = replace(found, warnings=(*found.warnings, few))
-    if isinstance(found, Bounds) and test.effort == "thorough":
-        _confirm(test, found, finished, runs, setup, recorder, steps_per_epoch=epoch)
-        found = confirm_bounds(found, runs)
+        answer = replace(answer, warnings=(*answer.warnings, few))
+    if isinstance(answer, Bounds) and test.effort == "thorough":
+        _confirm(test, answer, finished, runs, setup, recorder, steps_per_epoch=epoch)
+        answer = confirm_bounds(answer, runs)
     recorder.succeed(
-        outcome=Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE,
-        result=found.to_dict() | {"data": fingerprint(problem)},
+        outcome=Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE,
+        result=answer.to_dict() | {"data": fingerprint(problem)},
     )
 
 

@@ -42,7 +42,7 @@ def plan_range_test(
     **about: Any,
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
-    config = RangeTestConfig(**{name: getattr(body, name) for name in RangeTestConfig.__slots__})
+    config = RangeTestConfig.from_dict(body.model_dump())
     most = most_steps(config)
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))

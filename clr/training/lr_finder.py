@@ -164,10 +164,10 @@ class LRFinder:
         if step == 0:
             self._first_losses.seen(plan.seed, value, self._first_batch)
         self.current.add(Point(step, lr, value))
-        diverged = self._divergence.seen(value)
+        diverged = self._divergence.judge(value)
         due = last or (step + 1) % plan.eval_every == 0
         if self._evaluate is not None and due and not diverged:
-            self.current.add(HeldOut.answered(step, lr, self._look(self._evaluate)))
+            self.current.add(HeldOut.from_answer(step, lr, self._look(self._evaluate)))
         self._over = diverged or last
         if self._over:
             self.sweeps.append(self.current)

@@ -65,6 +65,12 @@ def test_the_same_measurements_give_the_same_plan() -> None:
         assert next_sweep(config, finished[:length]) == finished[length].plan
 
 
+def test_a_stored_config_is_read_by_its_fields_and_the_rest_has_defaults() -> None:
+    assert RangeTestConfig.from_dict({"workload": "digits-mlp", "num_seeds": 2}) == RangeTestConfig(
+        num_seeds=2
+    )
+
+
 def test_given_ends_are_the_only_range_and_need_no_scout() -> None:
     config = RangeTestConfig(start_lr=0.01, end_lr=2.0, num_steps=50, num_seeds=2)
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
 
-from clr.sweep import HeldOut, Point, Sweep, run_sweep
+from clr.sweep import HeldOut, Point, Sweep, read_sweeps, run_sweep
 from tests.clr.curves import plan
 
 
@@ -98,6 +100,14 @@ def test_a_sweep_comes_back_from_its_stored_columns() -> None:
     assert Sweep.from_columns(fields, columns) == sweep
 
 
+def test_of_stored_runs_the_sweeps_alone_are_read_as_sweeps() -> None:
+    columns = {"train": {"step": [0], "lr": [0.1], "loss": [1.0]}, "held_out": {"accuracy": []}}
+    sweep = SimpleNamespace(plan=asdict(plan()), series=columns)
+    confirming = SimpleNamespace(plan={"phase": "confirm"}, series=columns)
+
+    assert read_sweeps([sweep, confirming]) == [Sweep(plan(), [Point(0, 0.1, 1.0)])]
+
+
 @pytest.mark.parametrize("accuracy", [12.5, -0.01, math.nan])
 def test_an_accuracy_that_is_no_share_is_refused_at_the_first_look(accuracy: float) -> None:
     looks: list[float] = []
@@ -109,8 +119,8 @@ def test_an_accuracy_that_is_no_share_is_refused_at_the_first_look(accuracy: flo
 
 
 def test_a_model_that_has_gone_may_have_no_accuracy() -> None:
-    assert math.isnan(HeldOut.answered(3, 0.1, (math.nan, math.nan)).accuracy or 0)
+    assert math.isnan(HeldOut.from_answer(3, 0.1, (math.nan, math.nan)).accuracy or 0)
 
 
 def test_what_rounding_makes_of_one_is_taken() -> None:
-    assert HeldOut.answered(3, 0.1, (1.0, 1 + 1e-7)).step == 3
+    assert HeldOut.from_answer(3, 0.1, (1.0, 1 + 1e-7)).step == 3
