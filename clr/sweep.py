@@ -180,7 +180,7 @@ def _looks(held_out: Mapping[str, Iterable[Any]], lrs: Sequence[float]) -> list[
         if step != int(step) or step >= len(lrs):
             raise BadResults(f"must be a step, 0 to {len(lrs) - 1}, not {step:g}", "held_out", "step", index)
         try:
-            looks.append(HeldOut.answered(int(step), lrs[int(step)], (loss, accuracy)))
+            looks.append(HeldOut.from_answer(int(step), lrs[int(step)], (loss, accuracy)))
         except ValueError as error:
             raise BadResults(str(error), "held_out", "accuracy", index) from None
     return looks
