@@ -257,6 +257,7 @@ def test_its_jobs_wait_in_the_order_of_seeds_then_entries(api: TestClient) -> No
     assert [(job["config"]["seed"], job["config"]["label"]) for job in trainings] == [
         (0, "fixed"), (0, "triangular"), (1, "fixed"), (1, "triangular"),
     ]  # fmt: skip
+    assert len({job["created_at"] for job in newest_first}) == len(newest_first)
 
 
 def test_optimizers_that_are_equal_share_a_range_test(api: TestClient) -> None:
