@@ -16,7 +16,7 @@ from api.resources import ResourcesDep
 from clr.bounds import Bounds
 from clr.confirmation import Confirmation
 from clr.cycles import cycles_for
-from clr.plots.range_test import figure
+from clr.plots.range_test import draw_range_test
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework
 from clr.sweep import read_sweeps
@@ -167,4 +167,4 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response
     job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
     sweeps = read_sweeps(thinned(stored))
     title = f"{job.workload}, {job.config['optimizer']['name']}"
-    return picture(lambda: figure(sweeps, job.result, title=title, otherwise=job.status), format)
+    return picture(lambda: draw_range_test(sweeps, job.result, title=title, otherwise=job.status), format)

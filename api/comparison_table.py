@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clr.comparison import Metric, Run
+from clr.policies import Schedule, parse_schedule
 from store import comparisons, runs
 from store.models import Comparison, Job
 from store.status import FINAL, Kind, Outcome
@@ -29,6 +30,11 @@ class Table:
     def trainings(self, label: str) -> list[Job]:
         """The training jobs of an entry, by seed."""
         return _trainings(self.jobs, label)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """What each entry trained under, of those that have trained."""
+        resolved = {job.label: job.result["schedule"] for job in self.jobs if job.label and job.result}
+        return {label: parse_schedule(schedule) for label, schedule in resolved.items()}
 
     def count(self) -> comparisons.Counts:
         """How many jobs of each (kind, status) there are."""

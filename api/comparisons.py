@@ -17,7 +17,7 @@ from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
 from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
-from clr.plots.comparison import comparison_figure
+from clr.plots.comparison import draw_comparison
 from store import comparisons
 from store.errors import NotFound
 from store.models import Comparison
@@ -97,13 +97,20 @@ def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
 
 @router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
 def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
-    """The held-out metric against the step: a line for each entry, its band one standard deviation over seeds."""
+    """The held-out metric against the step: each entry's mean and seeds, and its rate."""
     with resources.database.read() as session:
         comparison = _get(session, job_id)
         table = resources.tables.read(session, comparison)
     metric = table.metric or "accuracy"
-    target, _ = compare(table.runs, metric=metric, target=comparison.config["target"])
+    target, rows = compare(table.runs, metric=metric, target=comparison.config["target"])
+    runs = {row.label: table.runs[row.label] for row in rows}
     return picture(
-        lambda: comparison_figure(table.runs, metric=metric, target=target, title=comparison.workload),
+        lambda: draw_comparison(
+            runs,
+            table.schedules(),
+            metric=metric,
+            target=target,
+            title=f"Comparison on {comparison.workload}",
+        ),
         format,
     )

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
-from typing import Literal
 
 from fastapi import Response
 from matplotlib.figure import Figure
@@ -12,12 +11,13 @@ from api.curves import downsample
 from api.errors import Problem
 from api.jobs import POLL_S
 from api.openapi import responses
-from clr.plots.range_test import render
+from clr.picture_format import PictureFormat
+from clr.plots.style import render
 from store.runs import StoredRun
 
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
-Format = Literal["svg", "png", "pdf"]
+Format = PictureFormat
 MEDIA_TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 
 

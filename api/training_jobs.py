@@ -15,7 +15,7 @@ from api.requests.body import require_json
 from api.requests.training_job import ResumeRequest, TrainingJobRequest
 from api.resources import Resources, ResourcesDep
 from api.submissions.training_job import submit_resume, submit_training_job
-from clr.plots.training_job import training_figure
+from clr.plots.training_job import draw_training_job
 from clr.training_result import TrainingResult
 from store.models import Job
 from store.status import Kind
@@ -104,4 +104,4 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response
     job, stored = measured(resources, job_id, kind=Kind.TRAINING_JOB)
     series = thinned(stored)[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
-    return picture(lambda: training_figure(series, job.result, title=title, otherwise=job.status), format)
+    return picture(lambda: draw_training_job(series, job.result, title=title, otherwise=job.status), format)

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from pydantic import ValidationError
 
 from clr.cycles import CYCLES, Cycles, cycles_for
 from clr.finders import Candidate
 from clr.partial_schedules import complete
+from clr.picture_format import PictureFormat
 from clr.policies import Schedule
 from clr.reading import Metric
 from clr.refusals import in_words
@@ -25,7 +26,6 @@ from clr.sweep import Sweep
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 
-PictureFormat = Literal["svg", "png", "pdf"]
 Draw = Callable[[PictureFormat], bytes]
 
 
@@ -272,6 +272,7 @@ def _drawn(answer: Bounds | Inconclusive, format: PictureFormat) -> bytes:
         return answer.draw(format)
     if not answer.sweeps:
         raise ValueError("the sweeps are not here to be drawn: they stayed where these bounds were read")
-    from clr.plots.range_test import figure, render  # noqa: PLC0415 - matplotlib, for those who draw
+    from clr.plots.range_test import draw_range_test  # noqa: PLC0415 - matplotlib, for those who draw
+    from clr.plots.style import render  # noqa: PLC0415 - as above
 
-    return render(figure(answer.sweeps, _as_dict(answer), title="range test"), format)
+    return render(draw_range_test(answer.sweeps, _as_dict(answer), title="Range test"), format)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
-from clr.bounds import PictureFormat
+from clr.picture_format import PictureFormat
 from clr_tuner.connection import Connection, path_of, read_json, retry_after
 from clr_tuner.errors import JobFailed, StillRunning
 

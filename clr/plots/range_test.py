@@ -1,29 +1,36 @@
-"""The picture of a range test: what was measured of each seed, and the bounds it led to.
+"""The picture of a range test: what was measured of each seed, and the bounds it led to."""
 
-Figures are built without pyplot, so that servers and threads may draw.
-"""
-
-import io
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from clr.plots.style import (
+    BASE_COLOR,
+    DASHED,
+    DOTTED,
+    MAX_COLOR,
+    name_panel,
+    new_figure,
+    pick_colors,
+    put_legend_below,
+)
 from clr.ranges import choose_range
-from clr.reading import Reading, read_score, smooth
+from clr.reading import Reading, Score, read_score, smooth
 from clr.sweep import Sweep
 
-COLORS = ("#1f6fb4", "#d95f0e", "#3a923a", "#8d5fb8", "#8c564b")
-BASE_COLOR, MAX_COLOR = "#2b8a6e", "#b4233c"
-STYLE: Any = {"svg.hashsalt": "clr-tuner", "svg.fonttype": "none", "font.size": 10, "axes.spines.top": False}
-MARGIN = 1.05  # to the right of max_lr, which may lie beyond the range that is drawn
-HEADROOM = 1.15  # of an axis above its data, for the names of the bounds
+MARGIN = 1.05  # beside the bounds, which may lie beyond the range that is drawn
+HEADROOM = 1.15  # of the loss above where it starts
+WIDE = 20.0  # end_lr / base_lr from which on a linear axis would squeeze base_lr into its edge
+MANY_SEEDS = 6  # that are listed one by one
+DIVERGED = Line2D([], [], color="0.3", marker="x", linestyle="", label="the loss diverged: sweep ended")
 
 
-def figure(
+def draw_range_test(
     sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str, otherwise: str = "running"
 ) -> Figure:
     """Draw the range that the bounds were read from, and the scout below it.
@@ -33,26 +40,16 @@ def figure(
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     scouts = [sweep for sweep in sweeps if sweep.plan.phase == "scout"]
     best_range = [reading.sweep for reading in choose_range(list(map(Reading, tests)))] if tests else []
-    rows = [group for group in (best_range, scouts) if group]
-    with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(8, 4.4 * len(rows)), layout="constrained")
-        for axes, group in zip(drawn.subplots(len(rows), squeeze=False)[:, 0], rows, strict=True):
-            _draw(axes, group)
-            if result is not None and "max_lr" in result:
-                _mark(axes, result)
-        drawn.axes[0].set_title(
-            f"{title}: {_verdict(result) or otherwise}", loc="left", fontweight="bold", parse_math=False
-        )
-    return drawn
-
-
-def render(drawn: Figure, format: Literal["svg", "png", "pdf"]) -> bytes:
-    """The picture as a file; the same figure gives the same bytes."""
-    written = io.BytesIO()
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
-    with mpl.rc_context(STYLE):
-        drawn.savefig(written, format=format, dpi=120, metadata=metadata)
-    return written.getvalue()
+    panels = [group for group in (best_range, scouts) if group]
+    bounds = result if result is not None and "max_lr" in result else None
+    seeds = sorted({sweep.plan.seed for group in panels for sweep in group})
+    colors = dict(zip(seeds, pick_colors(len(seeds)), strict=True))
+    with new_figure(f"{title}: {_verdict(result) or otherwise}", height=1.2 + 3.5 * len(panels)) as figure:
+        kinds: dict[str, Any] = {}
+        for axes, group in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+            kinds |= _draw_panel(axes, group, colors, bounds)
+        put_legend_below(figure, [*_explain_seeds(colors), *kinds.values(), *_explain_bounds(bounds)])
+    return figure
 
 
 def _verdict(result: Mapping[str, Any] | None) -> str | None:
@@ -63,66 +60,124 @@ def _verdict(result: Mapping[str, Any] | None) -> str | None:
     return f"base_lr {result['base_lr']:.3g}, max_lr {result['max_lr']:.3g}"
 
 
-def _draw(axes: Axes, sweeps: Sequence[Sweep]) -> None:
+def _draw_panel(
+    axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any], bounds: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Draw the sweeps of one range; the legend's handle of each kind of line that is there."""
     plan = sweeps[0].plan
-    highest = -np.inf
-    for color, sweep in zip(COLORS * len(sweeps), sweeps, strict=False):
-        lrs = np.array([point.lr for point in sweep.points])
-        losses = np.array([point.loss for point in sweep.points])
-        finite = np.isfinite(losses)
-        if not finite.any():
-            continue
-        axes.plot(lrs[finite], losses[finite], color=color, alpha=0.15, linewidth=0.8)
-        smoothed = smooth(losses[finite], max(3, len(losses) // 20))
-        axes.plot(lrs[finite], smoothed, color=color, linewidth=1.2, linestyle=(0, (4, 2)))
-        highest = max(highest, float(smoothed[: max(1, len(smoothed) // 10)].max()))
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel("training loss (dashed)")
-    axes.set_xscale("log" if plan.shape == "exponential" else "linear")
+    axes.set_xlabel("learning rate" + (" (log scale)" if _wants_log(sweeps, bounds) else ""))
+    axes.set_xscale("log" if _wants_log(sweeps, bounds) else "linear")
     axes.set_xlim(plan.start_lr, plan.end_lr)
-    if np.isfinite(highest):
-        lowest = min(0.0, *(p.loss for sweep in sweeps for p in sweep.points if np.isfinite(p.loss)))
-        axes.set_ylim(lowest, lowest + 1.2 * HEADROOM * max(highest - lowest, 1e-12))
-    _draw_held_out(axes, sweeps)
+    kinds = _draw_losses(axes, sweeps, colors) | _draw_scores(axes, sweeps, colors)
+    if bounds is not None:
+        _mark_bounds(axes, bounds)
+    name_panel(axes, _describe(sweeps))
+    return kinds
 
 
-def _draw_held_out(axes: Axes, sweeps: Sequence[Sweep]) -> None:
-    right = axes.twinx()
-    for color, sweep in zip(COLORS * len(sweeps), sweeps, strict=False):
-        measured = read_score(sweep)
-        if measured is None or measured.metric == "loss":
+def _describe(sweeps: Sequence[Sweep]) -> str:
+    plan = sweeps[0].plan
+    passes = "1 sweep" if len(sweeps) == 1 else f"{len(sweeps)} sweeps"
+    steps = f"{plan.num_steps:,} steps each" if len(sweeps) > 1 else f"{plan.num_steps:,} steps"
+    what = "Scout" if plan.phase == "scout" else "Test"
+    return f"{what}: {passes}, {plan.shape}, lr {plan.start_lr:.3g} to {plan.end_lr:.3g}, {steps}"
+
+
+def _wants_log(sweeps: Sequence[Sweep], bounds: Mapping[str, Any] | None) -> bool:
+    plan = sweeps[0].plan
+    return plan.shape == "exponential" or (bounds is not None and plan.end_lr > WIDE * bounds["base_lr"])
+
+
+def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any]) -> dict[str, Any]:
+    kinds: dict[str, Any] = {}
+    levels: list[float] = []
+    for sweep in sweeps:
+        lrs, losses = _finite([(point.lr, point.loss) for point in sweep.points])
+        if not losses.size:
+            axes.text(0.5, 0.5, "no loss was finite", transform=axes.transAxes, ha="center", color="0.4")
             continue
-        sign = 1 if measured.metric == "accuracy" else -1
-        right.plot(measured.lr, sign * measured.raw, ".", color=color, markersize=2.5, alpha=0.35)
-        right.plot(
-            measured.lr, sign * measured.smooth, color=color, linewidth=1.8, label=f"seed {sweep.plan.seed}"
+        color = colors[sweep.plan.seed]
+        axes.plot(lrs, losses, color=color, alpha=0.15, linewidth=0.8)
+        smoothed = smooth(losses, max(3, len(sweep.points) // 20))
+        axes.plot(lrs, smoothed, color=color, linewidth=1.2, linestyle=DASHED)
+        levels += [float(losses.min()), float(smoothed[: max(1, len(smoothed) // 10)].max())]
+        kinds["batch"] = Line2D(
+            [], [], color="0.3", alpha=0.3, linewidth=0.8, label="training loss, each batch"
         )
-        right.set_ylabel(measured.metric.replace("_", "-") + " (solid)")
-        if measured.metric == "accuracy":
-            right.set_ylim(0, HEADROOM)
-            right.set_yticks(np.linspace(0, 1, 6))
-    if right.lines:
-        right.legend(loc="center right", frameon=False)
-    else:
-        right.set_yticks([])
+        kinds["loss"] = Line2D([], [], color="0.3", linestyle=DASHED, label="training loss, smoothed")
+        held_out_lrs, held_out = _finite([(look.lr, look.loss) for look in sweep.held_out])
+        if held_out.size:
+            axes.plot(held_out_lrs, held_out, color=color, linewidth=1.4, linestyle=DOTTED)
+            levels += [float(held_out.min()), float(held_out[0])]
+            kinds["held_out"] = Line2D([], [], color="0.3", linestyle=DOTTED, label="held-out loss")
+        if sweep.broke_off:
+            edge = axes.get_xaxis_transform()  # where it went is beyond the axis, mostly
+            axes.plot(lrs[-1], 1.0, "x", color=color, markersize=7, transform=edge, clip_on=False)
+            kinds["diverged"] = DIVERGED
+    axes.set_ylabel("loss")
+    if levels:
+        lowest = min(0.0, *levels)
+        axes.set_ylim(lowest, lowest + HEADROOM * max(max(levels) - lowest, 1e-12))
+    return kinds
 
 
-def _mark(axes: Axes, result: Mapping[str, Any]) -> None:
-    axes.set_xlim(right=max(axes.get_xlim()[1], MARGIN * result["max_lr"]))
-    for name, color, side in (("base_lr", BASE_COLOR, "right"), ("max_lr", MAX_COLOR, "left")):
-        low, high = result[f"{name}_interval"]
-        across = axes.transAxes.inverted().transform(axes.transData.transform((result[name], 0)))[0]
-        side = "right" if across > 0.85 else "left" if across < 0.15 else side
-        axes.axvspan(low, high, color=color, alpha=0.12, linewidth=0)
-        axes.axvline(result[name], color=color, linewidth=1.5)
-        axes.annotate(
-            f"{name}\n{result[name]:.3g}",
-            (result[name], 0.98),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4 if side == "right" else 4, 0),
-            ha=side,
-            textcoords="offset points",
-            color=color,
-            va="top",
-            fontsize=9,
-        )
+def _draw_scores(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any]) -> dict[str, Any]:
+    """Held-out accuracy on an axis of its own, where there are classes."""
+    scores = {sweep.plan.seed: score for sweep in sweeps if (score := _accuracy(sweep)) is not None}
+    if not scores:
+        axes.spines.right.set_visible(False)
+        return {}
+    right = axes.twinx()
+    for seed, score in scores.items():
+        right.plot(score.lr, score.raw, ".", color=colors[seed], markersize=3, alpha=0.35)
+        right.plot(score.lr, score.smooth, color=colors[seed], linewidth=1.8)
+    right.set_ylabel("held-out accuracy")
+    right.set_ylim(0, 1.02)
+    right.set_yticks(np.linspace(0, 1, 6))
+    return {
+        "look": Line2D([], [], color="0.3", marker=".", linestyle="", label="held-out accuracy, each look"),
+        "accuracy": Line2D([], [], color="0.3", linewidth=1.8, label="held-out accuracy, smoothed"),
+    }
+
+
+def _accuracy(sweep: Sweep) -> Score | None:
+    score = read_score(sweep)
+    return score if score is not None and score.metric == "accuracy" else None
+
+
+def _finite(values: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """The rates (n,) and what was measured at each (n,), as far as it is finite."""
+    columns = np.array(values, dtype=float).reshape(-1, 2)
+    columns = columns[np.isfinite(columns[:, 1])]
+    return columns[:, 0], columns[:, 1]
+
+
+def _mark_bounds(axes: Axes, bounds: Mapping[str, Any]) -> None:
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, bounds["base_lr"] / MARGIN), max(high, MARGIN * bounds["max_lr"]))
+    for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
+        axes.axvspan(*bounds[f"{name}_interval"], color=color, alpha=0.15, linewidth=0)
+        axes.axvline(bounds[name], color=color, linewidth=1.6)
+
+
+def _explain_seeds(colors: Mapping[int, Any]) -> list[Any]:
+    shown = [Line2D([], [], color=color, linewidth=3, label=f"seed {seed}") for seed, color in colors.items()]
+    if len(shown) <= MANY_SEEDS:
+        return shown
+    first, *_, last = colors
+    shown[0].set_label(f"seeds {first} to {last}, a colour each")
+    return shown[:1]
+
+
+def _explain_bounds(bounds: Mapping[str, Any] | None) -> list[Any]:
+    """The lines of both bounds and what their bands are."""
+    handles: list[Any] = []
+    if bounds is None:
+        return handles
+    for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
+        low, high = bounds[f"{name}_interval"]
+        handles.append(Line2D([], [], color=color, linewidth=1.6, label=f"{name} {bounds[name]:.3g}"))
+        if low < high:
+            spread = f"{name} interval {low:.3g} to {high:.3g}"
+            handles.append(Patch(color=color, alpha=0.15, linewidth=0, label=spread))
+    return handles

@@ -1,39 +1,44 @@
-"""The picture of a training job: its loss and held-out accuracy against the step, its rate below."""
+"""The picture of a training job: its losses and held-out accuracy against the step, its rate below."""
 
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from clr.plots.range_test import BASE_COLOR, COLORS, MAX_COLOR, STYLE
+from clr.plots.style import DASHED, DOTTED, MAX_COLOR, PALETTE, name_panel, new_figure, put_legend_below
 from clr.reading import smooth
 
 Series = Mapping[str, Mapping[str, Any]]  # train and held_out, each its columns of equal length
 
 
-def training_figure(
+def draw_training_job(
     series: Series, result: Mapping[str, Any] | None, *, title: str, otherwise: str = "running"
 ) -> Figure:
-    """Draw the curve of one training job; the best cycle end is marked.
+    """Draw the curve of one training job; the best look at a cycle's end is marked.
 
     result: of the job; None where it is not done: then the title says `otherwise`.
     """
-    with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(8, 5.2), layout="constrained")
-        upper, lower = drawn.subplots(2, sharex=True, height_ratios=(3, 1))
-        _draw_loss(upper, series["train"])
-        _draw_held_out(upper.twinx(), series["held_out"], result)
-        lower.plot(series["train"]["step"], series["train"]["lr"], color="0.35", linewidth=1.2)
+    with new_figure(f"{title}: {_verdict(result) or otherwise}", height=5.8) as figure:
+        upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+        handles = _draw_losses(upper, series)
+        handles += _draw_accuracy(upper, series["held_out"])
+        handles += _mark_best(figure.axes[-1], result)
+        name_panel(upper, "Training and held-out set")
+        lower.plot(series["train"]["step"], series["train"]["lr"], color="0.3", linewidth=1.2)
         lower.set_ylim(bottom=0)
         lower.set_ylabel("learning rate")
         lower.set_xlabel("step")
-        upper.set_title(
-            f"{title}: {_verdict(result) or otherwise}", loc="left", fontweight="bold", parse_math=False
-        )
-    return drawn
+        lower.spines.right.set_visible(False)
+        name_panel(lower, f"Schedule: {policy}" if (policy := _policy(result)) else "Schedule")
+        put_legend_below(figure, handles)
+    return figure
+
+
+def _policy(result: Mapping[str, Any] | None) -> str | None:
+    return str(result["schedule"]["policy"]) if result else None
 
 
 def _verdict(result: Mapping[str, Any] | None) -> str | None:
@@ -47,31 +52,63 @@ def _verdict(result: Mapping[str, Any] | None) -> str | None:
     return f"held-out accuracy {final['accuracy']:.4f}"
 
 
-def _draw_loss(axes: Axes, train: Mapping[str, Any]) -> None:
-    steps, losses = np.asarray(train["step"]), np.asarray(train["loss"])
-    finite = np.isfinite(losses)
-    steps, losses = steps[finite], losses[finite]
-    axes.plot(steps, losses, color=COLORS[0], alpha=0.15, linewidth=0.8)
+def _draw_losses(axes: Axes, series: Series) -> list[Any]:
+    """Draw both losses on one axis; the legend's handles."""
+    blue, handles, levels = PALETTE[0], list[Any](), list[float]()
+    steps, losses = _finite(series["train"])
     if losses.size:
+        axes.plot(steps, losses, color=blue, alpha=0.2, linewidth=0.8)
         smoothed = smooth(losses, max(3, len(losses) // 50))
-        axes.plot(steps, smoothed, color=COLORS[0], linewidth=1.2, linestyle=(0, (4, 2)))
-        axes.set_ylim(min(0.0, float(losses.min())), 1.15 * max(float(smoothed.max()), 1e-12))
-    axes.set_ylabel("training loss (dashed)")
+        axes.plot(steps, smoothed, color=blue, linewidth=1.3, linestyle=DASHED)
+        levels += [float(losses.min()), float(smoothed.max())]
+        handles += [
+            Line2D([], [], color=blue, alpha=0.3, linewidth=0.8, label="training loss, each batch"),
+            Line2D([], [], color=blue, linestyle=DASHED, label="training loss, smoothed"),
+        ]
+    steps, losses = _finite(series["held_out"])
+    if losses.size:
+        axes.plot(steps, losses, color=PALETTE[2], linewidth=1.5, linestyle=DOTTED)
+        levels += [float(losses.min()), float(losses[0])]
+        handles.append(Line2D([], [], color=PALETTE[2], linestyle=DOTTED, label="held-out loss"))
+    if levels:
+        lowest = min(0.0, *levels)
+        axes.set_ylim(lowest, lowest + 1.15 * max(max(levels) - lowest, 1e-12))
+    axes.set_ylabel("loss")
+    return handles
 
 
-def _draw_held_out(axes: Axes, held_out: Mapping[str, Any], result: Mapping[str, Any] | None) -> None:
-    metric = "loss" if np.isnan(held_out["accuracy"]).all() else "accuracy"
-    axes.plot(held_out["step"], held_out[metric], color=COLORS[1], linewidth=1.6)
-    axes.set_ylabel(f"held-out {metric} (solid)")
+def _draw_accuracy(axes: Axes, held_out: Mapping[str, Any]) -> list[Any]:
+    accuracy = np.asarray(held_out["accuracy"], dtype=float)
+    if not np.isfinite(accuracy).any():
+        axes.spines.right.set_visible(False)
+        return []
+    right = axes.twinx()
+    right.plot(held_out["step"], accuracy, color=PALETTE[1], linewidth=1.8)
+    right.set_ylabel("held-out accuracy")
+    right.set_ylim(0, 1.02)
+    return [Line2D([], [], color=PALETTE[1], linewidth=1.8, label="held-out accuracy")]
+
+
+def _mark_best(axes: Axes, result: Mapping[str, Any] | None) -> list[Any]:
+    """Mark the best cycle end; axes: those of what it was judged by."""
     best = (result or {}).get("best")
-    if best is not None:
-        axes.plot(best["step"], best[metric], "o", color=MAX_COLOR, markersize=6)
-        axes.annotate(
-            f"best: {best[metric]:.4g}",
-            (best["step"], best[metric]),
-            xytext=(-4, -14),
-            textcoords="offset points",
-            ha="right",
-            color=BASE_COLOR,
-            fontsize=9,
-        )
+    if best is None or best["loss"] is None:
+        return []
+    metric = "loss" if best["accuracy"] is None else "accuracy"
+    label = f"best cycle end: {metric} {best[metric]:.4g}, step {best['step']:,}"
+    return axes.plot(
+        best["step"],
+        best[metric],
+        "o",
+        color=MAX_COLOR,
+        markersize=6,
+        clip_on=False,
+        linestyle="",
+        label=label,
+    )
+
+
+def _finite(columns: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The steps (n,) and the losses (n,), as far as they are finite."""
+    steps, losses = np.asarray(columns["step"]), np.asarray(columns["loss"], dtype=float)
+    return steps[np.isfinite(losses)], losses[np.isfinite(losses)]

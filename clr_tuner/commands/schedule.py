@@ -65,10 +65,10 @@ def schedule(
 
 def _draw(chosen: "Schedule", num_steps: int, file: Path) -> None:
     format = plot_format(file)
-    from clr.plots.range_test import render  # noqa: PLC0415 - matplotlib takes half a second, which only drawing needs
-    from clr.plots.schedule import schedule_figure  # noqa: PLC0415 - as above
+    from clr.plots.schedule import draw_schedule  # noqa: PLC0415 - matplotlib takes half a second, for drawing alone
+    from clr.plots.style import render  # noqa: PLC0415 - as above
 
-    picture = render(schedule_figure(chosen, num_steps, title=chosen.policy), format)
+    picture = render(draw_schedule(chosen, num_steps, title=chosen.policy), format)
     try:
         file.write_bytes(picture)
     except OSError as error:

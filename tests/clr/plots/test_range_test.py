@@ -5,7 +5,8 @@ import math
 import pytest
 
 from clr.analysis import read_bounds
-from clr.plots.range_test import figure, render
+from clr.plots.range_test import draw_range_test
+from clr.plots.style import render
 from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
@@ -21,18 +22,18 @@ SWEEPS = [
 def test_the_bounds_are_named_in_the_picture() -> None:
     result = read_bounds(SWEEPS).to_dict()
 
-    text = render(figure(SWEEPS, result, title="digits"), "svg").decode()
+    text = render(draw_range_test(SWEEPS, result, title="digits"), "svg").decode()
 
     assert f"max_lr {result['max_lr']:.3g}" in text
     assert f"base_lr {result['base_lr']:.3g}" in text
 
 
 def test_a_title_is_drawn_as_it_is_spelled() -> None:
-    assert "a $x_1 b" in render(figure(SWEEPS, None, title="a $x_1 b"), "svg").decode()
+    assert "a $x_1 b" in render(draw_range_test(SWEEPS, None, title="a $x_1 b"), "svg").decode()
 
 
 def test_the_same_measurements_give_the_same_bytes() -> None:
-    first, again = (render(figure(SWEEPS, None, title="t"), "svg") for _ in range(2))
+    first, again = (render(draw_range_test(SWEEPS, None, title="t"), "svg") for _ in range(2))
 
     assert first == again
 
@@ -40,7 +41,7 @@ def test_the_same_measurements_give_the_same_bytes() -> None:
 def test_an_inconclusive_test_says_so_in_its_picture() -> None:
     flat = [measured(plan(), lambda lr: 0.7, lambda lr: 0.1)]
 
-    text = render(figure(flat, read_bounds(flat).to_dict(), title="t"), "svg").decode()
+    text = render(draw_range_test(flat, read_bounds(flat).to_dict(), title="t"), "svg").decode()
 
     assert "inconclusive: loss_never_changed" in text
 
@@ -49,4 +50,47 @@ def test_an_inconclusive_test_says_so_in_its_picture() -> None:
 def test_a_few_or_broken_points_can_be_drawn(losses: list[float]) -> None:
     sweep = Sweep(plan(), [Point(step, 0.1 + step, loss) for step, loss in enumerate(losses)])
 
-    assert render(figure([sweep], None, title="t"), "png").startswith(b"\x89PNG")
+    assert render(draw_range_test([sweep], None, title="t"), "png").startswith(b"\x89PNG")
+
+
+def legend_of(figure: object) -> list[str]:
+    [legend] = figure.legends  # type: ignore[attr-defined]
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_everything_that_is_drawn_is_explained() -> None:
+    told = legend_of(draw_range_test(SWEEPS, read_bounds(SWEEPS).to_dict(), title="t"))
+
+    for explained in ("seed 2", "training loss, smoothed", "held-out loss", "held-out accuracy, each look"):
+        assert explained in told
+    assert any(label.startswith("max_lr interval") for label in told)
+
+
+def test_the_panels_tell_the_test_from_the_scout() -> None:
+    panels = [axes.get_title(loc="left") for axes in draw_range_test(SWEEPS, None, title="t").axes]
+
+    assert [panel.partition(":")[0] for panel in panels if panel] == ["Test", "Scout"]
+
+
+def test_many_seeds_are_told_in_one_line() -> None:
+    many = [measured(plan(seed=seed), loss_of(GOOD), GOOD) for seed in range(12)]
+
+    assert "seeds 0 to 11, a colour each" in legend_of(draw_range_test(many, None, title="t"))
+
+
+@pytest.mark.parametrize(("base_lr", "scale"), [(0.5, "linear"), (0.001, "log")])
+def test_the_axis_is_logarithmic_where_a_linear_one_would_hide_base_lr(base_lr: float, scale: str) -> None:
+    bounds = {
+        "base_lr": base_lr,
+        "max_lr": 0.6,
+        "base_lr_interval": (base_lr, base_lr),
+        "max_lr_interval": (0.5, 0.7),
+    }
+
+    assert draw_range_test(SWEEPS[1:], bounds, title="t").axes[0].get_xscale() == scale
+
+
+def test_a_sweep_that_diverged_is_marked() -> None:
+    broken = Sweep(plan(), [Point(step, 0.1 + step, 1.0) for step in range(3)])
+
+    assert "the loss diverged: sweep ended" in legend_of(draw_range_test([broken], None, title="t"))

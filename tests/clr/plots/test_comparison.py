@@ -1,0 +1,44 @@
+"""The picture of a comparison."""
+
+from clr.comparison import Run
+from clr.plots.comparison import draw_comparison
+from clr.plots.style import render
+from clr.policies import parse_schedule
+from tests.clr.plots.test_style import comparison
+
+
+def labels(figure: object) -> list[str]:
+    [legend] = figure.legends  # type: ignore[attr-defined]
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_the_target_is_named_with_its_value() -> None:
+    assert "target: accuracy 0.9" in labels(comparison(2))
+
+
+def test_single_seeds_and_their_spread_are_explained_where_they_are_drawn() -> None:
+    told = labels(comparison(2))
+
+    assert "single seeds (thick: the mean)" in told
+    assert "one std over seeds" in told
+
+
+def test_each_seed_of_a_few_entries_is_drawn() -> None:
+    upper, _ = comparison(2).axes
+
+    assert len(upper.lines) == 2 * (1 + 2) + 1  # two means, their two seeds each, the target
+
+
+def test_the_rate_of_each_schedule_is_drawn_below() -> None:
+    _, lower = comparison(3).axes
+
+    assert [set(line.get_ydata()) for line in lower.lines] == [{0.1}] * 3
+
+
+def test_before_anything_is_measured_there_is_a_picture() -> None:
+    nothing: dict[str, list[Run]] = {"a": []}
+    schedules = {"a": parse_schedule({"policy": "fixed", "lr": 0.1})}
+
+    drawn = draw_comparison(nothing, schedules, metric="accuracy", target=None, title="Comparison")
+
+    assert render(drawn, "png").startswith(b"\x89PNG")
