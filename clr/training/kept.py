@@ -15,12 +15,17 @@ import torch
 from torch import Tensor
 
 Restore = Callable[[], object]
+Device = torch.device | None
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by their bytes
 
 
-def keep_tensor(tensor: Tensor) -> Restore:
-    """Its numbers, shape, memory, gradient and whether it wants one; the gradient's numbers are kept by themselves."""
-    restore = _keep_sparse(tensor) if tensor.layout != torch.strided else _keep_dense(tensor)
+def keep_tensor(tensor: Tensor, device: Device = None) -> Restore:
+    """Its numbers, shape, memory, gradient and whether it wants one; the gradient's numbers are kept by themselves.
+
+    device: where the copy lies; None: where the tensor does.
+    """
+    keep = _keep_sparse if tensor.layout != torch.strided else _keep_dense
+    restore = keep(tensor, device)
     if not tensor.is_leaf:
         return restore
     requires_grad, gradient = tensor.requires_grad, tensor.grad
@@ -35,19 +40,19 @@ def keep_tensor(tensor: Tensor) -> Restore:
     return restore_leaf
 
 
-def _keep_sparse(tensor: Tensor) -> Restore:
-    value = tensor.detach().clone()
+def _keep_sparse(tensor: Tensor, device: Device) -> Restore:
+    value = _copied(tensor.detach(), device)
 
     def restore() -> None:
-        tensor.data = value.clone()  # in place a sparse tensor cannot get back fewer numbers
+        tensor.data = _copied(value, tensor.device)  # in place a sparse tensor cannot get back fewer numbers
 
     return restore
 
 
-def _keep_dense(tensor: Tensor) -> Restore:
+def _keep_dense(tensor: Tensor, device: Device) -> Restore:
     alias = tensor.detach()  # the same memory, in the shape of now
     written = _each_once(alias)
-    value, where, size = written.clone(), _where(alias), _bytes(alias)
+    value, where, size = _copied(written, device), _where(alias), _bytes(alias)
 
     def restore() -> None:
         if _bytes(alias) < size:
@@ -59,6 +64,10 @@ def _keep_dense(tensor: Tensor) -> Restore:
             tensor.data = alias
 
     return restore
+
+
+def _copied(tensor: Tensor, device: Device) -> Tensor:
+    return tensor.clone() if device in (None, tensor.device) else tensor.to(device, copy=True)
 
 
 def _each_once(tensor: Tensor) -> Tensor:
@@ -82,7 +91,7 @@ def _bytes(tensor: Tensor) -> int:
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
-    """Bit for bit: NaN is itself, and 0 is not -0. False also where that cannot be told."""
+    """Bit for bit: NaN is itself, and 0 is not -0. False also where that cannot be told, as on two devices."""
     try:
         integers = INTEGERS[one.element_size()]
         return torch.equal(one.view(integers), other.view(integers))

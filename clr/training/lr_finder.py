@@ -44,7 +44,8 @@ class LRFinder:
     request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps. A param group's `lr_scale`
     (default 1) multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
     tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
-    begins, to reset what lives in the loop's own variables.
+    begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
+    restored from, as "cpu" for a model that fills the GPU; None: beside the tensors.
 
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
@@ -62,8 +63,10 @@ class LRFinder:
         config: RangeTestConfig | Mapping[str, Any] | None = None,
         also: Sequence[Any] = (),
         on_sweep: Callable[[], object] | None = None,
+        snapshot_device: torch.device | str | None = None,
     ) -> None:
         _check(model, optimizer)
+        self._snapshot_device = None if snapshot_device is None else torch.device(snapshot_device)
         self._model, self._optimizer = model, optimizer
         self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
         self._evaluate, self._on_sweep = evaluate, on_sweep
@@ -108,6 +111,11 @@ class LRFinder:
         self._before = None
         self._rates.release()
         self._beside.release()
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """What the copies take that everything is restored from. Raises RuntimeError outside the block."""
+        return self._in_block().nbytes
 
     def batches(self, loader: Iterable[Item]) -> Iterator[Item]:
         """The loader's batches, begun again at its end, until the test has measured enough.
@@ -223,7 +231,13 @@ class LRFinder:
 
     def _snapshot(self, beside: Bystanders) -> Snapshot:
         """The optimizer's first, so that it is restored first; finders are left alone, also where `also` holds one."""
-        before = Snapshot(self._optimizer, *beside.holders, *beside.others, without=(LRFinder,))
+        before = Snapshot(
+            self._optimizer,
+            *beside.holders,
+            *beside.others,
+            without=(LRFinder,),
+            device=self._snapshot_device,
+        )
         before.add(self._scaler, whole=True)
         before.add(self._model)
         for one in self._also:

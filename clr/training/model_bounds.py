@@ -1,22 +1,20 @@
 """Bounds of a model that the caller holds, in one call: the loop around `LRFinder` that most people would write."""
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from clr.bounds import Bounds, Inconclusive
-from clr.range_test import RangeTestConfig, planned_steps
+from clr.range_test import RangeTestConfig
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
+from clr.training.cost import CostReport
 from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
@@ -52,6 +50,7 @@ def find_bounds(
     num_steps: int | None = None,
     also: Sequence[Any] = (),
     on_sweep: Callable[[], object] | None = None,
+    snapshot_device: torch.device | str | None = None,
     progress: bool | None = None,
 ) -> Bounds | Inconclusive:
     """Run a range test with this model and answer its bounds; afterwards everything is as it was (see `LRFinder`).
@@ -65,7 +64,8 @@ def find_bounds(
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
     chosen where left out. Param groups with rates of their own keep their ratio: the bounds are those of the first.
-    also, on_sweep: as `LRFinder` has them. progress: a bar on stderr; None: where that is a terminal.
+    also, on_sweep, snapshot_device: as `LRFinder` has them. progress: on stderr what the test will cost (steps, memory
+    for what is restored, after some steps the time), and a bar; None: where that is a terminal.
     Raises ValueError for what cannot be tested, before anything is trained.
     """
     config = RangeTestConfig(
@@ -86,17 +86,15 @@ def find_bounds(
         config=config,
         also=also,
         on_sweep=on_sweep,
+        snapshot_device=snapshot_device,
     )
-    with _scaled_alike(optimizer), _bar(progress) as bar:
-        task = bar.add_task("range test", total=planned_steps(config, []))
+    with _scaled_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
+            report.begin(finder.snapshot_bytes)
             batches = (moved(batch, _device_of(model)) for batch in finder.batches(loader or ()))
             for loss in _updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
-                swept = len(finder.sweeps)
                 finder.step(loss)
-                bar.advance(task)
-                if len(finder.sweeps) > swept:
-                    bar.update(task, total=planned_steps(config, finder.sweeps))
+                report.step(finder.sweeps)
         return finder.bounds()
 
 
@@ -262,9 +260,3 @@ def _scaled_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     finally:
         for group in scaled:
             group.pop("lr_scale", None)
-
-
-def _bar(shown: bool | None) -> Progress:
-    console = Console(file=sys.stderr, force_terminal=shown)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -49,10 +49,14 @@ MOST_ITEMS = 1_000  # of a container there: more are data
 class Snapshot:
     """The random generators that everybody draws from, and what is added; may be restored many times.
 
-    without: kinds of tensors to leave alone.
+    without: kinds of tensors to leave alone. device: where the copies of tensors lie; None: where each tensor does.
+    nbytes: what these copies take.
     """
 
-    def __init__(self, *values: Any, without: tuple[type, ...] = ()) -> None:
+    def __init__(
+        self, *values: Any, without: tuple[type, ...] = (), device: torch.device | None = None
+    ) -> None:
+        self.nbytes, self._device = 0, device
         self._seen: dict[int, Any] = {}  # by identity; held, so that no other object gets it
         self._without = without
         self._handed: list[Restore] = []
@@ -71,7 +75,9 @@ class Snapshot:
             if id(value) in self._seen or isinstance(value, self._without):
                 continue
             self._seen[id(value)] = value
-            parts, inside = _keep(value, whole)
+            parts, inside = _keep(value, whole, self._device)
+            if isinstance(value, Tensor | np.ndarray):
+                self.nbytes += _bytes_of(value)
             self._parts += parts
             waiting += ((one, whole or inner) for one, inner in inside if type(one) not in CONSTANT)
 
@@ -123,7 +129,15 @@ class Snapshot:
             raise errors[0]
 
 
-def _keep(value: Any, whole: bool) -> tuple[list[Restore], list[tuple[Any, bool]]]:
+def _bytes_of(value: Tensor | np.ndarray) -> int:
+    if isinstance(value, np.ndarray) or value.layout == torch.strided:
+        return value.nbytes
+    return sum(part.nbytes for part in (value._indices(), value._values())) if value.is_sparse else 0
+
+
+def _keep(
+    value: Any, whole: bool, device: torch.device | None
+) -> tuple[list[Restore], list[tuple[Any, bool]]]:
     """What restores the value itself, and what is inside it, with whether that is to be entered whatever it is."""
     match value:
         case Tensor():
@@ -131,7 +145,7 @@ def _keep(value: Any, whole: bool) -> tuple[list[Restore], list[tuple[Any, bool]
                 raise ValueError(
                     "the model has lazy parameters without a shape: run one batch through it first"
                 )
-            return [keep_tensor(value)], [(value.grad, False)] if value.is_leaf else []
+            return [keep_tensor(value, device)], [(value.grad, False)] if value.is_leaf else []
         case dict():
             return [keep_mapping(value)], [(one, False) for pair in list(value.items()) for one in pair]
         case list():

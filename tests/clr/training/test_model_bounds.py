@@ -1,5 +1,6 @@
 """The one call: bounds of a model that the caller holds, whatever its batches and its loop look like."""
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -232,3 +233,20 @@ def test_a_bar_tells_how_far_it_is(task: Task, capsys: pytest.CaptureFixture[str
 
     assert "range test" in shown
     assert capsys.readouterr().err == ""
+
+
+def test_what_it_will_cost_is_said_beforehand(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
+    task.find(progress=True)
+
+    shown = capsys.readouterr().err
+    assert re.search(r"about [\d,]+ steps(, at most [\d,]+)?; [\d.]+ \w+ kept to restore from", shown)
+    assert re.search(r"about \d+ s to go, at [\d.]+ ms a step", shown)
+
+
+def test_a_snapshot_on_a_device_of_its_own_restores_every_bit(task: Task) -> None:
+    before = [parameter.detach().clone() for parameter in task.model.parameters()]
+
+    task.find(snapshot_device="cpu")
+
+    for kept, parameter in zip(before, task.model.parameters(), strict=True):
+        assert torch.equal(kept, parameter)
