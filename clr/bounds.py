@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
 from statistics import median
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 from pydantic import ValidationError
 
@@ -85,6 +85,9 @@ class Bounds:
         known.setdefault("sensitivity", None)
         known.setdefault("constant_lr", (known["base_lr"] * known["max_lr"]) ** 0.5)
         return cls(**known, draw=draw)
+
+    def __bool__(self) -> Literal[True]:
+        return True
 
     def __str__(self) -> str:
         """Both rates with their intervals and reasons, and the warnings: a line each."""
@@ -191,7 +194,7 @@ class Inconclusive:
         """Read what `to_dict` answers, what a job stores, or the 409 problem `inconclusive` of the service."""
         return cls(**{"message": data.get("detail", ""), "candidates": (), **_known(cls, data)}, draw=draw)
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -13,9 +13,10 @@ ClientError
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from clr.bounds import Inconclusive
+if TYPE_CHECKING:  # it loads numpy, which only answers need
+    from clr.bounds import Inconclusive
 
 INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes of the command line
 
@@ -113,7 +114,7 @@ class NoBounds(ClientError):
     code = "inconclusive"
     exit_code = INCONCLUSIVE
 
-    def __init__(self, inconclusive: Inconclusive) -> None:
+    def __init__(self, inconclusive: "Inconclusive") -> None:
         self.inconclusive = inconclusive
         super().__init__(str(inconclusive))
 

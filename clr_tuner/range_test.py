@@ -1,6 +1,7 @@
 """A range test as its caller sees it: a job that finds bounds."""
 
-from clr.bounds import Bounds, Inconclusive
+from typing import TYPE_CHECKING
+
 from clr_tuner.analysis import Analysis
 from clr_tuner.comparison import Comparison
 from clr_tuner.confirmation import Confirmation
@@ -8,15 +9,22 @@ from clr_tuner.connection import read_json
 from clr_tuner.errors import JobFailed, NotReady, Refused
 from clr_tuner.job import Job
 
+if TYPE_CHECKING:
+    from clr.bounds import Bounds, Inconclusive
+
 
 class RangeTest(Job):
     """A range test; `bounds` is what it is for."""
 
-    def bounds(self, num_steps: int | None = None, num_epochs: float | None = None) -> Bounds | Inconclusive:
+    def bounds(
+        self, num_steps: int | None = None, num_epochs: float | None = None
+    ) -> "Bounds | Inconclusive":
         """What it found; with a budget also the whole cycles that fit it, as `for_budget`.
 
         The picture of it is drawn by the service. Raises `JobFailed`, or `NotReady` before the job is final.
         """
+        from clr.bounds import Bounds, Inconclusive  # noqa: PLC0415 - loads numpy, which only answers need
+
         budget = {"num_steps": num_steps, "num_epochs": num_epochs}
         try:
             answer = self._connection.request("GET", self._path("/bounds"), query=budget)

@@ -7,7 +7,6 @@ from typing import Literal
 
 import typer
 
-from clr.bounds import Inconclusive
 from clr_tuner.client import Client
 from clr_tuner.commands.describe import describe_bounds
 from clr_tuner.commands.progress import ProgressReport
@@ -71,7 +70,7 @@ def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> N
             job.wait(on_progress=follow)
         _write_pictures(job, pictures / workload)
         answer = job.bounds()
-        if isinstance(answer, Inconclusive):
+        if not answer:
             raise NoBounds(answer)
         typer.echo(describe_bounds(answer))
 

@@ -1,12 +1,10 @@
 """The commands of those who look for bounds: run a range test, print what it found."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from clr.bounds import Bounds, Inconclusive
-from clr.snippets import Framework
 from clr_tuner.commands.describe import (
     describe_analysis,
     describe_bounds,
@@ -36,6 +34,10 @@ from clr_tuner.commands.options import (
 from clr_tuner.commands.session import about, connect, follow, identified, of_kind, print_json, write_plot
 from clr_tuner.errors import DIVERGED, INCONCLUSIVE, NoBounds
 from clr_tuner.range_test import RangeTest
+
+if TYPE_CHECKING:  # they load numpy
+    from clr.bounds import Bounds
+    from clr.snippets import Framework
 
 RANGE_TESTS = "Range tests"
 
@@ -123,7 +125,7 @@ def bounds(
             return
         answer = _answer(job, **budget)
     try:
-        code = answer.snippet(snippet, framework=cast(Framework, framework), **budget)
+        code = answer.snippet(snippet, framework=cast("Framework", framework), **budget)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     if as_json:
@@ -203,8 +205,8 @@ def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
         typer.echo(describe_bounds(answer))
 
 
-def _answer(job: RangeTest, **budget: Any) -> Bounds:
+def _answer(job: RangeTest, **budget: Any) -> "Bounds":
     answer = job.bounds(**budget)
-    if isinstance(answer, Inconclusive):
+    if not answer:
         raise NoBounds(answer).of(job.data)
     return answer

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from clr.bounds import Inconclusive
 from clr_tuner.commands.describe import describe_training
 from clr_tuner.commands.options import (
     ApiKey,
@@ -236,7 +235,7 @@ def _follow(job: TrainingJob) -> None:
 def _raise_why(range_test: RangeTest, job: TrainingJob) -> None:
     """Raise what the range test says of why there are no bounds, if that is what it says."""
     answer = range_test.bounds()
-    if isinstance(answer, Inconclusive):
+    if not answer:
         raise NoBounds(answer).of(job.data) from None
 
 

@@ -62,7 +62,13 @@ def test_the_import_loads_nothing_else() -> None:
 def test_a_client_loads_neither_torch_nor_the_command_line() -> None:
     loaded = loaded_after("import clr_tuner as ct; ct.Client()")
 
-    assert loaded.isdisjoint({"torch", "matplotlib", "typer", "sqlalchemy"})
+    assert loaded.isdisjoint({"torch", "matplotlib", "typer", "sqlalchemy", "numpy", "pydantic"})
+
+
+def test_the_command_line_loads_no_numbers_before_a_command_needs_them() -> None:
+    loaded = loaded_after("import clr_tuner.commands.cli")
+
+    assert loaded.isdisjoint({"torch", "matplotlib", "numpy", "pydantic", "sqlalchemy"})
 
 
 def test_bounds_of_a_model_load_no_matplotlib() -> None:
