@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from api.errors import Problem, invalid
 from api.examples import CURVE_TO_READ
@@ -31,6 +31,8 @@ OURS = "bounds"
 OF_RANGE_TEST = "/range-tests/{id}/analyses"
 MOST_POINTS = 10_000  # of a curve; it is read within the request
 
+Number = Annotated[float, Field(strict=True)]
+
 router = APIRouter(tags=["range tests"])
 
 
@@ -55,9 +57,11 @@ class Looks(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    step: list[int] = Field(max_length=MOST_POINTS, description="rising, from 0")
-    loss: list[float | None] = Field(max_length=MOST_POINTS, description="null where it is not finite")
-    accuracy: list[float] | None = Field(default=None, max_length=MOST_POINTS, description="in [0, 1]")
+    step: list[StrictInt] = Field(max_length=MOST_POINTS, description="rising, from 0")
+    loss: list[Number | None] = Field(max_length=MOST_POINTS, description="null where it is not finite")
+    accuracy: list[Number | None] | None = Field(
+        default=None, max_length=MOST_POINTS, description="in [0, 1]; all null where there are no classes"
+    )
 
 
 class CurveRequest(Body):
@@ -65,8 +69,8 @@ class CurveRequest(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [CURVE_TO_READ]})
 
-    lr: list[float] = Field(max_length=MOST_POINTS, description=f"rising; at least {FEWEST_RESULTS}")
-    loss: list[float | None] = Field(
+    lr: list[Number] = Field(max_length=MOST_POINTS, description=f"rising; at least {FEWEST_RESULTS}")
+    loss: list[Number | None] = Field(
         max_length=MOST_POINTS, description="of each batch before its update; null where it is not finite"
     )
     held_out: Looks | None = None
@@ -122,17 +126,23 @@ def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
 @router.post("/analyses", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
 def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
     """Read bounds off a curve that somebody else measured; nothing is stored."""
-    held_out = None if body.held_out is None else body.held_out.model_dump()
+    held_out = None if body.held_out is None else _with_nan(body.held_out)
     try:
-        sweep = Sweep.from_results(
-            body.lr,
-            _nan_for_null(body.loss),
-            held_out=held_out and held_out | {"loss": _nan_for_null(held_out["loss"])},
-        )
+        sweep = Sweep.from_results(body.lr, _nan_for_null(body.loss), held_out=held_out)
     except BadResults as error:
         raise invalid(pointer_to(*error.path), error.message) from None
     found = read_bounds([sweep])
     return CurveAnalysisView(analyzer=found.analyzer, outcome=_outcome(found), result=found.to_dict())
+
+
+def _with_nan(looks: Looks) -> dict[str, Any]:
+    shares = looks.accuracy or []
+    known = any(share is not None for share in shares)
+    return {
+        "step": looks.step,
+        "loss": _nan_for_null(looks.loss),
+        "accuracy": _nan_for_null(shares) if known else None,
+    }
 
 
 def _nan_for_null(values: Sequence[float | None]) -> list[float]:

@@ -19,7 +19,7 @@ from store.status import Kind
 router = APIRouter(prefix="/range-tests/{id}/confirmations", tags=["range tests"])
 
 
-class Confirmation(BaseModel):
+class ConfirmationByComparison(BaseModel):
     """A comparison around the bounds; `verdict` is null until it can be given, and may change until it is final."""
 
     comparison: ComparisonStatus
@@ -29,7 +29,7 @@ class Confirmation(BaseModel):
 class Confirmations(BaseModel):
     """Every confirmation of a range test, newest first."""
 
-    items: list[Confirmation]
+    items: list[ConfirmationByComparison]
 
 
 @router.post(
@@ -68,5 +68,5 @@ def list_confirmations(resources: ResourcesDep, job_id: JobId) -> Confirmations:
             verdict = None
             if range_test.result is not None and table.metric is not None:
                 verdict = find_verdict(Bounds.from_dict(range_test.result), table.runs, metric=table.metric)
-            items.append(Confirmation(comparison=status, verdict=verdict))
+            items.append(ConfirmationByComparison(comparison=status, verdict=verdict))
     return Confirmations(items=items)

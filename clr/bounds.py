@@ -3,6 +3,7 @@
 They are read off the sweeps in clr/analysis.py. The library and the client of the service answer the same two types.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
@@ -18,11 +19,13 @@ from clr.partial_schedules import complete
 from clr.picture_format import PictureFormat
 from clr.policies import Schedule
 from clr.reading import Metric
+from clr.records import pick_fields
 from clr.refusals import in_words
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework, write_snippet
 from clr.sweep import Sweep
 
+UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 
@@ -76,14 +79,15 @@ class Bounds:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, draw: Draw | None = None) -> Self:
         """Read what `to_dict` answers, what a job stores, or the body of `GET /range-tests/{id}/bounds`."""
-        known, seeds = _known(cls, data), data["evidence"]["seeds"]
+        known, seeds = _known(cls, data), data["evidence"].get("seeds") or [UNTOLD]
         known["metric"] = seeds[0]["metric"]
         known |= {name: median(seed[name] for seed in seeds) for name in ("floor", "peak")}
         known |= {name: tuple(known[name]) for name in ("base_lr_interval", "max_lr_interval")}
         if known.get("sensitivity") is not None:
             known["sensitivity"] = Sensitivity.from_dict(known["sensitivity"])
         known.setdefault("sensitivity", None)
-        known.setdefault("constant_lr", (known["base_lr"] * known["max_lr"]) ** 0.5)
+        if known.get("constant_lr") is None:  # of old
+            known["constant_lr"] = math.sqrt(known["base_lr"] * known["max_lr"])
         return cls(**known, draw=draw)
 
     def __bool__(self) -> Literal[True]:
@@ -152,7 +156,7 @@ class Bounds:
         if num_epochs is not None:
             if self.steps_per_epoch is None:
                 raise ValueError("the loader has no length, so nobody knows an epoch's steps: give num_steps")
-            num_steps = round(num_epochs * self.steps_per_epoch)
+            num_steps = max(1, round(num_epochs * self.steps_per_epoch))
         if num_steps is not None and num_steps < 1:
             raise ValueError("the budget must be one step at least")
         return num_steps
@@ -239,9 +243,9 @@ _OF_A_SERVICE = ("confirmation", "depends_on", "cost", "for_budget")
 
 def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that `data` has, its lists as tuples."""
-    known = {field.name: data[field.name] for field in fields(kind) if field.name in data}
+    known = pick_fields(kind, data)
     if "candidates" in known:
-        known["candidates"] = tuple(Candidate(**candidate) for candidate in known["candidates"])
+        known["candidates"] = tuple(Candidate(**pick_fields(Candidate, one)) for one in known["candidates"])
     if "warnings" in known:
         known["warnings"] = tuple(known["warnings"])
     return known
@@ -256,7 +260,10 @@ def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:
 
 
 def _as_html(answer: Bounds | Inconclusive) -> str:
-    picture = _drawn(answer, "svg").decode() if answer.sweeps or answer.draw else ""
+    try:
+        picture = _drawn(answer, "svg").decode() if answer.sweeps or answer.draw else ""
+    except Exception as error:  # whoever draws it: what was found must show all the same
+        picture = f"<svg/><p>there is no picture: {escape(str(error))}</p>"
     return f"<pre>{escape(str(answer))}</pre>{picture[picture.find('<svg') :]}"
 
 

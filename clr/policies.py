@@ -228,7 +228,9 @@ class OneCycle(_Bounded):
     @field_validator("step_size")
     @classmethod
     def _leaves_steps(cls, step_size: int, info: ValidationInfo) -> int:
-        if info.data.get("pct_start") is not None and step_size != _share_of(**info.data):
+        if not info.data.keys() >= {"num_steps", "three_phase", "pct_start"}:
+            return step_size  # one of them is wrong itself
+        if info.data["pct_start"] is not None and step_size != _share_of(**info.data):
             raise ValueError("follows from pct_start: leave it out")
         num_steps = info.data.get("num_steps", 0)
         longest = (num_steps - 2) // (2 if info.data.get("three_phase", True) else 1)

@@ -14,6 +14,7 @@ import numpy as np
 
 from clr.ranges import Range, pool_ends
 from clr.reading import Metric, Reading
+from clr.records import pick_fields
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 SAME = 1e-9  # two logarithms of one rate may differ by rounding
@@ -39,7 +40,8 @@ class Sensitivity:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what JSON holds of one."""
-        return cls(**{**data, "by_factor": tuple(Lost(**lost) for lost in data["by_factor"])})
+        by_factor = tuple(Lost(**pick_fields(Lost, lost)) for lost in data["by_factor"])
+        return cls(**{**pick_fields(cls, data), "by_factor": by_factor})
 
 
 def measure_sensitivity(

@@ -45,7 +45,7 @@ class LearningRate(keras.callbacks.Callback):
         self.step += 1
 
 
-epochs = -({less}{num_steps} // len(train_data))  # {num_steps} steps, rounded up to whole epochs
+epochs = -(-{num_steps} // len(train_data))  # {num_steps} steps, rounded up to whole epochs
 model.fit(train_data, epochs=epochs, callbacks=[LearningRate()])
 """
 
@@ -57,7 +57,7 @@ def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = 
     model, compiled, and train_data, which has a length in batches. Raises ValueError for another framework.
     """
     if framework == "keras":
-        return KERAS.format(spec=_literal(_spec(schedule)), num_steps=num_steps, less="-")
+        return KERAS.format(spec=_literal(_spec(schedule)), num_steps=num_steps)
     if framework != "torch":
         names = get_args(Framework)
         hint = did_you_mean(str(framework), names)
@@ -65,10 +65,9 @@ def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = 
             f"framework must be one of {', '.join(names)}, not {framework!r}; {hint}".rstrip("; ")
         )
     if schedule.policy == "fixed":
-        code = TORCH.format(
+        return TORCH.format(
             imports="", scheduler=SET_RATE.format(lr=_number(schedule.lr)), num_steps=num_steps, step=""
         )
-        return code
     name, arguments = _torch_scheduler(schedule)
     start = SET_RATE.format(lr=_number(arguments.pop("lr"))) if "lr" in arguments else ""
     listed = "".join(f"    {key}={_literal(value)},\n" for key, value in arguments.items())

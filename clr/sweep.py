@@ -163,6 +163,11 @@ def _shape_of(lrs: Sequence[float]) -> Shape:
 def _looks(held_out: Mapping[str, Iterable[Any]], lrs: Sequence[float]) -> list[HeldOut]:
     if not held_out:
         return []
+    for name in held_out:
+        if name not in ("step", "loss", "accuracy"):
+            raise BadResults(
+                "is unknown: held_out has step, loss, and accuracy if there is one", "held_out", name
+            )
     for name in ("step", "loss"):
         if name not in held_out:
             raise BadResults(

@@ -5,9 +5,10 @@ The worker stores it as JSON, the API answers it, the client reads it.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from clr.records import pick_fields
 from clr.sweep import HeldOut
 
 
@@ -80,9 +81,9 @@ class TrainingResult:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote; more keys are ignored."""
-        known = {field.name: data[field.name] for field in fields(cls)}
+        known = pick_fields(cls, data)
         for name in ("final", "best"):
-            known[name] = known[name] and CycleEnd(**known[name])
+            known[name] = known[name] and CycleEnd(**pick_fields(CycleEnd, known[name]))
         return cls(**known)
 
     def to_dict(self) -> dict[str, Any]:

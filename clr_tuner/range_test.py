@@ -1,7 +1,8 @@
 """A range test as its caller sees it: a job that finds bounds."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from clr.picture_format import PictureFormat
 from clr_tuner.analysis import Analysis
 from clr_tuner.comparison import Comparison
 from clr_tuner.confirmation import Confirmation
@@ -25,19 +26,28 @@ class RangeTest(Job):
         """
         from clr.bounds import Bounds, Inconclusive  # noqa: PLC0415 - loads numpy, which only answers need
 
+        try:
+            answer = self.bounds_data(num_steps, num_epochs)
+        except Refused as refused:
+            if refused.code != "inconclusive":
+                raise
+            return Inconclusive.from_dict(refused.problem, draw=_Picture(self))
+        return Bounds.from_dict(answer, draw=_Picture(self))
+
+    def bounds_data(self, num_steps: int | None = None, num_epochs: float | None = None) -> dict[str, Any]:
+        """The same as the service tells it, for a program. Raises `Refused` (409) where it is inconclusive."""
         budget = {"num_steps": num_steps, "num_epochs": num_epochs}
         try:
             answer = self._connection.request("GET", self._path("/bounds"), query=budget)
         except Refused as refused:
-            if refused.code == "inconclusive":
-                return Inconclusive.from_dict(refused.problem, draw=self.plot)
             if refused.code == "job_failed":
                 reason = str(refused.problem.get("reason", ""))
                 raise JobFailed(reason, refused.detail, self.data) from None
             raise refused.of(self.data) from None
         if answer.status_code == 202:
             raise NotReady(f"job {self.id} is {self.status}: no bounds yet").of(self.data)
-        return Bounds.from_dict(read_json(answer), draw=self.plot)
+        data: dict[str, Any] = read_json(answer)
+        return data
 
     def confirm(
         self,
@@ -70,3 +80,16 @@ class RangeTest(Job):
         """What was asked so far, newest first."""
         items = self._connection.get(self._path("/analyses"))["items"]
         return [Analysis.from_dict(item) for item in items]
+
+
+class _Picture:
+    """Has the service draw; a copy, pickled or not, has no connection to do so."""
+
+    def __init__(self, range_test: RangeTest) -> None:
+        self._range_test = range_test
+
+    def __call__(self, format: PictureFormat) -> bytes:
+        return self._range_test.plot(format)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()

@@ -1,7 +1,7 @@
 """The status machine: one table of allowed moves, and the one function that makes them.
 
 The SQL guard, the test of every pair and the table in the docs all come from `MOVES`.
-Values are only ever added.
+Stored values are only ever added.
 """
 
 from enum import StrEnum

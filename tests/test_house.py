@@ -76,10 +76,28 @@ def test_a_planted_cycle_is_refused(spoilt: str) -> None:
     assert "no cycles BROKEN" in spoilt
 
 
-def test_a_package_never_imports_through_its_own_init() -> None:
-    for package in sorted({*PACKAGES} - {FACE}):
-        lines = (ROOT / package / "__init__.py").read_text().splitlines()
-        assert len(lines) == 1, f"{package}/__init__.py holds more than its docstring"
+def test_no_init_holds_more_than_its_docstring() -> None:
+    inits = {init for package in PACKAGES for init in (ROOT / package).rglob("__init__.py")}
+
+    for init in inits - {ROOT / FACE / "__init__.py"}:
+        assert len(init.read_text().splitlines()) == 1, init
+
+
+THROUGH_THE_FACE = re.compile(rf"^\s*(import {FACE}( as \w+)?|from {FACE} import .*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"), [(f"import {FACE} as ct", True), (f"import {FACE}.client", False)]
+)
+def test_imports_through_the_face_are_told_from_others(line: str, refused: bool) -> None:
+    assert bool(THROUGH_THE_FACE.search(line)) == refused
+
+
+def test_nothing_of_ours_imports_through_the_face() -> None:
+    for package in PACKAGES:
+        for source in (ROOT / package).rglob("*.py"):
+            code = re.sub(r'"""(.|\n)*?"""|"[^"\n]*"', "", source.read_text())  # docstrings, code to paste
+            assert not THROUGH_THE_FACE.search(code), source
 
 
 def test_the_api_loads_no_torch() -> None:

@@ -200,7 +200,7 @@ def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
     """Print what a range test found. Raises `NoBounds`."""
     answer = _answer(job, **budget)
     if as_json:
-        print_json({**identified(job), **answer.to_dict(), "snippet": answer.snippet(**budget)})
+        print_json({**identified(job), **job.bounds_data(**budget)})
     else:
         typer.echo(describe_bounds(answer))
 

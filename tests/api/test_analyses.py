@@ -170,6 +170,8 @@ def test_a_curve_that_somebody_else_measured_is_read_and_not_kept(
         ({"lr": [1.0] * 16}, "/lr/1", "must rise"),
         ({"lr": [0.1], "loss": [1.0]}, "/lr", "12 are the fewest"),
         ({"lr": "fast"}, "/lr", "valid list"),
+        ({"loss": ["1.0"] * 16}, "/loss/0", "valid number"),
+        ({"lr": [True] * 16}, "/lr/0", "valid number"),
         ({"lr": [*range(10_001)]}, "/lr", "at most 10000"),
         ({"held_out": {"step": [16], "loss": [1.0]}}, "/held_out/step/0", "0 to 15"),
         ({"held_out": {"step": [1], "loss": [1.0], "acc": [1.0]}}, "/held_out/acc", "unknown parameter"),
@@ -183,3 +185,9 @@ def test_what_is_no_curve_is_refused(
 
     assert refused.status_code == 422
     assert said in {error["pointer"]: error["message"] for error in refused.json()["errors"]}[pointer]
+
+
+def test_looks_without_classes_may_say_so_as_our_curves_do(api: TestClient) -> None:
+    looks = {"step": [3, 7, 11], "loss": [2.0, 1.0, None], "accuracy": [None, None, None]}
+
+    assert api.post("/analyses", json=CURVE_TO_READ | {"held_out": looks}).status_code == 200

@@ -128,3 +128,7 @@ def test_all_but_health_says_that_a_key_may_be_needed(document: Document) -> Non
 def test_the_documents_are_served(api: TestClient, document: Document) -> None:
     assert api.get("/openapi.json").json()["paths"].keys() == document["paths"].keys()
     assert api.get("/docs").status_code == 200
+
+
+def test_no_schema_is_named_by_the_module_it_lies_in(document: Document) -> None:
+    assert not [name for name in document["components"]["schemas"] if "__" in name]

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pytest
@@ -520,3 +521,45 @@ def test_a_search_space_holds_the_interval_of_max_lr(bounds: Bounds) -> None:
     low, high = bounds.search_space()
 
     assert 0 < low < bounds.max_lr_interval[0] <= bounds.max_lr_interval[1] < high
+
+
+def stored() -> dict[str, Any]:
+    """A result as a service keeps it."""
+    bounds = read_bounds([measured(plan(seed=seed), loss_of(GOOD), GOOD) for seed in range(3)])
+    return json.loads(json.dumps(bounds.to_dict()))  # type: ignore[no-any-return]
+
+
+def test_what_is_read_back_is_what_was_found() -> None:
+    assert json.loads(json.dumps(Bounds.from_dict(stored()).to_dict())) == stored()
+
+
+def test_fields_of_a_newer_service_are_left_out() -> None:
+    newer = stored() | {"colour": "red"}
+    newer["candidates"] = [*newer["candidates"], {"name": "valley", "lr": 0.1, "note": "", "colour": "red"}]
+    newer["sensitivity"]["colour"] = "red"
+
+    assert Bounds.from_dict(newer).max_lr == stored()["max_lr"]
+
+
+def test_an_old_result_without_evidence_or_constant_lr_can_be_read() -> None:
+    old = stored() | {"evidence": {}, "constant_lr": None}
+    del old["sensitivity"], old["candidates"]
+
+    bounds = Bounds.from_dict(old | {"candidates": []})
+
+    assert bounds.constant_lr == pytest.approx(math.sqrt(bounds.base_lr * bounds.max_lr))
+    assert bounds.sensitivity is None
+
+
+def test_a_picture_that_cannot_be_drawn_hides_no_answer() -> None:
+    def draw(_: str) -> bytes:
+        raise OSError("nobody is there")
+
+    shown = Bounds.from_dict(stored(), draw=draw)._repr_html_()
+
+    assert "max_lr" in shown
+    assert "there is no picture: nobody is there" in shown
+
+
+def test_a_budget_of_less_than_a_step_is_one_step() -> None:
+    assert Bounds.from_dict(stored() | {"steps_per_epoch": 45.0}).schedule("fixed", num_epochs=0.001)(0) > 0

@@ -143,3 +143,10 @@ def test_what_is_wrong_is_told_once(fields: dict[str, Any], told: str) -> None:
     assert [error["loc"][-1] for error in refused.value.errors() if told in error["msg"]] == [
         next(iter(fields))
     ]
+
+
+def test_a_step_size_beside_a_wrong_budget_is_told_of_the_budget_alone() -> None:
+    spec = {"policy": "one_cycle", "base_lr": 0.01, "max_lr": 0.1, "pct_start": 0.3, "step_size": 3}
+
+    with pytest.raises(ValidationError, match="num_steps"):
+        parse_schedule(spec | {"num_steps": 2})

@@ -86,6 +86,7 @@ def test_what_comes_after_a_loss_that_is_not_finite_is_left_out() -> None:
         ({"loss": "low"}, "loss.0: must be a number, not str"),
         ({"loss": None}, "loss: must be a list of numbers, not NoneType"),
         ({"held_out": {"step": [1]}}, "held_out.loss: is missing"),
+        ({"held_out": {"step": [1], "loss": [1], "acc": [1]}}, "held_out.acc: is unknown: held_out has step"),
         ({"held_out": {"step": [1], "loss": []}}, "held_out.loss: has 0 values, step has 1"),
         ({"held_out": {"step": [200], "loss": [1]}}, "held_out.step.0: must be a step, 0 to 199, not 200"),
         ({"held_out": {"step": [0.5], "loss": [1]}}, "held_out.step.0: must be a step"),

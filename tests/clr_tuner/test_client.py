@@ -1,5 +1,8 @@
+import copy
+import pickle
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -293,3 +296,19 @@ def test_a_queued_job_tells_what_it_waits_for(
     service.answers("POST", "/range-tests", Answer(202, job(**QUEUED, **fields)))
 
     assert client.range_test("digits-mlp").why_queued() == why
+
+
+def test_bounds_can_be_pickled_and_copied(client: Client, service: Service) -> None:
+    service.answers("GET", f"{JOB}/bounds", Answer(body=BOUNDS))
+    bounds = submitted(client, service).bounds()
+
+    assert pickle.loads(pickle.dumps(bounds)) == copy.deepcopy(bounds) == bounds
+
+
+def test_bounds_are_drawn_by_the_service(client: Client, service: Service, tmp_path: Path) -> None:
+    service.answers("GET", f"{JOB}/bounds", Answer(body=BOUNDS))
+    service.answers("GET", f"{JOB}/plot.pdf", Answer(body=b"%PDF"))
+
+    submitted(client, service).bounds().plot(tmp_path / "curve.pdf")
+
+    assert (tmp_path / "curve.pdf").read_bytes() == b"%PDF"
