@@ -18,7 +18,8 @@ from api.resources import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.finders import RULES, VERSION, list_candidates
-from clr.optimizers import momentum_of, parse_optimizer
+from clr.momentum import momentum_of
+from clr.optimizers import parse_optimizer
 from clr.results import BadResults
 from clr.spelling import did_you_mean
 from clr.sweep import FEWEST_RESULTS, Sweep, read_sweeps

@@ -37,7 +37,8 @@ from benchmarks.evidence_plan import (
 from benchmarks.evidence_tables import rewrite
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.optimizers import momentum_of, parse_optimizer
+from clr.momentum import momentum_of
+from clr.optimizers import parse_optimizer
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Sweep, run_sweep
 from clr.training.trainer import Trainer, seeded

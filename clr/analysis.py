@@ -18,8 +18,8 @@ from clr.finders import list_candidates
 from clr.inconclusive import find_doubt, find_resolved_lr
 from clr.ranges import Range, choose_range, pool_edges, weigh_ranges
 from clr.reading import Plateau, Reading, most_reach_end
-from clr.sensitivity import measure_sensitivity
 from clr.sweep import Sweep, SweepPlan
+from clr.wrong_max_lr import measure_sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
 DIGITS = 4

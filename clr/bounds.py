@@ -3,33 +3,33 @@
 They are read off the sweeps in clr/analysis.py. The library and the client of the service answer the same two types.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
-from pydantic import ValidationError
-
+from clr.candidate import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
-from clr.finders import Candidate
-from clr.partial_schedules import complete
-from clr.picture_format import PictureFormat
-from clr.policies import Schedule
-from clr.reading import Metric
 from clr.records import pick_fields
-from clr.refusals import in_words
 from clr.sensitivity import Sensitivity
-from clr.snippets import Framework, write_snippet
-from clr.sweep import Sweep
+
+if TYPE_CHECKING:
+    from clr.picture_format import PictureFormat
+    from clr.policies import Schedule
+    from clr.reading import Metric
+    from clr.snippets import Framework
+    from clr.sweep import Sweep
 
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
 
-Draw = Callable[[PictureFormat], bytes]
+Draw = Callable[["PictureFormat"], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,11 @@ class Bounds:
         parameters: the policy's own, to be as they are told. Raises ValueError for what is wrong or impossible, and
         for epochs where nobody knows how long one is.
         """
+        from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who play one
+
+        from clr.partial_schedules import complete  # noqa: PLC0415 - as above
+        from clr.refusals import in_words  # noqa: PLC0415 - as above
+
         budget = self._budget(num_steps, num_epochs)
         cycles = (
             Cycles(self.step_size, CYCLES)
@@ -145,6 +150,8 @@ class Bounds:
 
         Without a budget it is that of four cycles. framework: torch or keras. Raises ValueError as `schedule` does.
         """
+        from clr.snippets import write_snippet  # noqa: PLC0415 - as in `schedule`
+
         schedule = self.schedule(policy, num_steps=num_steps, num_epochs=num_epochs, **parameters)
         budget = self._budget(num_steps, num_epochs) or 2 * self.step_size * CYCLES
         return write_snippet(schedule, budget, framework=framework)

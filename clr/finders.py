@@ -7,11 +7,11 @@ package does *during* a sweep, such as its stop at 4 or 5 times the best loss, i
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from clr.candidate import Candidate
 from clr.reading import Reading
 from clr.sweep import Point, Sweep, SweepPlan
 
@@ -21,15 +21,6 @@ Rule = Callable[[Sequence[float], Sequence[float]], float | None]
 VERSION = 1  # rises with every change of what a rule says of the same curve
 BETA = 0.98  # of fastai's, Lightning's and ktrain's mean
 MEMORY = 0.95  # of torch-lr-finder's and ignite's mean
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Another finder's single learning rate; `lr` is None where its rule gives nothing."""
-
-    name: str
-    lr: float | None
-    note: str
 
 
 def valley(lrs: Sequence[float], losses: Sequence[float]) -> float | None:

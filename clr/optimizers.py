@@ -4,12 +4,11 @@ Names, parameters, defaults and ranges are torch's own, but for a momentum of 1 
 ever; the learning rate is not among them, as the sweep and the schedule set it.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, TypeAdapter, model_validator
 
-from clr.spelling import refuse_misnamed
+from clr.misnamed import refuse_misnamed
 
 NonNegative = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]  # and a float32
 Share = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
@@ -139,12 +138,3 @@ def _hint(model: type[BaseModel], name: str) -> str | None:
     fields = model.model_fields
     told = (said for names, leads_to, said in _HINTS if name in names and leads_to in (None, *fields))
     return next(told, None)
-
-
-def momentum_of(parameters: Mapping[str, Any]) -> float:
-    """The share of the last update's direction that the next one keeps: momentum, or Adam's first beta; else 0.
-
-    parameters: an optimizer's by name, as in its spec or in a param group of torch.
-    """
-    betas = parameters.get("betas")
-    return float(betas[0] if betas is not None else parameters.get("momentum") or 0.0)

@@ -23,8 +23,8 @@ from pydantic import (
 )
 
 from clr import schedules
+from clr.misnamed import refuse_misnamed
 from clr.schedules import Anneal
-from clr.spelling import refuse_misnamed
 
 Rate = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]
 Gamma = Annotated[float, Field(gt=0, le=1, strict=True, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ A scheduler left in the loop would keep the rate where it likes it: what an upda
 import math
 from typing import Any
 
-from clr.optimizers import momentum_of
+from clr.momentum import momentum_of
 from clr.scheduler import set_lr, set_momentum
 
 

@@ -4,10 +4,13 @@ The rate is set for the step to come, so the first update uses schedule(0) whate
 Nothing here imports torch: an optimizer is whatever has `param_groups`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from __future__ import annotations
 
-from clr.policies import Schedule, parse_schedule
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from clr.policies import Schedule
 
 
 class Optimizer(Protocol):
@@ -93,7 +96,7 @@ class Scheduler:
         The rates are set at once, so it does not matter whether the optimizer was loaded before.
         Raises ValueError, and changes nothing, where the state does not fit the optimizer.
         """
-        schedules = [parse_schedule(schedule) for schedule in state["schedules"]]
+        schedules = [_parsed(schedule) for schedule in state["schedules"]]
         momentum = state["momentum"] and tuple(state["momentum"])
         _check(self._optimizer, schedules, momentum)
         self._next, self._schedules, self._momentum = state["step"], schedules, momentum
@@ -117,6 +120,8 @@ class Scheduler:
 
 def _parsed(schedule: Any) -> Any:
     if isinstance(schedule, Mapping):
+        from clr.policies import parse_schedule  # noqa: PLC0415 - the models of all policies, for a dict alone
+
         return parse_schedule(dict(schedule))
     if not callable(schedule):
         raise ValueError(
@@ -179,7 +184,7 @@ class LambdaOf:
     def __call__(self, step: int) -> float:
         """What LambdaLR multiplies the optimizer's lr with at this step."""
         if self._parsed[0] is not self.spec:  # it came out of a state dict
-            self._parsed = (self.spec, parse_schedule(self.spec))
+            self._parsed = (self.spec, _parsed(self.spec))
         lr: float = self._parsed[1](step)
         return lr / self.initial_lr
 

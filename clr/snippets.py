@@ -3,12 +3,16 @@
 Where torch has none, `clr_tuner.Scheduler` plays it: the base installation is enough for that.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from clr.policies import Schedule
 from clr.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from clr.policies import Schedule
 
 Framework = Literal["torch", "keras"]
 

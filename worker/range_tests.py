@@ -11,7 +11,7 @@ from clr.confirmation import confirm_bounds
 from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun, RunPlan
 from clr.halving import next_run
-from clr.optimizers import momentum_of
+from clr.momentum import momentum_of
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps, run_sweep
 from clr.training.trainer import Trainer, seeded

@@ -8,7 +8,8 @@ from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.finders import RULES, list_candidates
-from clr.optimizers import momentum_of, parse_optimizer
+from clr.momentum import momentum_of
+from clr.optimizers import parse_optimizer
 from clr.sweep import Effort, Sweep
 
 REPEATS = (0, 10, 20, 30, 40)  # first seeds

@@ -1,21 +1,25 @@
 """Training one step at a time: what the engine drives."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from clr.optimizers import OptimizerSpec
 from clr.scheduler import set_momentum
 from clr.training.accuracy import counted, share_right
 from clr.training.kernels import any_sparse, clip_gradients, kernel_for, meet_sparse
 from clr.training.nested import gathered, moved, sliced, tensors
-from clr.training_job import Precision
 from clr.workload import Batch, ParameterGroup, Problem, Untrainable
+
+if TYPE_CHECKING:
+    from clr.optimizers import OptimizerSpec
+    from clr.training_job import Precision
 
 Item = TypeVar("Item")
 

@@ -59,10 +59,12 @@ def test_the_import_loads_nothing_else() -> None:
     assert loaded_after("import clr_tuner").isdisjoint({"torch", "matplotlib", "typer", "pydantic", "numpy"})
 
 
-def test_a_client_loads_neither_torch_nor_the_command_line() -> None:
+def test_a_client_loads_what_it_sends_requests_with_and_no_more() -> None:
     loaded = loaded_after("import clr_tuner as ct; ct.Client()")
 
-    assert loaded.isdisjoint({"torch", "matplotlib", "typer", "sqlalchemy", "numpy", "pydantic"})
+    assert loaded.isdisjoint(
+        {"torch", "matplotlib", "typer", "sqlalchemy", "rich", "pydantic", "numpy", "scipy"}
+    )
 
 
 def test_the_command_line_loads_no_numbers_before_a_command_needs_them() -> None:
@@ -71,8 +73,19 @@ def test_the_command_line_loads_no_numbers_before_a_command_needs_them() -> None
     assert loaded.isdisjoint({"torch", "matplotlib", "numpy", "pydantic", "sqlalchemy"})
 
 
-def test_bounds_of_a_model_load_no_matplotlib() -> None:
-    assert "matplotlib" not in loaded_after("import clr_tuner as ct; ct.find_bounds")
+SWEPT = """
+import torch, clr_tuner as ct
+model = torch.nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+batches = [(torch.zeros(4, 2), torch.zeros(4, dtype=torch.long))]
+ct.find_bounds(model, optimizer, torch.nn.CrossEntropyLoss(), batches, effort="quick", num_steps=20)
+"""
+
+
+def test_bounds_are_found_without_what_draws_or_schedules() -> None:
+    loaded = loaded_after(SWEPT)
+
+    assert loaded.isdisjoint({"matplotlib", "rich", "scipy", "clr.policies", "clr.optimizers", "httpx2"})
 
 
 def test_its_types_are_published() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from clr.ranges import Range
 from clr.reading import Reading
-from clr.sensitivity import measure_sensitivity
+from clr.wrong_max_lr import measure_sensitivity
 from tests.clr.curves import loss_of, measured, plan
 
 RANGES = [Range(0.1, (0.05,), 0.01), Range(1.0, (0.5,), 1.0), Range(10.0, (0.5,), 0.01)]
