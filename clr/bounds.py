@@ -19,9 +19,9 @@ from clr.records import pick_fields
 from clr.sensitivity import Sensitivity
 
 if TYPE_CHECKING:
+    from clr.metric import Metric
     from clr.picture_format import PictureFormat
     from clr.policies import Schedule
-    from clr.reading import Metric
     from clr.snippets import Framework
     from clr.sweep import Sweep
 

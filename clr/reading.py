@@ -8,14 +8,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from clr.metric import Metric
 from clr.sweep import Sweep, SweepPlan
 
-Metric = Literal["accuracy", "held_out_loss", "loss"]
 Floats = npt.NDArray[np.float64]
 
 MIN_VALUES = 12  # fewer measurements of a sweep say nothing

@@ -1,15 +1,11 @@
 """What a wrong max_lr costs, as bounds hold it; clr/wrong_max_lr.py measures it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from clr.metric import Metric
 from clr.records import pick_fields
-
-if TYPE_CHECKING:
-    from clr.reading import Metric
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

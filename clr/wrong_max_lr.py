@@ -10,8 +10,9 @@ from statistics import median
 
 import numpy as np
 
+from clr.metric import Metric
 from clr.ranges import Range, pool_ends
-from clr.reading import Metric, Reading
+from clr.reading import Reading
 from clr.sensitivity import Lost, Sensitivity
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
