@@ -72,7 +72,8 @@ class CurveRequest(Body):
 
     lr: list[Number] = Field(max_length=MOST_POINTS, description=f"rising; at least {FEWEST_RESULTS}")
     loss: list[Number | None] = Field(
-        max_length=MOST_POINTS, description="of each batch before its update; null where it is not finite"
+        max_length=MOST_POINTS,
+        description="of each batch before its update; null where not finite, which ends the curve",
     )
     held_out: Looks | None = None
 
@@ -128,12 +129,23 @@ def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
 def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
     """Read bounds off a curve that somebody else measured; nothing is stored."""
     held_out = None if body.held_out is None else _with_nan(body.held_out)
+    losses, warnings = _cut_short(_nan_for_null(body.loss))
     try:
-        sweep = Sweep.from_results(body.lr, _nan_for_null(body.loss), held_out=held_out)
+        sweep = Sweep.from_results(body.lr, losses, held_out=held_out)
     except BadResults as error:
         raise invalid(pointer_to(*error.path), error.message) from None
-    found = read_bounds([sweep])
+    found = read_bounds([sweep], warnings=warnings)
     return CurveAnalysisView(analyzer=found.analyzer, outcome=_outcome(found), result=found.to_dict())
+
+
+def _cut_short(losses: list[float]) -> tuple[list[float], list[str]]:
+    """The losses with nothing finite after the first that is not, and a sentence where there was."""
+    gone = next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
+    left_out = sum(map(math.isfinite, losses[gone:]))
+    if not left_out:
+        return losses, []
+    said = f"the loss of step {gone} is null: {left_out} losses after it are left out"
+    return losses[:gone] + [math.nan] * (len(losses) - gone), [said]
 
 
 def _with_nan(looks: Looks) -> dict[str, Any]:

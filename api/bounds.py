@@ -97,7 +97,9 @@ def get_bounds(
     num_steps: Annotated[
         int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
     ] = None,
-    num_epochs: Annotated[float | None, Query(gt=0, le=1e9, description="the same in epochs")] = None,
+    num_epochs: Annotated[
+        float | None, Query(gt=0, le=1e9, allow_inf_nan=False, description="the same in epochs")
+    ] = None,
     policy: Annotated[
         str, Query(description="what `snippet` trains under, as triangular2 or one_cycle")
     ] = "triangular",
@@ -138,7 +140,7 @@ def _snippet(bounds: Bounds, policy: str, framework: Framework, **budget: Any) -
     try:
         return bounds.snippet(policy, framework=framework, **budget)
     except ValueError as error:
-        raise invalid("query:policy", str(error)) from None
+        raise invalid("query:policy", str(error).removeprefix("policy: ")) from None
 
 
 def _for_budget(

@@ -9,9 +9,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from html import escape
+from operator import index
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsFloat, SupportsIndex
 
 from clr.candidate import Candidate
 from clr.cycles import CYCLES, Cycles, cycles_for
@@ -154,6 +155,9 @@ class Bounds:
 
         schedule = self.schedule(policy, num_steps=num_steps, num_epochs=num_epochs, **parameters)
         budget = self._budget(num_steps, num_epochs) or 2 * self.step_size * CYCLES
+        cycle = schedule.cycle_at(budget - 1)
+        if cycle is not None and cycle.start and cycle.stop > budget:
+            budget = cycle.start  # training ends where a cycle does
         return write_snippet(schedule, budget, framework=framework)
 
     def _budget(self, num_steps: int | None, num_epochs: float | None) -> int | None:
@@ -161,12 +165,14 @@ class Bounds:
         if num_steps is not None and num_epochs is not None:
             raise ValueError("give num_steps or num_epochs, not both")
         if num_epochs is not None:
+            if not isinstance(num_epochs, SupportsFloat) or not 0 < float(num_epochs) < math.inf:
+                raise ValueError(f"num_epochs must be a number > 0, not {num_epochs!r}")
             if self.steps_per_epoch is None:
                 raise ValueError("the loader has no length, so nobody knows an epoch's steps: give num_steps")
-            num_steps = max(1, round(num_epochs * self.steps_per_epoch))
-        if num_steps is not None and num_steps < 1:
-            raise ValueError("the budget must be one step at least")
-        return num_steps
+            return max(1, round(float(num_epochs) * self.steps_per_epoch))
+        if num_steps is not None and (not isinstance(num_steps, SupportsIndex) or index(num_steps) < 1):
+            raise ValueError(f"num_steps must be a whole number >= 1, not {num_steps!r}")
+        return None if num_steps is None else index(num_steps)
 
     def search_space(self) -> tuple[float, float]:
         """(low, high) > 0 for a search on the log scale: the interval of max_lr, widened by 2 on each side."""

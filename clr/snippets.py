@@ -55,7 +55,8 @@ model.fit(train_data, epochs=epochs, callbacks=[LearningRate()])
 
 
 def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = "torch") -> str:
-    """The code that trains `num_steps` steps under this schedule; momentum is left as the optimizer has it.
+    """The code that trains `num_steps` steps under this schedule; momentum is left as the optimizer has it, but for
+    the preset torch, which cycles it.
 
     torch: it uses the names model, criterion, optimizer and train_loader, whose batches are (inputs, targets). keras:
     model, compiled, and train_data, which has a length in batches. Raises ValueError for another framework.
@@ -119,8 +120,7 @@ def _one_cycle(schedule: Any) -> tuple[str, dict[str, Any]] | None:
         "div_factor": schedule.max_lr / schedule.base_lr,
         "final_div_factor": schedule.base_lr / schedule.final_lr,
         "three_phase": schedule.three_phase,
-        "cycle_momentum": False,
-    }
+    } | ({} if schedule.preset == "torch" else {"cycle_momentum": False})
 
 
 def _restarts(schedule: Any) -> tuple[str, dict[str, Any]]:

@@ -4,8 +4,9 @@ A generator that knows neither torch nor a server: progress, cancelling and reco
 """
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, SupportsFloat, TypeVar, get_args
 
 from clr.results import BadResults, numbers, require_rising
@@ -128,7 +129,8 @@ class Sweep(Measured[SweepPlan]):
         `from_results(**finder.history)` of torch-lr-finder, `from_results(**tuner.lr_find(model).results)` of
         Lightning, `from_results(learn.recorder.lrs, learn.recorder.losses)` of fastai. held_out: {"step", "loss",
         "accuracy" in [0, 1] if there is one}. seed: another one for each of several sweeps. What comes after a loss
-        that is not finite is left out. Raises `BadResults` that says what is wrong, and where.
+        that is not finite is left out, with a warning where it is finite again.
+        Raises `BadResults` that says what is wrong, and where.
         """
         lrs, losses = numbers("lr", lr), numbers("loss", loss)
         if len(lrs) != len(losses):
@@ -138,7 +140,11 @@ class Sweep(Measured[SweepPlan]):
         if len(lrs) < FEWEST_RESULTS:
             raise BadResults(f"has {len(lrs)} values: {FEWEST_RESULTS} are the fewest that can be read", "lr")
         require_rising("lr", lrs, lowest=0.0)
-        shape = _shape_of(lrs)
+        looks = _looks(held_out or {}, lrs)
+        shape = _shape_of(lrs[1:])
+        if lrs[0] == 0 and shape == "exponential":  # a rate of 0 trains nothing, and has no logarithm
+            lrs, losses = lrs[1:], losses[1:]
+            looks = [replace(look, step=look.step - 1) for look in looks if look.step]
         plan = SweepPlan(
             start_lr=lrs[0],
             end_lr=lrs[-1],
@@ -148,15 +154,16 @@ class Sweep(Measured[SweepPlan]):
             seed=seed,
         )
         gone = next((step for step, value in enumerate(losses) if not math.isfinite(value)), len(losses) - 1)
+        if left_out := sum(map(math.isfinite, losses[gone + 1 :])):
+            said = f"the loss of step {gone} is not finite: {left_out} finite ones after it are left out"
+            warnings.warn(said, stacklevel=2)
         points = [Point(step, lrs[step], losses[step]) for step in range(gone + 1)]
-        return cls(plan, points, [look for look in _looks(held_out or {}, lrs) if look.step <= gone])
+        return cls(plan, points, [look for look in looks if look.step <= gone])
 
 
 def _shape_of(lrs: Sequence[float]) -> Shape:
     """By its middle: near the geometric or the arithmetic mean of its ends."""
     first, middle, last = lrs[0], lrs[(len(lrs) - 1) // 2], lrs[-1]
-    if first == 0:
-        return "linear"
     return "exponential" if middle < math.sqrt(math.sqrt(first * last) * (first + last) / 2) else "linear"
 
 

@@ -43,6 +43,8 @@ class RangeTest(Job):
             if refused.code == "job_failed":
                 reason = str(refused.problem.get("reason", ""))
                 raise JobFailed(reason, refused.detail, self.data) from None
+            if refused.code == "job_cancelled":
+                raise JobFailed("cancelled", refused.detail, self.data) from None
             raise refused.of(self.data) from None
         if answer.status_code == 202:
             raise NotReady(f"job {self.id} is {self.status}: no bounds yet").of(self.data)

@@ -5,7 +5,7 @@ It is one job, or a comparison of many.
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args
 
 from clr.picture_format import PictureFormat
 from clr_tuner.connection import Connection, path_of, read_json, retry_after
@@ -81,7 +81,9 @@ class Resource:
         return self
 
     def plot(self, format: PictureFormat = "svg") -> bytes:
-        """The picture of what was measured."""
+        """The picture of what was measured, as a file of this format. Raises ValueError for another."""
+        if format not in get_args(PictureFormat):
+            raise ValueError(f"format must be one of {', '.join(get_args(PictureFormat))}, not {format!r}")
         return self._connection.request("GET", self._path(path_of(f"plot.{format}"))).content
 
     def cancel(self) -> Self:

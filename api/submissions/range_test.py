@@ -17,7 +17,7 @@ from store.status import Kind
 
 TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
 NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
-give it rates, or use a range test that is there"""
+give schedules with rates of their own"""
 
 
 def submit_range_test(resources: Resources, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:

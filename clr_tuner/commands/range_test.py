@@ -111,12 +111,16 @@ def bounds(
             metavar="POLICY", help="Print code to paste that trains under this policy, and no more."
         ),
     ] = None,
-    framework: Annotated[str, typer.Option(help="What --snippet is written for: torch or keras.")] = "torch",
+    framework: Annotated[
+        str | None, typer.Option(help="What --snippet is written for: torch (the default) or keras.")
+    ] = None,
     as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
     """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
+    if framework is not None and snippet is None:
+        raise typer.BadParameter("--framework needs --snippet")
     budget: Any = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
         job = of_kind(client.job(id), RangeTest)
@@ -125,9 +129,9 @@ def bounds(
             return
         answer = _answer(job, **budget)
     try:
-        code = answer.snippet(snippet, framework=cast("Framework", framework), **budget)
+        code = answer.snippet(snippet, framework=cast("Framework", framework or "torch"), **budget)
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        raise typer.BadParameter(f"--snippet: {str(error).removeprefix('policy: ')}") from None
     if as_json:
         print_json({**identified(job), "snippet": code})
     else:

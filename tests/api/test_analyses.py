@@ -191,3 +191,11 @@ def test_looks_without_classes_may_say_so_as_our_curves_do(api: TestClient) -> N
     looks = {"step": [3, 7, 11], "loss": [2.0, 1.0, None], "accuracy": [None, None, None]}
 
     assert api.post("/analyses", json=CURVE_TO_READ | {"held_out": looks}).status_code == 200
+
+
+def test_losses_after_a_null_are_told_to_be_left_out(api: TestClient) -> None:
+    losses = [*CURVE_TO_READ["loss"][:14], None, 1.0]
+
+    answer = api.post("/analyses", json=CURVE_TO_READ | {"loss": losses, "held_out": None}).json()
+
+    assert answer["result"]["warnings"][0] == "the loss of step 14 is null: 1 losses after it are left out"

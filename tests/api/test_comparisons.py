@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from clr.partial_schedules import complete
 from store import claims, runs
 from store.database import Database
 from store.models import Job
@@ -46,8 +47,9 @@ def end(database: Database, job: Job, *, accuracy: float, outcome: str = "traine
         points = [(step, 0.05, 0.5) for step in range(steps)]
         runs.append(session, job.id, sweep=0, seed=job.config["seed"], series="train", rows=points)
     last = {"cycle": 4, "step": steps - 1, "loss": 0.3, "accuracy": accuracy}
+    schedule = complete(job.config["schedule"], base_lr=0.01, max_lr=0.1, step_size=20, num_steps=steps)
     result = {
-        "schedule": job.config["schedule"], "num_steps": steps, "final": last, "best": last, "warnings": [],
+        "schedule": schedule.model_dump(mode="json"), "num_steps": steps, "final": last, "best": last, "warnings": [],
     }  # fmt: skip
     finish(database, job.id, outcome, result)
 

@@ -472,7 +472,7 @@ def test_parameters_of_a_schedule_are_as_they_are_told(bounds: Bounds) -> None:
     [
         ("one_cycel", {}, "did you mean one_cycle"),
         ("one_cycle", {"num_steps": 10, "num_epochs": 1}, "not both"),
-        ("one_cycle", {"num_steps": 0}, "at least"),
+        ("one_cycle", {"num_steps": 0}, "whole number >= 1"),
         ("one_cycle", {"step_size_up": 3}, "step_size_up"),
     ],
 )
@@ -563,3 +563,33 @@ def test_a_picture_that_cannot_be_drawn_hides_no_answer() -> None:
 
 def test_a_budget_of_less_than_a_step_is_one_step() -> None:
     assert Bounds.from_dict(stored() | {"steps_per_epoch": 45.0}).schedule("fixed", num_epochs=0.001)(0) > 0
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"num_steps": 500.5},
+        {"num_steps": "7"},
+        {"num_steps": 0},
+        {"num_epochs": math.inf},
+        {"num_epochs": "3"},
+    ],
+)
+def test_a_budget_that_is_none_is_told(budget: dict[str, Any]) -> None:
+    [name] = budget
+
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        Bounds.from_dict(stored() | {"steps_per_epoch": 45.0}).schedule("triangular", **budget)
+
+
+def test_the_code_to_paste_stops_where_the_last_whole_cycle_ends() -> None:
+    bounds = Bounds.from_dict(stored())
+    step_size = bounds.schedule("triangular", num_steps=2063).step_size
+
+    assert f"zip(range({2063 // (2 * step_size) * 2 * step_size})" in bounds.snippet(num_steps=2063)
+
+
+def test_the_preset_torch_cycles_momentum_in_the_code_to_paste_as_torch_does() -> None:
+    bounds = Bounds.from_dict(stored())
+
+    assert "cycle_momentum" not in bounds.snippet("one_cycle", num_steps=100, preset="torch")

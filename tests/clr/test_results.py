@@ -66,7 +66,7 @@ def test_linear_sweeps_of_several_seeds_have_an_interval() -> None:
 
 
 def test_what_comes_after_a_loss_that_is_not_finite_is_left_out() -> None:
-    losses = [*LOSSES[:150], math.nan, *LOSSES[151:]]
+    losses = [*LOSSES[:150], *([math.nan] * 50)]
 
     sweep = ct.Sweep.from_results(RATES, losses, held_out={"step": [140, 160], "loss": [1.0, 1.0]})
 
@@ -104,3 +104,16 @@ def test_what_is_no_curve_is_told(changed: dict[str, Any], said: str) -> None:
 
 def test_the_answer_of_a_read_curve_is_json() -> None:
     assert json.dumps(ct.read_bounds([ct.Sweep.from_results(**RESULTS)]).to_dict())
+
+
+def test_a_rate_of_zero_before_an_exponential_curve_changes_nothing() -> None:
+    zero = ct.Sweep.from_results([0.0, *RATES], [LOSSES[0], *LOSSES])
+
+    assert zero == ct.Sweep.from_results(RATES, LOSSES)
+
+
+def test_losses_that_are_left_out_are_warned_of() -> None:
+    broken = [*LOSSES[:50], math.inf, *LOSSES[51:]]
+
+    with pytest.warns(UserWarning, match="the loss of step 50 is not finite: 149 finite ones after it"):
+        assert len(ct.Sweep.from_results(RATES, broken).points) == 51
