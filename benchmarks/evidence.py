@@ -41,7 +41,8 @@ from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Sweep, run_sweep
-from clr.training.trainer import Trainer, seeded
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer
 from clr.training_job import TrainingConfig, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds
 from clr.workload import Problem, Workload

@@ -17,7 +17,8 @@ from benchmarks.finders import PACKAGES, Finder, Training, finder, quiet, title
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
 from clr.sweep import Point, SweepPlan, run_sweep
-from clr.training.trainer import StagedBatches, endless, seeded
+from clr.training.batches import StagedBatches, endless
+from clr.training.seeding import seeded
 from clr.workload import Batch
 
 ROUNDS = 11

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from clr.policies import parse_schedule
     from clr.scheduler import Scheduler, as_lambda_lr
     from clr.sweep import Sweep
+    from clr.training.batches import StagedBatches
     from clr.training.lr_finder import LRFinder
     from clr.training.model_bounds import find_bounds
-    from clr.training.trainer import StagedBatches, seeded
+    from clr.training.seeding import seeded
     from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
     from clr_tuner.client import Client
 
@@ -46,7 +47,8 @@ _HOMES = {
     "clr.policies": ("parse_schedule",),
     "clr.sweep": ("Sweep",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),
-    "clr.training.trainer": ("StagedBatches", "seeded"),
+    "clr.training.batches": ("StagedBatches",),
+    "clr.training.seeding": ("seeded",),
     "clr.workload": ("DatasetMissing", "ParameterGroup", "Problem", "Workload"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
-from clr.training.trainer import StagedBatches, seeded
+from clr.training.batches import StagedBatches
+from clr.training.seeding import seeded
 from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings

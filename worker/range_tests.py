@@ -14,7 +14,8 @@ from clr.halving import next_run
 from clr.momentum import momentum_of
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps, run_sweep
-from clr.training.trainer import Trainer, seeded
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer
 from clr.training_job import run_training
 from clr.training_result import CycleEnd
 from clr.workload import Problem

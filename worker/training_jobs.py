@@ -10,7 +10,8 @@ from torch import Tensor
 
 from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point
-from clr.training.trainer import Trainer, seeded
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds, TrainingResult
 from clr.workload import Problem

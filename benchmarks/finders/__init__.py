@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from clr.optimizers import OptimizerSpec
 from clr.sweep import SweepPlan
-from clr.training.trainer import StagedBatches, make_optimizer
+from clr.training.batches import StagedBatches
+from clr.training.trainer import make_optimizer
 from clr.workload import Problem
 
 PACKAGES = ("torch-lr-finder", "lightning", "fastai")

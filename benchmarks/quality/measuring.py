@@ -13,7 +13,7 @@ from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import Task
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Effort, Sweep, SweepPlan, run_sweep
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 
 Measure = Callable[[SweepPlan], Sweep]
 

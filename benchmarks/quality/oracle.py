@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import Task, chance, points
 from clr.policies import parse_schedule
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.training_job import TrainingPlan, run_training
 from clr.training_result import CycleEnd
 

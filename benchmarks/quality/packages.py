@@ -9,7 +9,7 @@ from benchmarks.quality.kept import Kept
 from benchmarks.quality.methods import REPEATS, Answer
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 
 Rule = Callable[[Training], float | None]
 

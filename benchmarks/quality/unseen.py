@@ -10,7 +10,7 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from torch import Tensor, nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.digits import digits
 from worker.workloads.kjv import NextCharacter, kjv

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from clr.training.trainer import StagedBatches, seeded
+from clr.training.batches import StagedBatches
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.digits import digits
 from worker.workloads.mnist5k import mnist5k

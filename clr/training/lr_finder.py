@@ -16,10 +16,10 @@ from clr.bounds import Bounds, Inconclusive
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
 from clr.sweep import Divergence, HeldOut, Point, Sweep
+from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
 from clr.training.snapshot import Snapshot, generators_in
-from clr.training.trainer import endless
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")

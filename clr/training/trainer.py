@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,65 +13,17 @@ from torch.nn.parameter import is_lazy
 
 from clr.scheduler import set_momentum
 from clr.training.accuracy import counted, share_right
+from clr.training.batches import StagedBatches, endless, move_all
 from clr.training.kernels import any_sparse, clip_gradients, kernel_for, meet_sparse
-from clr.training.nested import gathered, moved, sliced, tensors
-from clr.workload import Batch, ParameterGroup, Problem, Untrainable
+from clr.training.nested import moved, sliced, tensors
+from clr.training.seeding import seeded
+from clr.workload import ParameterGroup, Problem, Untrainable
 
 if TYPE_CHECKING:
     from clr.optimizers import OptimizerSpec
     from clr.training_job import Precision
 
-Item = TypeVar("Item")
-
 HELD_OUT_CHUNK = 2048  # examples evaluated at once
-NO_BATCHES = "batches are empty; a DataLoader with drop_last has none where a batch is larger than the data"
-ENDED = (
-    "batches end and cannot begin again, as they are an iterator; put its loop into `while True:`, or hand over "
-    "a list or a DataLoader"
-)
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """torch's global generators at `seed` inside, and as they were afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
-
-
-class StagedBatches:
-    """Endless batches of tensors that lie on the device: a fresh permutation each epoch, gathered by index.
-
-    inputs: (n, ...), targets: (n, ...), or several such tensors in tuples, lists and mappings. The last partial
-    batch of an epoch is dropped; a batch larger than the data is the whole data. The same seed gives the same order.
-    """
-
-    def __init__(self, inputs: Any, targets: Any, *, batch_size: int, seed: int) -> None:
-        self.inputs, self.targets = inputs, targets
-        self._first = next(tensors(inputs))
-        self.batch_size = min(batch_size, len(self._first))
-        self.generator = torch.Generator().manual_seed(seed)
-        self._epoch, self._drawn, self._skipped = self.generator.get_state(), 0, 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        num_examples = len(self._first)
-        while True:
-            self._epoch = self.generator.get_state()
-            order = torch.randperm(num_examples, generator=self.generator).to(self._first.device)
-            whole = [indices for indices in order.split(self.batch_size) if len(indices) == self.batch_size]
-            self._drawn, self._skipped = self._skipped, 0
-            for indices in whole[self._drawn :]:
-                self._drawn += 1
-                yield gathered(self.inputs, indices), gathered(self.targets, indices)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the last iterator stands: the generator as its epoch began, and the batches drawn since."""
-        return {"epoch": self._epoch, "drawn": self._drawn}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Have the next iterator go on where `state` was taken."""
-        self.generator.set_state(state["epoch"])
-        self._epoch, self._drawn, self._skipped = state["epoch"], state["drawn"], state["drawn"]
 
 
 class Trainer:
@@ -98,7 +50,7 @@ class Trainer:
         _train(self._model, but_for=_resting(self._model) if self._model.training else [])
         self._classifies = problem.classifies
         self._staged = problem.batches if isinstance(problem.batches, StagedBatches) else None
-        self._batches = iter(self._staged or _moved(endless(problem.batches), device))
+        self._batches = iter(self._staged or move_all(endless(problem.batches), device))
         self._held_out = list(_weighed_chunks(problem))
         self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
         grouped = [one for group in self._optimizer.param_groups for one in group["params"]]
@@ -277,21 +229,3 @@ def _torch_groups(
         }
         for group, parameters in zip(groups, held, strict=True)
     ]
-
-
-def endless(batches: Iterable[Item]) -> Iterator[Item]:
-    """Begin again whenever the batches end. Raises ValueError where there are none, or none again."""
-    begun = False
-    while True:
-        empty = True
-        for batch in batches:
-            empty = False
-            yield batch
-        if empty:
-            raise Untrainable(ENDED if begun else NO_BATCHES)
-        begun = True
-
-
-def _moved(batches: Iterable[Batch], device: str) -> Iterator[Batch]:
-    for inputs, targets in batches:
-        yield moved(inputs, device), moved(targets, device)

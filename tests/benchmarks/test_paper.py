@@ -14,7 +14,8 @@ import torch
 from api.requests.training_job import TrainingJobRequest, foresee_warnings
 from clr.optimizers import parse_optimizer
 from clr.sweep import Point
-from clr.training.trainer import Trainer, seeded
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
 from store.settings import Settings
 from tests.worker.datasets import write_cifar10

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from clr.training.trainer import StagedBatches
+from clr.training.batches import StagedBatches
 from clr.workload import DatasetMissing, Problem, Workload
 
 Fault = Literal[

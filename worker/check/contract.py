@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from clr.training.accuracy import share_right, takes_floats
+from clr.training.batches import NO_BATCHES
 from clr.training.nested import tensors
-from clr.training.trainer import NO_BATCHES
 from clr.workload import Problem, Untrainable
 
 

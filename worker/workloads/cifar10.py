@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
 from worker.workloads.files import dataset_folder
 from worker.workloads.networks import Standardise

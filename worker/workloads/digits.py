@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sklearn.datasets import load_digits
 from torch import nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.networks import CNNParams, MLPParams, convolutional, perceptron
 from worker.workloads.split import Split, classification, stratified

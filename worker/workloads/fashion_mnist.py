@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import DatasetMissing, Problem, Workload
 from worker.workloads.files import dataset_folder
 from worker.workloads.networks import CNNParams, Standardise, convolutional

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.files import packaged
 from worker.workloads.networks import MLPParams, perceptron

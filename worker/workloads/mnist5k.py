@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.files import packaged
 from worker.workloads.networks import CNNParams, convolutional

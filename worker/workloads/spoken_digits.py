@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 from clr.workload import Problem, Workload
 from worker.workloads.files import packaged
 from worker.workloads.split import Examples, Split, classification, spread

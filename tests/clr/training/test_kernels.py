@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from clr.optimizers import NAMES, parse_optimizer
 from clr.training.kernels import kernel_for
-from clr.training.trainer import Trainer, make_optimizer, seeded
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer, make_optimizer
 from clr.workload import ParameterGroup, Problem, Untrainable
 
 pytestmark = pytest.mark.filterwarnings(

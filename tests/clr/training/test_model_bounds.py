@@ -13,7 +13,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
 from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import find_bounds
-from clr.training.trainer import seeded
+from clr.training.seeding import seeded
 
 QUICK: dict[str, Any] = {"effort": "quick", "num_steps": 100}
 CRITERION = nn.CrossEntropyLoss()

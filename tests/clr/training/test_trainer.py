@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from clr.optimizers import NAMES, parse_optimizer
 from clr.training import trainer as training
-from clr.training.trainer import StagedBatches, Trainer, make_optimizer, seeded
+from clr.training.batches import StagedBatches
+from clr.training.seeding import seeded
+from clr.training.trainer import Trainer, make_optimizer
 from clr.workload import Batch, ParameterGroup, Problem, Untrainable
 
 INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)

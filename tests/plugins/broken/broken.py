@@ -9,7 +9,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from clr.training.trainer import StagedBatches, seeded
+from clr.training.batches import StagedBatches
+from clr.training.seeding import seeded
 from clr.workload import Batch, DatasetMissing, ParameterGroup, Problem, Workload
 
 INPUTS = torch.linspace(-1, 1, 400).reshape(100, 4)[

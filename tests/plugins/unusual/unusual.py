@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from clr.training.trainer import StagedBatches, seeded
+from clr.training.batches import StagedBatches
+from clr.training.seeding import seeded
 from clr.workload import Batch, Problem, Workload
 
 NUMBERS = torch.rand(400, 10, generator=torch.Generator().manual_seed(0))
