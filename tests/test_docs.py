@@ -137,7 +137,7 @@ def run_example(example: str, service: str) -> None:
 def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     run_example(blocks("python")[1], service)
 
-    assert "CyclicLR" in capsys.readouterr().out
+    assert "OneCycleLR(" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

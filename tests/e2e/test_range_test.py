@@ -36,7 +36,7 @@ def test_the_smallest_request_ends_with_bounds_and_their_reasons(service: tuple[
     assert low <= bounds.max_lr <= high
     assert bounds.reason_base
     assert bounds.reason_max
-    assert {candidate["name"] for candidate in bounds.candidates} >= {"valley", "steep"}
+    assert {candidate.name for candidate in bounds.candidates} >= {"valley", "steep"}
     assert "CyclicLR" in bounds.snippet()
 
 
