@@ -20,7 +20,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.finders import RULES, VERSION, list_candidates
 from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
-from clr.results import BadResults
+from clr.results import BadResults, find_end
 from clr.spelling import did_you_mean
 from clr.sweep import FEWEST_RESULTS, Sweep, read_sweeps
 from store import analyses
@@ -140,12 +140,11 @@ def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
 
 def _cut_short(losses: list[float]) -> tuple[list[float], list[str]]:
     """The losses with nothing finite after the first that is not, and a sentence where there was."""
-    gone = next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), len(losses))
-    left_out = sum(map(math.isfinite, losses[gone:]))
+    end, left_out = find_end(losses)
     if not left_out:
         return losses, []
-    said = f"the loss of step {gone} is null: {left_out} losses after it are left out"
-    return losses[:gone] + [math.nan] * (len(losses) - gone), [said]
+    warning = f"the loss of step {end} is null: {left_out} losses after it are left out"
+    return losses[:end] + [math.nan] * (len(losses) - end), [warning]
 
 
 def _with_nan(looks: Looks) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from api.errors import Problem, invalid, invalid_fields
 from api.job_routes import measured
 from api.jobs import POLL_S, JobId, JobView, find
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, Format, picture, thinned
+from api.pictures import PICTURES, picture, thinned
 from api.requests.workload import SETUP
 from api.resources import ResourcesDep
 from clr.bounds import Bounds
 from clr.confirmation import Confirmation
-from clr.cycles import cycles_for
+from clr.cycles import count_steps, cycles_for
+from clr.picture_format import PictureFormat
 from clr.plots.range_test import draw_range_test
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework
@@ -153,7 +154,7 @@ def _for_budget(
         raise invalid_fields(
             [("query:num_epochs", "this workload's epoch has no known length: give num_steps")]
         )
-    budget = num_steps if num_epochs is None else max(1, round(num_epochs * steps_per_epoch))
+    budget = num_steps if num_epochs is None else count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
     if budget is None:
         return None
     cycles = cycles_for(budget, steps_per_epoch=steps_per_epoch)
@@ -161,7 +162,7 @@ def _for_budget(
 
 
 @router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
     """The curve with both bounds and their intervals; of a running job, what there is.
 
     409 `no_points` until the first point is stored.

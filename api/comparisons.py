@@ -11,12 +11,13 @@ from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
 from api.paging import Page, Paging
-from api.pictures import PICTURES, Format, picture
+from api.pictures import PICTURES, picture
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
 from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
+from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
 from store import comparisons
 from store.errors import NotFound
@@ -96,7 +97,7 @@ def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
 
 
 @router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
     """The held-out metric against the step: each entry's mean and seeds, and its rate."""
     with resources.database.read() as session:
         comparison = _get(session, job_id)

@@ -17,11 +17,10 @@ from store.runs import StoredRun
 
 PLOT_POINTS = 20_000  # of a run; a longer one is thinned, as drawing a million takes minutes
 DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
-Format = PictureFormat
-MEDIA_TYPES: dict[Format, str] = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
+MEDIA_TYPES: dict[PictureFormat, str] = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 
 
-def picture(draw: Callable[[], Figure], format: Format) -> Response:
+def picture(draw: Callable[[], Figure], format: PictureFormat) -> Response:
     """What `draw` draws, one picture at a time."""
     with DRAWING:
         return Response(render(draw(), format), media_type=MEDIA_TYPES[format])

@@ -10,11 +10,12 @@ from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes, measured
 from api.jobs import JobId, JobView
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, Format, picture, thinned
+from api.pictures import PICTURES, picture, thinned
 from api.requests.body import require_json
 from api.requests.training_job import ResumeRequest, TrainingJobRequest
 from api.resources import Resources, ResourcesDep
 from api.submissions.training_job import submit_resume, submit_training_job
+from clr.picture_format import PictureFormat
 from clr.plots.training_job import draw_training_job
 from clr.training_result import TrainingResult
 from store.models import Job
@@ -96,7 +97,7 @@ add_job_routes(router, kind=Kind.TRAINING_JOB, view=TrainingJobView, after_delet
 
 
 @router.get("/{id}/plot.{format}", name="get_training_job_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: Format) -> Response:
+def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
     """Loss, held-out accuracy and rate against the step; of a running job, what there is.
 
     409 `no_points` until the first point is stored.

@@ -15,15 +15,15 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsFloat, SupportsIndex
 
 from clr.candidate import Candidate
-from clr.cycles import CYCLES, Cycles, cycles_for
+from clr.cycles import CYCLES, Cycles, count_steps, cycles_for
 from clr.records import pick_fields
 from clr.sensitivity import Sensitivity
+from clr.snippets import Framework, write_snippet
 
 if TYPE_CHECKING:
     from clr.metric import Metric
     from clr.picture_format import PictureFormat
     from clr.policies import Schedule
-    from clr.snippets import Framework
     from clr.sweep import Sweep
 
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
@@ -122,11 +122,7 @@ class Bounds:
         from clr.refusals import in_words  # noqa: PLC0415 - as above
 
         budget = self._budget(num_steps, num_epochs)
-        cycles = (
-            Cycles(self.step_size, CYCLES)
-            if budget is None
-            else cycles_for(budget, steps_per_epoch=self.steps_per_epoch)
-        )
+        cycles = self._cycles(budget)
         try:
             return complete(
                 {"policy": policy, **parameters},
@@ -151,10 +147,8 @@ class Bounds:
 
         Without a budget it is that of four cycles. framework: torch or keras. Raises ValueError as `schedule` does.
         """
-        from clr.snippets import write_snippet  # noqa: PLC0415 - as in `schedule`
-
         schedule = self.schedule(policy, num_steps=num_steps, num_epochs=num_epochs, **parameters)
-        budget = self._budget(num_steps, num_epochs) or 2 * self.step_size * CYCLES
+        budget = self._budget(num_steps, num_epochs) or self._cycles(None).num_steps
         cycle = schedule.cycle_at(budget - 1)
         if cycle is not None and cycle.start and cycle.stop > budget:
             budget = cycle.start  # training ends where a cycle does
@@ -169,10 +163,16 @@ class Bounds:
                 raise ValueError(f"num_epochs must be a number > 0, not {num_epochs!r}")
             if self.steps_per_epoch is None:
                 raise ValueError("the loader has no length, so nobody knows an epoch's steps: give num_steps")
-            return max(1, round(float(num_epochs) * self.steps_per_epoch))
+            return count_steps(float(num_epochs), steps_per_epoch=self.steps_per_epoch)
         if num_steps is not None and (not isinstance(num_steps, SupportsIndex) or index(num_steps) < 1):
             raise ValueError(f"num_steps must be a whole number >= 1, not {num_steps!r}")
         return None if num_steps is None else index(num_steps)
+
+    def _cycles(self, budget: int | None) -> Cycles:
+        """Those that fit a budget of steps; four of the recommended length without one."""
+        if budget is None:
+            return Cycles(self.step_size, CYCLES)
+        return cycles_for(budget, steps_per_epoch=self.steps_per_epoch)
 
     def search_space(self) -> tuple[float, float]:
         """(low, high) > 0 for a search on the log scale: the interval of max_lr, widened by 2 on each side."""
@@ -274,10 +274,11 @@ def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:
 
 def _as_html(answer: Bounds | Inconclusive) -> str:
     try:
-        picture = _drawn(answer, "svg").decode() if answer.sweeps or answer.draw else ""
+        drawn = _drawn(answer, "svg").decode() if answer.sweeps or answer.draw else ""
+        picture = drawn[drawn.find("<svg") :]  # without the head of a file of its own
     except Exception as error:  # whoever draws it: what was found must show all the same
-        picture = f"<svg/><p>there is no picture: {escape(str(error))}</p>"
-    return f"<pre>{escape(str(answer))}</pre>{picture[picture.find('<svg') :]}"
+        picture = f"<p>there is no picture: {escape(str(error))}</p>"
+    return f"<pre>{escape(str(answer))}</pre>{picture}"
 
 
 def _plot(answer: Bounds | Inconclusive, file: str | Path) -> None:

@@ -23,6 +23,11 @@ class Cycles:
         return 2 * self.step_size * self.num_cycles
 
 
+def count_steps(num_epochs: float, *, steps_per_epoch: float) -> int:
+    """So many epochs in steps, one at least."""
+    return max(1, round(num_epochs * steps_per_epoch))
+
+
 def half_cycle(steps_per_epoch: float | None, *, within: int | None = None) -> int:
     """The step_size to recommend: 2 epochs, at least 20 steps, or fewer where `within`, a budget, holds no such cycle.
 

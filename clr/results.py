@@ -29,6 +29,12 @@ def numbers(name: str, values: Any, *path: str) -> list[float]:
     return read
 
 
+def find_end(losses: Sequence[float]) -> tuple[int, int]:
+    """(The first step whose loss is not finite, or else the last; how many finite losses come after it)."""
+    end = next((step for step, loss in enumerate(losses) if not math.isfinite(loss)), len(losses) - 1)
+    return end, sum(map(math.isfinite, losses[end + 1 :]))
+
+
 def require_rising(name: str, values: Sequence[float], *path: str, lowest: float) -> None:
     """Refuse what is not finite, lies below `lowest` or does not rise."""
     before = -math.inf

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, SupportsFloat, TypeVar, get_args
 
-from clr.results import BadResults, numbers, require_rising
+from clr.results import BadResults, find_end, numbers, require_rising
 from clr.schedules import exponential, linear
 
 Shape = Literal["exponential", "linear"]
@@ -153,12 +153,12 @@ class Sweep(Measured[SweepPlan]):
             phase="scout" if shape == "exponential" else "test",
             seed=seed,
         )
-        gone = next((step for step, value in enumerate(losses) if not math.isfinite(value)), len(losses) - 1)
-        if left_out := sum(map(math.isfinite, losses[gone + 1 :])):
-            said = f"the loss of step {gone} is not finite: {left_out} finite ones after it are left out"
-            warnings.warn(said, stacklevel=2)
-        points = [Point(step, lrs[step], losses[step]) for step in range(gone + 1)]
-        return cls(plan, points, [look for look in looks if look.step <= gone])
+        end, left_out = find_end(losses)
+        if left_out:
+            warning = f"the loss of step {end} is not finite: {left_out} finite ones after it are left out"
+            warnings.warn(warning, stacklevel=2)
+        points = [Point(step, lrs[step], losses[step]) for step in range(end + 1)]
+        return cls(plan, points, [look for look in looks if look.step <= end])
 
 
 def _shape_of(lrs: Sequence[float]) -> Shape:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, SupportsFloat
 
 from pydantic import ValidationError
 
-from clr.cycles import CYCLES, FEWEST_EPOCHS, half_cycle, short_epoch
+from clr.cycles import CYCLES, FEWEST_EPOCHS, count_steps, half_cycle, short_epoch
 from clr.partial_schedules import complete
 from clr.policies import Schedule, Staged
 from clr.sweep import HeldOut, Point
@@ -181,7 +181,7 @@ def _asked(config: TrainingConfig, steps_per_epoch: int | None) -> int | None:
         if epochs is not None or config.step_size_epochs is not None:
             raise BudgetRefused("this workload's epoch has no known length: say it in steps or cycles")
         return config.num_steps
-    return config.num_steps if epochs is None else max(1, round(epochs * steps_per_epoch))
+    return config.num_steps if epochs is None else count_steps(epochs, steps_per_epoch=steps_per_epoch)
 
 
 def _step_size(
@@ -191,7 +191,7 @@ def _step_size(
     if given is not None:
         return int(given)
     if config.step_size_epochs is not None and steps_per_epoch is not None:
-        return max(1, round(config.step_size_epochs * steps_per_epoch))
+        return count_steps(config.step_size_epochs, steps_per_epoch=steps_per_epoch)
     found = bounds["step_size"] if bounds and bounds["steps_per_epoch"] == steps_per_epoch else None
     if found is not None and found != half_cycle(steps_per_epoch):  # by another rule than ours
         return int(found)

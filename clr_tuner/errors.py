@@ -7,16 +7,15 @@ ClientError
 ├── StillRunning       `wait(timeout_s=...)` ran out; the job goes on
 ├── JobFailed          the job, or a whole comparison, ended without a result: reason, message
 ├── Interrupted        Ctrl-C while a command waited; what it waited for was cancelled
-├── NoBounds           of a command: the curve gives no trustworthy bounds, as `inconclusive` says
+├── NoBounds           the curve gives no trustworthy bounds, as `inconclusive` says
 ├── CannotServe        the embedded service could not start, or may not
 └── NotInstalled       a command needs the service, which is a distribution of its own
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-if TYPE_CHECKING:  # it loads numpy, which only answers need
-    from clr.bounds import Inconclusive
+from clr.bounds import Inconclusive
 
 INCONCLUSIVE, DIVERGED, INTERRUPTED = 3, 4, 130  # exit codes of the command line
 
@@ -109,12 +108,12 @@ class JobFailed(ClientError):
 
 
 class NoBounds(ClientError):
-    """The curve gives no trustworthy bounds; a command ends with it. inconclusive: why, and what to try next."""
+    """The curve gives no trustworthy bounds. inconclusive: why, and what to try next."""
 
     code = "inconclusive"
     exit_code = INCONCLUSIVE
 
-    def __init__(self, inconclusive: "Inconclusive") -> None:
+    def __init__(self, inconclusive: Inconclusive) -> None:
         self.inconclusive = inconclusive
         super().__init__(str(inconclusive))
 

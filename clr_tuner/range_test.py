@@ -1,45 +1,39 @@
 """A range test as its caller sees it: a job that finds bounds."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clr.bounds import Bounds, Inconclusive
 from clr.picture_format import PictureFormat
 from clr_tuner.analysis import Analysis
 from clr_tuner.comparison import Comparison
 from clr_tuner.confirmation import Confirmation
 from clr_tuner.connection import read_json
-from clr_tuner.errors import JobFailed, NotReady, Refused
+from clr_tuner.errors import JobFailed, NoBounds, NotReady, Refused
 from clr_tuner.job import Job
-
-if TYPE_CHECKING:
-    from clr.bounds import Bounds, Inconclusive
 
 
 class RangeTest(Job):
     """A range test; `bounds` is what it is for."""
 
-    def bounds(
-        self, num_steps: int | None = None, num_epochs: float | None = None
-    ) -> "Bounds | Inconclusive":
+    def bounds(self, num_steps: int | None = None, num_epochs: float | None = None) -> Bounds | Inconclusive:
         """What it found; with a budget also the whole cycles that fit it, as `for_budget`.
 
         The picture of it is drawn by the service. Raises `JobFailed`, or `NotReady` before the job is final.
         """
-        from clr.bounds import Bounds, Inconclusive  # noqa: PLC0415 - loads numpy, which only answers need
-
         try:
-            answer = self.bounds_data(num_steps, num_epochs)
-        except Refused as refused:
-            if refused.code != "inconclusive":
-                raise
-            return Inconclusive.from_dict(refused.problem, draw=_Picture(self))
-        return Bounds.from_dict(answer, draw=_Picture(self))
+            return Bounds.from_dict(self.bounds_data(num_steps, num_epochs), draw=_Picture(self))
+        except NoBounds as error:
+            return error.inconclusive
 
     def bounds_data(self, num_steps: int | None = None, num_epochs: float | None = None) -> dict[str, Any]:
-        """The same as the service tells it, for a program. Raises `Refused` (409) where it is inconclusive."""
+        """The same as the service tells it, for a program. Raises `NoBounds` where it is inconclusive."""
         budget = {"num_steps": num_steps, "num_epochs": num_epochs}
         try:
             answer = self._connection.request("GET", self._path("/bounds"), query=budget)
         except Refused as refused:
+            if refused.code == "inconclusive":
+                inconclusive = Inconclusive.from_dict(refused.problem, draw=_Picture(self))
+                raise NoBounds(inconclusive).of(self.data) from None
             if refused.code == "job_failed":
                 reason = str(refused.problem.get("reason", ""))
                 raise JobFailed(reason, refused.detail, self.data) from None

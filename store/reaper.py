@@ -1,7 +1,6 @@
 """What ends the attempts of workers that were lost: a thread of every API process and every Celery parent."""
 
 import logging
-import os
 from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from store.database import Database
 from store.losses import end_expired
 from store.ringer import Ringer
-from store.settings import FORMER, Settings
+from store.settings import Settings, describe_former
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +23,8 @@ class Reaper:
 
     def start(self) -> None:
         """Begin the thread."""
-        for former, name in FORMER.items():
-            if former in os.environ and name not in os.environ:
-                log.warning("%s is called %s now; the old name is read for one more release", former, name)
+        for former in describe_former():
+            log.warning(former)
         self._thread.start()
 
     def stop(self, timeout_s: float = 3.0) -> None:

@@ -4,6 +4,7 @@ Every process of one service must see the same database and broker; the rest may
 """
 
 import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 PREFIX = "CLR_"
 FORMER = {"CLR_SWEEP_S": "CLR_REAP_S"}  # old names of variables, read for one more release
+
+
+def describe_former() -> Iterator[str]:
+    """A sentence for each variable of the environment that is read by its old name."""
+    for former, name in FORMER.items():
+        if former in os.environ and name not in os.environ:
+            yield f"{former} is called {name} now; the old name is read for one more release"
 
 
 def _upper(name: object) -> object:

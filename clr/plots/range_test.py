@@ -64,9 +64,9 @@ def _draw_panel(
     axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any], bounds: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Draw the sweeps of one range; the legend's handle of each kind of line that is there."""
-    plan = sweeps[0].plan
-    axes.set_xlabel("learning rate" + (" (log scale)" if _wants_log(sweeps, bounds) else ""))
-    axes.set_xscale("log" if _wants_log(sweeps, bounds) else "linear")
+    plan, log = sweeps[0].plan, _wants_log(sweeps, bounds)
+    axes.set_xlabel("learning rate (log scale)" if log else "learning rate")
+    axes.set_xscale("log" if log else "linear")
     axes.set_xlim(plan.start_lr, plan.end_lr)
     kinds = _draw_losses(axes, sweeps, colors) | _draw_scores(axes, sweeps, colors)
     if bounds is not None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import typer
 
+from clr.bounds import Bounds
 from clr_tuner.client import Client
 from clr_tuner.commands.describe import describe_bounds
 from clr_tuner.commands.progress import ProgressReport
@@ -69,10 +70,7 @@ def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> N
         with ProgressReport() as progress:
             job.wait(on_progress=follow)
         _write_pictures(job, pictures / workload)
-        answer = job.bounds()
-        if not answer:
-            raise NoBounds(answer)
-        typer.echo(describe_bounds(answer))
+        typer.echo(describe_bounds(Bounds.from_dict(job.bounds_data())))
 
 
 def _write_pictures(job: Job, stem: Path) -> None:

@@ -1,8 +1,10 @@
 """What a job found, in plain words for a terminal."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clr.bounds import Bounds, Inconclusive
+from clr.sensitivity import Sensitivity
 from clr.training_result import CycleEnd
 from clr_tuner.analysis import Analysis
 from clr_tuner.commands.session import columns
@@ -10,12 +12,8 @@ from clr_tuner.comparison import Comparison, Row, Spread
 from clr_tuner.confirmation import Verdict
 from clr_tuner.training_job import TrainingJob
 
-if TYPE_CHECKING:  # they load numpy
-    from clr.bounds import Bounds
-    from clr.sensitivity import Sensitivity
 
-
-def describe_bounds(bounds: "Bounds") -> str:
+def describe_bounds(bounds: Bounds) -> str:
     """Both learning rates with their intervals, and the reason of each in a sentence; then what else is known."""
     lines = []
     for name, lr, (low, high), reason in (
@@ -41,7 +39,7 @@ def describe_bounds(bounds: "Bounds") -> str:
     return "\n".join(lines)
 
 
-def _sensitivity(sensitivity: "Sensitivity | None") -> list[str]:
+def _sensitivity(sensitivity: Sensitivity | None) -> list[str]:
     """What a wrong max_lr costs; no line where that is not known."""
     if sensitivity is None:
         return []
@@ -78,8 +76,6 @@ def _margin(margin: float | None) -> str:
 
 def describe_analysis(analysis: Analysis) -> str:
     """Which rule was asked of a stored curve, and what it says."""
-    from clr.bounds import Bounds, Inconclusive  # noqa: PLC0415 - loads numpy, which only this command needs
-
     result = analysis.result
     if analysis.outcome == "inconclusive":
         return f"{analysis.analyzer}\n{Inconclusive.from_dict(result)}"

@@ -1,10 +1,12 @@
 """The commands of those who look for bounds: run a range test, print what it found."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
+from clr.bounds import Bounds
+from clr.snippets import Framework
 from clr_tuner.commands.describe import (
     describe_analysis,
     describe_bounds,
@@ -32,12 +34,8 @@ from clr_tuner.commands.options import (
     plot_format,
 )
 from clr_tuner.commands.session import about, connect, follow, identified, of_kind, print_json, write_plot
-from clr_tuner.errors import DIVERGED, INCONCLUSIVE, NoBounds
+from clr_tuner.errors import DIVERGED, INCONCLUSIVE
 from clr_tuner.range_test import RangeTest
-
-if TYPE_CHECKING:  # they load numpy
-    from clr.bounds import Bounds
-    from clr.snippets import Framework
 
 RANGE_TESTS = "Range tests"
 
@@ -127,9 +125,9 @@ def bounds(
         if snippet is None:
             print_bounds(job, as_json=as_json, **budget)
             return
-        answer = _answer(job, **budget)
+        found = Bounds.from_dict(job.bounds_data(**budget))
     try:
-        code = answer.snippet(snippet, framework=cast("Framework", framework or "torch"), **budget)
+        code = found.snippet(snippet, framework=cast(Framework, framework or "torch"), **budget)
     except ValueError as error:
         raise typer.BadParameter(f"--snippet: {str(error).removeprefix('policy: ')}") from None
     if as_json:
@@ -202,15 +200,8 @@ def analyse(
 
 def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
     """Print what a range test found. Raises `NoBounds`."""
-    answer = _answer(job, **budget)
+    data = job.bounds_data(**budget)
     if as_json:
-        print_json({**identified(job), **job.bounds_data(**budget)})
+        print_json({**identified(job), **data})
     else:
-        typer.echo(describe_bounds(answer))
-
-
-def _answer(job: RangeTest, **budget: Any) -> "Bounds":
-    answer = job.bounds(**budget)
-    if not answer:
-        raise NoBounds(answer).of(job.data)
-    return answer
+        typer.echo(describe_bounds(Bounds.from_dict(data)))

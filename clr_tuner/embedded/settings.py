@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from clr_tuner.errors import CannotServe
 from store.addresses import masked
-from store.settings import FORMER, PREFIX, Settings, get_settings
+from store.settings import FORMER, PREFIX, Settings, describe_former, get_settings
 
 OTHERS = frozenset(
     {"CLR_URL", "CLR_API_KEY", "CLR_WORKER_ID", "CLR_WORKER_PID"}
@@ -51,11 +51,10 @@ def variable(name: str) -> str:
 
 def _doubtful() -> Iterator[str]:
     """What looks like a slip of the pen, or has another name now; other variables may be a workload's own."""
-    known = {variable(name) for name in Settings.model_fields}
+    yield from describe_former()
+    known = {variable(name) for name in Settings.model_fields} | FORMER.keys()
     for name in sorted(os.environ):
-        if name in FORMER and FORMER[name] not in os.environ:
-            yield f"{name} is called {FORMER[name]} now; the old name is read for one more release"
-        elif name.startswith(PREFIX) and name not in known | OTHERS:
+        if name.startswith(PREFIX) and name not in known | OTHERS:
             for near in get_close_matches(name, known, n=1, cutoff=0.8):
                 yield f"no setting is called {name}; did you mean {near}?"
 
