@@ -13,7 +13,8 @@ from api.openapi import carrying, responses
 from api.pictures import PICTURES, picture, thinned
 from api.requests.workload import SETUP
 from api.resources import ResourcesDep
-from clr.bounds import Bounds
+from clr.bounds import Bounds, read_answer, summarize
+from clr.candidate import Candidate
 from clr.confirmation import Confirmation
 from clr.cycles import count_steps, cycles_for
 from clr.picture_format import PictureFormat
@@ -44,14 +45,6 @@ class ForBudget(BaseModel):
     num_cycles: int
 
 
-class CandidateView(BaseModel):
-    """What another finder's rule says of the same curve."""
-
-    name: str
-    lr: float | None
-    note: str
-
-
 class BoundsView(BaseModel):
     """The recommended bounds, each with its interval over seeds and ranges, its rule and its reason."""
 
@@ -68,7 +61,7 @@ class BoundsView(BaseModel):
     step_size: int = Field(description="steps in half a cycle")
     steps_per_epoch: float | None
     warnings: list[str]
-    candidates: list[CandidateView]
+    candidates: list[Candidate]
     sensitivity: Sensitivity | None = Field(
         default=None, description="what a max_lr off by a factor loses; null after a quick test"
     )
@@ -169,5 +162,7 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
     """
     job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
     sweeps = read_sweeps(thinned(stored))
-    title = f"{job.workload}, {job.config['optimizer']['name']}"
-    return picture(lambda: draw_range_test(sweeps, job.result, title=title, otherwise=job.status), format)
+    answer = read_answer(job.result) if job.result else None
+    summary = job.status if answer is None else summarize(answer)
+    title = f"{job.workload}, {job.config['optimizer']['name']}: {summary}"
+    return picture(lambda: draw_range_test(sweeps, answer or None, title=title), format)

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from clr.comparison import Metric, Run
+from clr.comparison import Run
+from clr.metric import Metric
 from clr.policies import Schedule, parse_schedule
+from clr.training_result import CycleEnd, TrainingResult
 from store import comparisons, runs
 from store.models import Comparison, Job
 from store.status import FINAL, Kind, Outcome
@@ -63,12 +65,15 @@ def _read(session: Session, comparison: Comparison) -> Table:
     jobs = comparisons.jobs_of(session, comparison.id)
     ended = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.result]
     looks = runs.load_looks(session, comparison.id) if ended else {}
-    finals = [job.result["final"] for job in ended if job.result and job.result["final"]]
+    results = {job.id: TrainingResult.from_dict(job.result) for job in ended if job.result}
+    finals = [result.final for result in results.values() if result.final]
     metric: Metric | None = None
     if finals:
-        metric = "loss" if all(final["accuracy"] is None for final in finals) else "accuracy"
+        metric = "loss" if all(final.accuracy is None for final in finals) else "accuracy"
     by_label = {
-        entry["label"]: [_run(job, looks, metric) for job in _trainings(ended, entry["label"])]
+        entry["label"]: [
+            _run(job, results[job.id], looks, metric) for job in _trainings(ended, entry["label"])
+        ]
         for entry in comparison.config["entries"]
     }
     return Table(jobs=jobs, runs=by_label, metric=metric)
@@ -79,17 +84,16 @@ def _trainings(jobs: Sequence[Job], label: str) -> list[Job]:
     return sorted(trainings, key=lambda job: int(job.config["seed"]))
 
 
-def _run(job: Job, looks: dict[str, Any], metric: Metric | None) -> Run:
-    result = job.result or {}
-
-    def read_metric(name: str) -> float | None:
-        end = result[name]
-        return None if end is None or metric is None or job.outcome == Outcome.DIVERGED else end[metric]
+def _run(job: Job, result: TrainingResult, looks: dict[str, Any], metric: Metric | None) -> Run:
+    def read_metric(end: CycleEnd | None) -> float | None:
+        if end is None or metric is None or job.outcome == Outcome.DIVERGED:
+            return None
+        return end.accuracy if metric == "accuracy" else end.loss
 
     return Run(
         seed=job.config["seed"],
-        num_steps=result["num_steps"],
-        final=read_metric("final"),
-        best=read_metric("best"),
+        num_steps=result.num_steps,
+        final=read_metric(result.final),
+        best=read_metric(result.best),
         looks=looks.get(job.id, runs.NO_LOOKS),
     )

@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 
 from api.comparison_table import Table
 from api.requests.body import Moment, moment
-from clr.comparison import TEST, Metric, Row, Spread, compare
+from clr.comparison import TEST, Row, compare
+from clr.metric import Metric
+from clr.spread import Spread
 from store import comparisons
 from store.models import Comparison, Job
 from store.status import FINAL, Kind, Outcome, Status

@@ -12,7 +12,8 @@ from api.requests.comparison import ConfirmationRequest
 from api.resources import ResourcesDep
 from api.submissions.comparison import submit_confirmation
 from clr.bounds import Bounds
-from clr.confirmation import Verdict, find_verdict
+from clr.confirmation import Verdict
+from clr.verdict import find_verdict
 from store import comparisons
 from store.status import Kind
 

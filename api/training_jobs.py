@@ -105,4 +105,5 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
     job, stored = measured(resources, job_id, kind=Kind.TRAINING_JOB)
     series = thinned(stored)[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
-    return picture(lambda: draw_training_job(series, job.result, title=title, otherwise=job.status), format)
+    result = TrainingResult.from_dict(job.result) if job.result else None
+    return picture(lambda: draw_training_job(series, result, title=title, otherwise=job.status), format)

@@ -43,7 +43,7 @@ from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Sweep, run_sweep
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
-from clr.training_job import TrainingConfig, plan_training, run_training
+from clr.training_job import RecommendedCycle, TrainingConfig, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds
 from clr.workload import Problem, Workload
 from worker.catalogue import load_workloads
@@ -110,7 +110,9 @@ def train(asked: Row, bounds: Row) -> Row:
     plan = plan_training(
         TrainingConfig(schedule=schedule, num_steps=num_steps, round_to_cycles=False, eval_every=num_steps),
         steps_per_epoch=epoch,
-        bounds=bounds | {"step_size": step_size, "steps_per_epoch": epoch},
+        recommended=RecommendedCycle(
+            base_lr=bounds["base_lr"], max_lr=bounds["max_lr"], step_size=step_size, steps_per_epoch=epoch
+        ),
     )
     ends, last = CycleEnds(), None
     with seeded(asked["seed"]):

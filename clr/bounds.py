@@ -15,13 +15,14 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsFloat, SupportsIndex
 
 from clr.candidate import Candidate
+from clr.confirmation import Confirmation
 from clr.cycles import CYCLES, Cycles, count_steps, cycles_for
 from clr.records import pick_fields
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework, write_snippet
 
 if TYPE_CHECKING:
-    from clr.metric import Metric
+    from clr.metric import SweepMetric
     from clr.picture_format import PictureFormat
     from clr.policies import Schedule
     from clr.sweep import Sweep
@@ -61,7 +62,7 @@ class Bounds:
     reason_base: str
     reason_max: str
     evidence: dict[str, Any]
-    metric: Metric
+    metric: SweepMetric
     floor: float
     peak: float
     step_size: int
@@ -70,7 +71,7 @@ class Bounds:
     candidates: tuple[Candidate, ...]
     sensitivity: Sensitivity | None
     analyzer: str = ANALYZER
-    confirmation: dict[str, Any] | None = None
+    confirmation: Confirmation | None = None
     depends_on: dict[str, Any] | None = None
     cost: dict[str, float] | None = None
     for_budget: dict[str, int] | None = None
@@ -87,6 +88,8 @@ class Bounds:
         if known.get("sensitivity") is not None:
             known["sensitivity"] = Sensitivity.from_dict(known["sensitivity"])
         known.setdefault("sensitivity", None)
+        if known.get("confirmation") is not None:
+            known["confirmation"] = Confirmation.from_dict(known["confirmation"])
         if known.get("constant_lr") is None:  # of old
             known["constant_lr"] = math.sqrt(known["base_lr"] * known["max_lr"])
         return cls(**known, draw=draw)
@@ -250,6 +253,18 @@ class Inconclusive:
         return _as_dict(self)
 
 
+def read_answer(result: Mapping[str, Any]) -> Bounds | Inconclusive:
+    """What the stored result of a range test says."""
+    return Inconclusive.from_dict(result) if "why" in result else Bounds.from_dict(result)
+
+
+def summarize(answer: Bounds | Inconclusive) -> str:
+    """Both rates, or why there are none, as a title has it."""
+    if isinstance(answer, Inconclusive):
+        return f"inconclusive: {answer.why}"
+    return f"base_lr {answer.base_lr:.3g}, max_lr {answer.max_lr:.3g}"
+
+
 _FIELDS_OF_BOUNDS = {field.name for field in fields(Bounds)}
 _OF_A_SERVICE = ("confirmation", "depends_on", "cost", "for_budget")
 
@@ -299,4 +314,6 @@ def _drawn(answer: Bounds | Inconclusive, format: PictureFormat) -> bytes:
     from clr.plots.range_test import draw_range_test  # noqa: PLC0415 - matplotlib, for those who draw
     from clr.plots.style import render  # noqa: PLC0415 - as above
 
-    return render(draw_range_test(answer.sweeps, _as_dict(answer), title="Range test"), format)
+    return render(
+        draw_range_test(answer.sweeps, answer or None, title=f"Range test: {summarize(answer)}"), format
+    )

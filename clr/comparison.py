@@ -7,11 +7,13 @@ The test: each against the best mean by Welch's t-test over seeds, two-sided, Ho
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean, median, stdev
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-Metric = Literal["accuracy", "loss"]
+from clr.metric import Metric
+from clr.spread import Spread
+
 SIGNIFICANCE = 0.05
 TEST = "Welch's t-test over seeds against the best mean, two-sided, Holm-corrected, at 5 %"
 
@@ -28,21 +30,6 @@ class Run:
     final: float | None
     best: float | None
     looks: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Mean and sample standard deviation over seeds; std is None of one."""
-
-    mean: float
-    std: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread | None":
-        """Of the values; None of none."""
-        if not values:
-            return None
-        return cls(mean(values), stdev(values) if len(values) > 1 else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

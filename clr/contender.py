@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 from clr.bounds import Bounds
-from clr.comparison import Metric, Run
+from clr.comparison import Run
 from clr.confirmation_budget import NUM_STEPS, STEP_SIZE
+from clr.metric import Metric
 from clr.policies import parse_schedule
 from clr.sweep import HeldOut, Measured, read_columns
 from clr.training_job import TrainingPlan

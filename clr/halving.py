@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from clr.bounds import Bounds
-from clr.comparison import Metric, Run
+from clr.comparison import Run
 from clr.confirmation_budget import NUM_SEEDS, NUM_STEPS, PAIRS, STEP_SIZE
 from clr.contender import OURS, Contender, ContenderRun, RunPlan, group_runs, list_contenders, pick_metric
+from clr.metric import Metric
 from clr.partial_schedules import complete
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from clr.metric import Metric
+from clr.metric import SweepMetric
 from clr.sweep import Sweep, SweepPlan
 
 Floats = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ SAMPLING_ERRORS = 5.0  # a rise of less may be luck: on random labels the accura
 class Score:
     """A score along a sweep; higher is better. Arrays: (n,). `broken`: cut where it stopped being finite."""
 
-    metric: Metric
+    metric: SweepMetric
     lr: Floats
     raw: Floats
     smooth: Floats
@@ -67,7 +67,7 @@ class Plateau:
     learns: the rise stands out from the jitter and from the luck of a finite held-out set.
     """
 
-    metric: Metric
+    metric: SweepMetric
     floor: float
     peak: float
     rise_lr: float
@@ -136,7 +136,7 @@ def smooth(values: Sequence[float] | Floats, window: int) -> Floats:
 
 def read_score(sweep: Sweep) -> Score | None:
     """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
-    metric: Metric
+    metric: SweepMetric
     if len(sweep.held_out) >= MIN_VALUES:
         lrs = [look.lr for look in sweep.held_out]
         accuracies = [look.accuracy for look in sweep.held_out if look.accuracy is not None]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from clr.metric import Metric
+from clr.metric import SweepMetric
 from clr.records import pick_fields
 
 
@@ -20,7 +20,7 @@ class Lost:
 class Sensitivity:
     """off_by_2, off_by_4: the most that is lost up to so far in either direction; None where neither is known."""
 
-    metric: Metric
+    metric: SweepMetric
     off_by_2: float | None
     off_by_4: float | None
     by_factor: tuple[Lost, ...]

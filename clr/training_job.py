@@ -6,7 +6,7 @@ caller's loop.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, Self, SupportsFloat
 
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from clr.cycles import CYCLES, FEWEST_EPOCHS, count_steps, half_cycle, short_epoch
 from clr.partial_schedules import complete
 from clr.policies import Schedule, Staged
+from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
 from clr.training_result import CycleEnd
 
@@ -63,12 +64,32 @@ class TrainingConfig:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Read the config of a stored job; keys that say nothing of the training are ignored."""
-        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
+        return cls(**pick_fields(cls, config))
 
     @property
     def momentum(self) -> tuple[float, float] | None:
         """(lowest, highest) to cycle between; None where it is left alone."""
         return (self.base_momentum, self.max_momentum) if self.cycle_momentum else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecommendedCycle:
+    """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch."""
+
+    base_lr: float
+    max_lr: float
+    step_size: int | None = None
+    steps_per_epoch: float | None = None
+
+    @classmethod
+    def from_dict(cls, result: Mapping[str, Any]) -> Self:
+        """Read the stored result of a range test that found bounds."""
+        return cls(**pick_fields(cls, result))
+
+    def own_step_size(self, steps_per_epoch: int | None) -> int | None:
+        """Its step_size, where it holds for such epochs and is not just what any epoch of that length gives."""
+        by_rule = self.step_size == half_cycle(steps_per_epoch)
+        return None if by_rule or self.steps_per_epoch != steps_per_epoch else self.step_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,18 +132,17 @@ def plan_training(
     config: TrainingConfig,
     *,
     steps_per_epoch: int | None,
-    bounds: Mapping[str, Any] | None = None,
+    recommended: RecommendedCycle | None = None,
     max_steps: int = 10**12,
 ) -> TrainingPlan:
     """What this request means with so many steps an epoch; None: nobody knows how many.
 
-    bounds: what a range test found, for what the schedule lacks; its step_size holds for its steps_per_epoch.
     max_steps: that may be trained now, beside those of the job that it resumes.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
     asked, resume_at = _asked(config, steps_per_epoch), config.resume_at
-    step_size = _step_size(config, steps_per_epoch, bounds, asked)
-    rates = {name: bounds[name] if bounds else None for name in ("base_lr", "max_lr")}
+    step_size = _step_size(config, steps_per_epoch, recommended, asked)
+    rates = {name: getattr(recommended, name, None) for name in ("base_lr", "max_lr")}
     probe = complete(config.schedule, **rates, step_size=step_size, num_steps=10**9)
     budget = resume_at + asked if asked else _cycles_asked(config, probe, step_size)
     if budget - resume_at > max_steps:
@@ -162,13 +182,7 @@ def _fitting(
 ) -> Schedule:
     """The whole schedule of a budget; what cannot be completed for it is the budget's fault."""
     try:
-        return complete(
-            partial,
-            base_lr=rates["base_lr"],
-            max_lr=rates["max_lr"],
-            step_size=step_size,
-            num_steps=num_steps,
-        )
+        return complete(partial, **rates, step_size=step_size, num_steps=num_steps)
     except ValidationError as error:
         told = [f"{one['loc'][-1]} {one['msg'].removeprefix('Value error, ')}" for one in error.errors()]
         raise BudgetRefused(f"for {num_steps} steps {'; '.join(told)}") from None
@@ -185,16 +199,18 @@ def _asked(config: TrainingConfig, steps_per_epoch: int | None) -> int | None:
 
 
 def _step_size(
-    config: TrainingConfig, steps_per_epoch: int | None, bounds: Mapping[str, Any] | None, asked: int | None
+    config: TrainingConfig,
+    steps_per_epoch: int | None,
+    recommended: RecommendedCycle | None,
+    asked: int | None,
 ) -> int:
     given = config.schedule.get("step_size")
     if given is not None:
         return int(given)
     if config.step_size_epochs is not None and steps_per_epoch is not None:
         return count_steps(config.step_size_epochs, steps_per_epoch=steps_per_epoch)
-    found = bounds["step_size"] if bounds and bounds["steps_per_epoch"] == steps_per_epoch else None
-    if found is not None and found != half_cycle(steps_per_epoch):  # by another rule than ours
-        return int(found)
+    if recommended is not None and (size := recommended.own_step_size(steps_per_epoch)):
+        return size
     return half_cycle(steps_per_epoch, within=asked)
 
 

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from clr.metric import Metric
+from clr.metric import SweepMetric
 from clr.ranges import Range, pool_ends
 from clr.reading import Reading
 from clr.sensitivity import Lost, Sensitivity
@@ -20,7 +20,7 @@ SAME = 1e-9  # two logarithms of one rate may differ by rounding
 
 
 def measure_sensitivity(
-    tests: Sequence[Reading], ranges: Sequence[Range], *, max_lr: float, metric: Metric
+    tests: Sequence[Reading], ranges: Sequence[Range], *, max_lr: float, metric: SweepMetric
 ) -> Sensitivity:
     """What bounds lose that were read off these sweeps, in their metric; sweeps measured in another are left out."""
     alike = [reading for reading in tests if reading.score is not None and reading.score.metric == metric]

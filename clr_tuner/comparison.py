@@ -1,18 +1,13 @@
 """A comparison as its caller sees it: several schedules on one workload, and who is ahead beyond the noise."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from clr.metric import Metric
+from clr.records import pick_fields
+from clr.spread import Spread
 from clr_tuner.errors import JobFailed
 from clr_tuner.resource import Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Mean and sample standard deviation over the seeds; std: None of one seed."""
-
-    mean: float
-    std: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +36,11 @@ class Row:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Read one of the `rows` of `GET /comparisons/{id}`."""
-        given = {field.name: data[field.name] for field in fields(cls)}
-        final, best = (given[name] and Spread(**given[name]) for name in ("final", "best"))
-        return cls(**given | {"jobs": tuple(given["jobs"]), "final": final, "best": best})
+        known = pick_fields(cls, data)
+        final, best = (
+            known[name] and Spread(**pick_fields(Spread, known[name])) for name in ("final", "best")
+        )
+        return cls(**known | {"jobs": tuple(known["jobs"]), "final": final, "best": best})
 
 
 class Comparison(Resource):
@@ -62,7 +59,7 @@ class Comparison(Resource):
         return tuple(self.data.get("within_noise") or ())
 
     @property
-    def metric(self) -> str | None:
+    def metric(self) -> Metric | None:
         """What they are measured by, accuracy or loss; None before the first run ended."""
         return self.data.get("metric")
 

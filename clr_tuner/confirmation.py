@@ -3,23 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from clr.confirmation import Verdict
+from clr.records import pick_fields
 from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the trainings say: `confirmed`, `undecided`, or `adjusted` to these bounds.
-
-    margin: by how much the best cycle was better than ours, in the metric; 0 when ours was the best, None when it
-    diverged.
-    """
-
-    outcome: str
-    base_lr: float
-    max_lr: float
-    margin: float | None
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +20,5 @@ class Confirmation:
     @classmethod
     def from_dict(cls, connection: Connection, data: dict[str, Any]) -> Self:
         """Read an item of `GET /range-tests/{id}/confirmations`."""
-        verdict = data["verdict"] and Verdict(**data["verdict"])
+        verdict = data["verdict"] and Verdict(**pick_fields(Verdict, data["verdict"]))
         return cls(Comparison(connection, data["comparison"]), verdict, data)

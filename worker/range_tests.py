@@ -3,11 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.confirmation import confirm_bounds
 from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun, RunPlan
 from clr.halving import next_run
@@ -18,6 +16,7 @@ from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import run_training
 from clr.training_result import CycleEnd
+from clr.verdict import confirm_bounds
 from clr.workload import Problem
 from store.status import Outcome
 from worker.recorder import Recorder
@@ -26,9 +25,8 @@ from worker.setup import Setup, fingerprint, steps_an_epoch
 READ_EVERY = 8  # losses of a confirmation on a GPU, in steps
 
 
-def run_range_test(config: dict[str, Any], setup: Setup, recorder: Recorder) -> None:
+def run_range_test(test: RangeTestConfig, setup: Setup, recorder: Recorder) -> None:
     """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
-    test = RangeTestConfig.from_dict(config)
     stored = [run for run in recorder.stored_runs() if run.finished]
     finished = read_sweeps(stored)
     runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]

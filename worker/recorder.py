@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clr.sweep import HeldOut, Point
-from store import checkpoints, claims, jobs, runs
+from store import checkpoints, claims, runs
 from store.checkpoints import NewCheckpoint
 from store.database import Database
-from store.errors import NotFound
-from store.models import Checkpoint, Job
+from store.models import Checkpoint
 from store.status import Outcome, Reason, Status
 from worker.patience import AWAY, Answer, act_patiently
 
@@ -24,10 +23,6 @@ FLUSH_S = 0.5  # a curve seen from outside is at most this old, and so is the si
 
 class Cancelled(Exception):
     """The job was asked to stop."""
-
-
-class NoBounds(Exception):
-    """The range test that this job waited for found none."""
 
 
 class Recorder:
@@ -46,29 +41,15 @@ class Recorder:
 
     def stored_runs(self) -> list[runs.StoredRun]:
         """What earlier attempts measured."""
-        return self._look(lambda session: runs.load(session, self._job_id))
-
-    def bounds_of(self, range_test: str) -> dict[str, Any]:
-        """What a final range test found. Raises `NoBounds`."""
-
-        def look(session: Session) -> dict[str, Any]:
-            try:
-                job = jobs.get(session, range_test)
-            except NotFound:
-                raise NoBounds(f"the range test {range_test} was deleted") from None
-            if job.outcome != Outcome.BOUNDS_FOUND or job.result is None:
-                raise NoBounds(f"the range test {range_test} found none: it is {_how_it_ended(job)}")
-            return job.result
-
-        return self._look(look)
+        return self.look(lambda session: runs.load(session, self._job_id))
 
     def checkpoints(self, job_id: str | None = None) -> list[Checkpoint]:
         """Those of this job, or of another, newest first."""
-        return self._look(lambda session: checkpoints.of_job(session, job_id or self._job_id))
+        return self.look(lambda session: checkpoints.of_job(session, job_id or self._job_id))
 
     def gone(self, job_ids: Sequence[str]) -> set[str]:
         """Those of the ids that no job has any more."""
-        return self._look(lambda session: checkpoints.without_job(session, job_ids))
+        return self.look(lambda session: checkpoints.without_job(session, job_ids))
 
     def begin(
         self,
@@ -174,12 +155,14 @@ class Recorder:
                 rows=rows,
             )
 
-    def _look(self, query: Callable[[Session], Answer]) -> Answer:
-        def look() -> Answer:
+    def look(self, query: Callable[[Session], Answer]) -> Answer:
+        """What a query finds, once the database answers."""
+
+        def ask() -> Answer:
             with self._database.read() as session:
                 return query(session)
 
-        return act_patiently(look)
+        return act_patiently(ask)
 
     def _write(self, action: Callable[[Session], None]) -> None:
         act_patiently(lambda: self._once(action))
@@ -190,8 +173,3 @@ class Recorder:
             action(session)
         if status == Status.CANCELLING:
             raise Cancelled
-
-
-def _how_it_ended(job: Job) -> str:
-    why = (job.result or {}).get("why") or job.reason
-    return f"{job.outcome or job.status} ({why})" if why else str(job.outcome or job.status)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
+from clr.range_test import RangeTestConfig
 from clr.training_job import BudgetRefused, TrainingConfig
 from clr.workload import DatasetMissing, Untrainable, Workload
 from store import claims, counters, jobs, logs
@@ -24,8 +25,9 @@ from store.settings import Settings
 from store.status import Kind, Reason
 from worker.checkpoints import Checkpoints
 from worker.lease import Lease
+from worker.prerequisite import NoBounds, read_recommended
 from worker.range_tests import run_range_test
-from worker.recorder import Cancelled, NoBounds, Recorder
+from worker.recorder import Cancelled, Recorder
 from worker.setup import Setup
 from worker.training_jobs import run_training_job
 
@@ -96,7 +98,7 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
 
 
 def _run_range_test(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
-    run_range_test(job.config, setup, recorder)
+    run_range_test(RangeTestConfig.from_dict(job.config), setup, recorder)
 
 
 def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
@@ -105,7 +107,7 @@ def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Sett
         setup,
         recorder,
         Checkpoints(settings.data_dir, job.id, job.attempt, recorder),
-        bounds=recorder.bounds_of(job.after_job) if job.after_job else None,
+        recommended=read_recommended(recorder, job.after_job) if job.after_job else None,
         checkpoint_s=settings.checkpoint_s,
         max_steps=settings.max_steps,
     )

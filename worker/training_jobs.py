@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
@@ -12,7 +12,7 @@ from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
-from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
+from clr.training_job import RecommendedCycle, TrainingConfig, TrainingPlan, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds, TrainingResult
 from clr.workload import Problem
 from store.runs import StoredRun
@@ -30,13 +30,13 @@ def run_training_job(
     recorder: Recorder,
     checkpoints: Checkpoints,
     *,
-    bounds: Mapping[str, Any] | None,
+    recommended: RecommendedCycle | None,
     checkpoint_s: float,
     max_steps: int,
 ) -> None:
     """Train what is left of a job and end it as `trained` or `diverged`.
 
-    bounds: of the range test that it waited for. checkpoint_s: seconds from one checkpoint to the next at the latest.
+    recommended: by the range test that it waited for. checkpoint_s: seconds from one checkpoint to the next, at most.
     max_steps: that one job may take.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
@@ -44,7 +44,7 @@ def run_training_job(
     plan = plan_training(
         config,
         steps_per_epoch=steps_an_epoch(problem, setup.batch_size * config.accumulation_steps),
-        bounds=bounds,
+        recommended=recommended,
         max_steps=max_steps,
     )
     next_step, state = _newest(config, checkpoints)

@@ -21,7 +21,7 @@ from api.requests.body import Body, Text
 from api.requests.workload import Name, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
-from clr.training_job import BudgetRefused, Precision, TrainingConfig, plan_training
+from clr.training_job import BudgetRefused, Precision, RecommendedCycle, TrainingConfig, plan_training
 
 DAY_S = 86_400.0
 BUDGETS = ("num_cycles", "num_steps", "num_epochs")
@@ -29,7 +29,7 @@ STAND_IN_EPOCHS = (
     97,
     1009,
 )  # steps: primes, so that no cycle ends with both by chance; what both warn of is certain
-STAND_IN_BOUNDS = {"base_lr": 0.001, "max_lr": 0.01, "step_size": None, "steps_per_epoch": None}
+STAND_IN_CYCLE = RecommendedCycle(base_lr=0.001, max_lr=0.01)
 
 SCHEDULE = """a policy with its parameters, as for /schedules/preview; rates that are left out come from a range
 test, step_size from step_size_epochs, gamma and the like from the budget"""
@@ -153,7 +153,7 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
             plan = plan_training(
                 asked,
                 steps_per_epoch=steps_per_epoch,
-                bounds=STAND_IN_BOUNDS if lacks_rates(config["schedule"]) else None,
+                recommended=STAND_IN_CYCLE if lacks_rates(config["schedule"]) else None,
                 max_steps=max_steps,
             )
         except BudgetRefused as error:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from clr.comparison import Metric, Run
+from clr.comparison import Run
+from clr.metric import Metric
 from clr.plots.style import DOTTED, name_panel, new_figure, pick_colors, put_legend_below
 from clr.policies import Schedule
 

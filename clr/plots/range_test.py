@@ -1,7 +1,7 @@
 """The picture of a range test: what was measured of each seed, and the bounds it led to."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -30,47 +30,46 @@ MANY_SEEDS = 6  # that are listed one by one
 DIVERGED = Line2D([], [], color="0.3", marker="x", linestyle="", label="the loss diverged: sweep ended")
 
 
-def draw_range_test(
-    sweeps: Sequence[Sweep], result: Mapping[str, Any] | None, *, title: str, otherwise: str = "running"
-) -> Figure:
-    """Draw the range that the bounds were read from, and the scout below it.
+class Rates(Protocol):
+    """What is marked on the curve: both rates and their intervals, as `Bounds` have them."""
 
-    result: `to_dict()` of `Bounds` or `Inconclusive`; None where nothing is found: then the title says `otherwise`.
-    """
+    @property
+    def base_lr(self) -> float: ...
+    @property
+    def max_lr(self) -> float: ...
+    @property
+    def base_lr_interval(self) -> tuple[float, float]: ...
+    @property
+    def max_lr_interval(self) -> tuple[float, float]: ...
+
+
+def draw_range_test(sweeps: Sequence[Sweep], rates: Rates | None, *, title: str) -> Figure:
+    """Draw the range that the rates were read from, and the scout below it. rates: None where there are none."""
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     scouts = [sweep for sweep in sweeps if sweep.plan.phase == "scout"]
     best_range = [reading.sweep for reading in choose_range(list(map(Reading, tests)))] if tests else []
     panels = [group for group in (best_range, scouts) if group]
-    bounds = result if result is not None and "max_lr" in result else None
     seeds = sorted({sweep.plan.seed for group in panels for sweep in group})
     colors = dict(zip(seeds, pick_colors(len(seeds)), strict=True))
-    with new_figure(f"{title}: {_verdict(result) or otherwise}", height=1.2 + 3.5 * len(panels)) as figure:
+    with new_figure(title, height=1.2 + 3.5 * len(panels)) as figure:
         kinds: dict[str, Any] = {}
         for axes, group in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
-            kinds |= _draw_panel(axes, group, colors, bounds)
-        put_legend_below(figure, [*_explain_seeds(colors), *kinds.values(), *_explain_bounds(bounds)])
+            kinds |= _draw_panel(axes, group, colors, rates)
+        put_legend_below(figure, [*_explain_seeds(colors), *kinds.values(), *_explain_rates(rates)])
     return figure
 
 
-def _verdict(result: Mapping[str, Any] | None) -> str | None:
-    if result is None:
-        return None
-    if "why" in result:
-        return f"inconclusive: {result['why']}"
-    return f"base_lr {result['base_lr']:.3g}, max_lr {result['max_lr']:.3g}"
-
-
 def _draw_panel(
-    axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any], bounds: Mapping[str, Any] | None
+    axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any], rates: Rates | None
 ) -> dict[str, Any]:
     """Draw the sweeps of one range; the legend's handle of each kind of line that is there."""
-    plan, log = sweeps[0].plan, _wants_log(sweeps, bounds)
+    plan, log = sweeps[0].plan, _wants_log(sweeps, rates)
     axes.set_xlabel("learning rate (log scale)" if log else "learning rate")
     axes.set_xscale("log" if log else "linear")
     axes.set_xlim(plan.start_lr, plan.end_lr)
     kinds = _draw_losses(axes, sweeps, colors) | _draw_scores(axes, sweeps, colors)
-    if bounds is not None:
-        _mark_bounds(axes, bounds)
+    if rates is not None:
+        _mark_rates(axes, rates)
     name_panel(axes, _describe(sweeps))
     return kinds
 
@@ -83,9 +82,9 @@ def _describe(sweeps: Sequence[Sweep]) -> str:
     return f"{what}: {passes}, {plan.shape}, lr {plan.start_lr:.3g} to {plan.end_lr:.3g}, {steps}"
 
 
-def _wants_log(sweeps: Sequence[Sweep], bounds: Mapping[str, Any] | None) -> bool:
+def _wants_log(sweeps: Sequence[Sweep], rates: Rates | None) -> bool:
     plan = sweeps[0].plan
-    return plan.shape == "exponential" or (bounds is not None and plan.end_lr > WIDE * bounds["base_lr"])
+    return plan.shape == "exponential" or (rates is not None and plan.end_lr > WIDE * rates.base_lr)
 
 
 def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any]) -> dict[str, Any]:
@@ -152,12 +151,18 @@ def _finite(values: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarr
     return columns[:, 0], columns[:, 1]
 
 
-def _mark_bounds(axes: Axes, bounds: Mapping[str, Any]) -> None:
+def _mark_rates(axes: Axes, rates: Rates) -> None:
     low, high = axes.get_xlim()
-    axes.set_xlim(min(low, bounds["base_lr"] / MARGIN), max(high, MARGIN * bounds["max_lr"]))
-    for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
-        axes.axvspan(*bounds[f"{name}_interval"], color=color, alpha=0.15, linewidth=0)
-        axes.axvline(bounds[name], color=color, linewidth=1.6)
+    axes.set_xlim(min(low, rates.base_lr / MARGIN), max(high, MARGIN * rates.max_lr))
+    for _, lr, interval, color in _list_rates(rates):
+        axes.axvspan(*interval, color=color, alpha=0.15, linewidth=0)
+        axes.axvline(lr, color=color, linewidth=1.6)
+
+
+def _list_rates(rates: Rates) -> Iterator[tuple[str, float, tuple[float, float], str]]:
+    """(name, rate, interval, color) of both."""
+    yield "base_lr", rates.base_lr, rates.base_lr_interval, BASE_COLOR
+    yield "max_lr", rates.max_lr, rates.max_lr_interval, MAX_COLOR
 
 
 def _explain_seeds(colors: Mapping[int, Any]) -> list[Any]:
@@ -169,14 +174,13 @@ def _explain_seeds(colors: Mapping[int, Any]) -> list[Any]:
     return shown[:1]
 
 
-def _explain_bounds(bounds: Mapping[str, Any] | None) -> list[Any]:
+def _explain_rates(rates: Rates | None) -> list[Any]:
     """The lines of both bounds and what their bands are."""
     handles: list[Any] = []
-    if bounds is None:
+    if rates is None:
         return handles
-    for name, color in (("base_lr", BASE_COLOR), ("max_lr", MAX_COLOR)):
-        low, high = bounds[f"{name}_interval"]
-        handles.append(Line2D([], [], color=color, linewidth=1.6, label=f"{name} {bounds[name]:.3g}"))
+    for name, lr, (low, high), color in _list_rates(rates):
+        handles.append(Line2D([], [], color=color, linewidth=1.6, label=f"{name} {lr:.3g}"))
         if low < high:
             spread = f"{name} interval {low:.3g} to {high:.3g}"
             handles.append(Patch(color=color, alpha=0.15, linewidth=0, label=spread))

@@ -10,18 +10,19 @@ from matplotlib.lines import Line2D
 
 from clr.plots.style import DASHED, DOTTED, MAX_COLOR, PALETTE, name_panel, new_figure, put_legend_below
 from clr.reading import smooth
+from clr.training_result import TrainingResult
 
 Series = Mapping[str, Mapping[str, Any]]  # train and held_out, each its columns of equal length
 
 
 def draw_training_job(
-    series: Series, result: Mapping[str, Any] | None, *, title: str, otherwise: str = "running"
+    series: Series, result: TrainingResult | None, *, title: str, otherwise: str = "running"
 ) -> Figure:
     """Draw the curve of one training job; the best look at a cycle's end is marked.
 
     result: of the job; None where it is not done: then the title says `otherwise`.
     """
-    with new_figure(f"{title}: {_verdict(result) or otherwise}", height=5.8) as figure:
+    with new_figure(f"{title}: {otherwise if result is None else _summarize(result)}", height=5.8) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
         handles = _draw_losses(upper, series)
         handles += _draw_accuracy(upper, series["held_out"])
@@ -32,24 +33,20 @@ def draw_training_job(
         lower.set_ylabel("learning rate")
         lower.set_xlabel("step")
         lower.spines.right.set_visible(False)
-        name_panel(lower, f"Schedule: {policy}" if (policy := _policy(result)) else "Schedule")
+        name_panel(lower, f"Schedule: {result.schedule['policy']}" if result else "Schedule")
         put_legend_below(figure, handles)
     return figure
 
 
-def _policy(result: Mapping[str, Any] | None) -> str | None:
-    return str(result["schedule"]["policy"]) if result else None
-
-
-def _verdict(result: Mapping[str, Any] | None) -> str | None:
-    final = (result or {}).get("final")
+def _summarize(result: TrainingResult) -> str:
+    final = result.final
     if final is None:
-        return None if result is None else "no cycle was completed"
-    if final["loss"] is None:
+        return "no cycle was completed"
+    if final.loss is None:
         return "diverged"
-    if final["accuracy"] is None:
-        return f"held-out loss {final['loss']:.4g}"
-    return f"held-out accuracy {final['accuracy']:.4f}"
+    if final.accuracy is None:
+        return f"held-out loss {final.loss:.4g}"
+    return f"held-out accuracy {final.accuracy:.4f}"
 
 
 def _draw_losses(axes: Axes, series: Series) -> list[Any]:
@@ -89,16 +86,15 @@ def _draw_accuracy(axes: Axes, held_out: Mapping[str, Any]) -> list[Any]:
     return [Line2D([], [], color=PALETTE[1], linewidth=1.8, label="held-out accuracy")]
 
 
-def _mark_best(axes: Axes, result: Mapping[str, Any] | None) -> list[Any]:
+def _mark_best(axes: Axes, result: TrainingResult | None) -> list[Any]:
     """Mark the best cycle end; axes: those of what it was judged by."""
-    best = (result or {}).get("best")
-    if best is None or best["loss"] is None:
+    if result is None or (best := result.best) is None or best.loss is None:
         return []
-    metric = "loss" if best["accuracy"] is None else "accuracy"
-    label = f"best cycle end: {metric} {best[metric]:.4g}, step {best['step']:,}"
+    metric, value = ("loss", best.loss) if best.accuracy is None else ("accuracy", best.accuracy)
+    label = f"best cycle end: {metric} {value:.4g}, step {best.step:,}"
     return axes.plot(
-        best["step"],
-        best[metric],
+        best.step,
+        value,
         "o",
         color=MAX_COLOR,
         markersize=6,

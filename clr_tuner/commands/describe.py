@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from clr.bounds import Bounds, Inconclusive
+from clr.bounds import Bounds, read_answer
+from clr.confirmation import Confirmation, Verdict
 from clr.sensitivity import Sensitivity
+from clr.spread import Spread
 from clr.training_result import CycleEnd
 from clr_tuner.analysis import Analysis
 from clr_tuner.commands.session import columns
-from clr_tuner.comparison import Comparison, Row, Spread
-from clr_tuner.confirmation import Verdict
+from clr_tuner.comparison import Comparison, Row
 from clr_tuner.training_job import TrainingJob
 
 
@@ -30,16 +31,16 @@ def describe_bounds(bounds: Bounds) -> str:
                 **bounds.for_budget
             )
         )
-    lines += _sensitivity(bounds.sensitivity)
+    lines += _describe_sensitivity(bounds.sensitivity)
     if bounds.confirmation is not None:
-        lines += _confirmation(bounds.confirmation)
+        lines += _describe_confirmation(bounds.confirmation)
     if bounds.cost:
         lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s")
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
 
 
-def _sensitivity(sensitivity: Sensitivity | None) -> list[str]:
+def _describe_sensitivity(sensitivity: Sensitivity | None) -> list[str]:
     """What a wrong max_lr costs; no line where that is not known."""
     if sensitivity is None:
         return []
@@ -52,14 +53,14 @@ def _sensitivity(sensitivity: Sensitivity | None) -> list[str]:
     return [f"a wrong max_lr costs, in {sensitivity.metric.replace('_', ' ')}: {costs}"]
 
 
-def _confirmation(said: Mapping[str, Any]) -> list[str]:
+def _describe_confirmation(confirmation: Confirmation) -> list[str]:
     """The last word of training, and a line for each contender."""
-    rows = [["", "TRIED", f"MEAN {said['metric'].upper()}", "RUNS"]]
-    for one in said["tried"]:
-        value = "diverged" if None in one["finals"] else f"{one['mean']:.4g}"
-        rows.append(["", one["label"], value, str(len(one["finals"]))])
-    told = said["outcome"].replace("_", " ")
-    return [f"training: {told}, {_margin(said['margin'])}{said['message']}", columns(rows)]
+    rows = [["", "TRIED", f"MEAN {confirmation.metric.upper()}", "RUNS"]]
+    for tried in confirmation.tried:
+        value = "diverged" if None in tried.finals else f"{tried.mean:.4g}"
+        rows.append(["", tried.label, value, str(len(tried.finals))])
+    outcome = confirmation.outcome.replace("_", " ")
+    return [f"training: {outcome}, {_margin(confirmation.margin)}{confirmation.message}", columns(rows)]
 
 
 def describe_verdict(verdict: Verdict | None) -> str:
@@ -77,10 +78,10 @@ def _margin(margin: float | None) -> str:
 def describe_analysis(analysis: Analysis) -> str:
     """Which rule was asked of a stored curve, and what it says."""
     result = analysis.result
-    if analysis.outcome == "inconclusive":
-        return f"{analysis.analyzer}\n{Inconclusive.from_dict(result)}"
-    if analysis.outcome == "bounds_found":
-        return f"{analysis.analyzer}\n{describe_bounds(Bounds.from_dict(result))}"
+    if analysis.outcome in ("inconclusive", "bounds_found"):
+        answer = read_answer(result)
+        said = describe_bounds(answer) if isinstance(answer, Bounds) else str(answer)
+        return f"{analysis.analyzer}\n{said}"
     lr = "none" if result["lr"] is None else f"{result['lr']:.4g}"
     return f"{analysis.analyzer}: lr {lr}\n{result['note']}"
 

@@ -49,8 +49,14 @@ def end(database: Database, job: Job, *, accuracy: float, outcome: str = "traine
     last = {"cycle": 4, "step": steps - 1, "loss": 0.3, "accuracy": accuracy}
     schedule = complete(job.config["schedule"], base_lr=0.01, max_lr=0.1, step_size=20, num_steps=steps)
     result = {
-        "schedule": schedule.model_dump(mode="json"), "num_steps": steps, "final": last, "best": last, "warnings": [],
-    }  # fmt: skip
+        "schedule": schedule.model_dump(mode="json"),
+        "num_steps": steps,
+        "steps_per_epoch": 10,
+        "stopped_early": False,
+        "final": last,
+        "best": last,
+        "warnings": [],
+    }
     finish(database, job.id, outcome, result)
 
 

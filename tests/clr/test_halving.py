@@ -9,11 +9,11 @@ import pytest
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.confirmation import EDGE, UNDECIDED, confirm_bounds
 from clr.confirmation_budget import MOST_STEPS, NUM_STEPS
 from clr.contender import ContenderRun, RunPlan
 from clr.halving import next_run
 from clr.sweep import HeldOut, Point
+from clr.verdict import EDGE, UNDECIDED, confirm_bounds
 from tests.clr.curves import Curve, accuracy_with_edges, loss_of, measured, plan
 
 ACCURACY = accuracy_with_edges(0.05, 0.5)
@@ -151,7 +151,7 @@ def test_bounds_that_diverge_move_to_what_does_not() -> None:
     confirmation = result["confirmation"]
     assert (confirmation["outcome"], result["max_lr"]) == ("adjusted", BOUNDS.max_lr / 2)
     assert confirmation["margin"] is None
-    assert [one["finals"] for one in confirmation["tried"][1:3]] == [[None], [None]]
+    assert [one["finals"] for one in confirmation["tried"][1:3]] == [(None,), (None,)]
 
 
 def test_where_every_run_diverges_the_bounds_stay_and_are_warned_of() -> None:

@@ -1,6 +1,7 @@
 """What a training job plans and how it runs, with a plain function for a model."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from clr.policies import parse_schedule
 from clr.sweep import HeldOut, Point
 from clr.training_job import (
     BudgetRefused,
+    RecommendedCycle,
     TrainingConfig,
     TrainingPlan,
     plan_training,
@@ -19,13 +21,13 @@ from clr.training_job import (
 from clr.training_result import CycleEnd
 
 TRIANGULAR = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}
-BOUNDS = {"base_lr": 0.02, "max_lr": 0.08, "step_size": 30, "steps_per_epoch": 10}
+RECOMMENDED = RecommendedCycle(base_lr=0.02, max_lr=0.08, step_size=30, steps_per_epoch=10)
 
 
 def plan(schedule: dict[str, Any] = TRIANGULAR, *, steps_per_epoch: int = 10, **config: Any) -> TrainingPlan:
-    bounds = config.pop("bounds", None)
+    recommended = config.pop("recommended", None)
     asked = TrainingConfig(schedule=schedule, **config)
-    return plan_training(asked, steps_per_epoch=steps_per_epoch, bounds=bounds)
+    return plan_training(asked, steps_per_epoch=steps_per_epoch, recommended=recommended)
 
 
 def test_by_default_it_is_four_cycles_of_two_epochs_up_and_two_down() -> None:
@@ -85,9 +87,9 @@ def test_whole_cycles_in_epochs_are_no_rounding_though_their_steps_are() -> None
 def test_an_epoch_of_a_step_gives_half_a_cycle_some_steps_as_the_budget_allows(
     budget: dict[str, Any], step_size: int, num_steps: int
 ) -> None:
-    found = {"base_lr": 0.02, "max_lr": 0.08, "step_size": 20, "steps_per_epoch": 1}
-    for schedule, bounds in ((TRIANGULAR, None), ({"policy": "triangular"}, found)):
-        planned = plan(schedule, steps_per_epoch=1, bounds=bounds, **budget)
+    by_rule = replace(RECOMMENDED, step_size=20, steps_per_epoch=1)
+    for schedule, recommended in ((TRIANGULAR, None), ({"policy": "triangular"}, by_rule)):
+        planned = plan(schedule, steps_per_epoch=1, recommended=recommended, **budget)
 
         assert (planned.step_size, planned.num_steps) == (step_size, num_steps)
         assert any("2 epochs are only 2 steps" in one for one in planned.warnings) == (step_size >= 15)
@@ -109,7 +111,7 @@ def test_more_steps_than_a_job_may_take_are_refused() -> None:
 
 
 def test_what_a_schedule_lacks_comes_from_the_bounds() -> None:
-    planned = plan({"policy": "triangular2"}, bounds=BOUNDS)
+    planned = plan({"policy": "triangular2"}, recommended=RECOMMENDED)
 
     assert planned.schedule == parse_schedule(
         {"policy": "triangular2", "base_lr": 0.02, "max_lr": 0.08, "step_size": 30}
@@ -120,7 +122,7 @@ def test_what_a_schedule_lacks_comes_from_the_bounds() -> None:
 def test_the_step_size_of_the_bounds_holds_for_their_epochs_and_unless_another_is_asked_for(
     others: dict[str, Any],
 ) -> None:
-    planned = plan({"policy": "triangular"}, bounds=BOUNDS, **others)
+    planned = plan({"policy": "triangular"}, recommended=RECOMMENDED, **others)
 
     assert planned.step_size == 2 * others.get("steps_per_epoch", 10)
 
@@ -138,7 +140,7 @@ def test_a_policy_without_cycles_is_given_those_of_the_step_size() -> None:
 
 
 def test_one_cycle_takes_the_whole_budget() -> None:
-    planned = plan({"policy": "one_cycle"}, bounds=BOUNDS, num_steps=57)
+    planned = plan({"policy": "one_cycle"}, recommended=RECOMMENDED, num_steps=57)
 
     assert planned.num_steps == 57
     assert [cycle for _, cycle in planned.cycles()] == [range(57)]
@@ -191,7 +193,7 @@ def test_periods_that_grow_without_end_are_refused_not_counted() -> None:
 
 
 def test_what_a_schedule_takes_from_the_budget_it_takes_from_the_rounded_one() -> None:
-    schedule: Any = plan({"policy": "exp_range"}, bounds=BOUNDS, num_steps=100).schedule
+    schedule: Any = plan({"policy": "exp_range"}, recommended=RECOMMENDED, num_steps=100).schedule
 
     assert schedule.gamma**120 == pytest.approx(0.99994**42_000)
 

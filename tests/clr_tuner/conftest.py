@@ -41,9 +41,19 @@ CONFIRMATION = {
     "margin": 0.05,
     "message": "max_lr x 2 was better beyond the noise",
     "tried": [
-        {"label": "max_lr", "mean": 0.9, "finals": [0.89, 0.9, 0.9, 0.91], "dropped_after": None},
-        {"label": "max_lr x 2", "mean": 0.95, "finals": [0.94, 0.95, 0.95, 0.96], "dropped_after": None},
-        {"label": "one_cycle", "mean": None, "finals": [None], "dropped_after": 1},
+        {
+            "label": label,
+            "schedule": {"policy": policy, "base_lr": 0.01, "max_lr": 0.1},
+            "seeds": list(range(3, 3 + len(finals))),
+            "finals": finals,
+            "mean": mean,
+            "dropped_after": dropped_after,
+        }
+        for label, policy, finals, mean, dropped_after in (
+            ("max_lr", "triangular", [0.89, 0.9, 0.9, 0.91], 0.9, None),
+            ("max_lr x 2", "triangular", [0.94, 0.95, 0.95, 0.96], 0.95, None),
+            ("one_cycle", "one_cycle", [None], None, 1),
+        )
     ],
     "steps": 2720,
 }

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from clr.confirmation import Verdict
 from clr_tuner.client import Client
 from clr_tuner.commands.cli import main
-from clr_tuner.confirmation import Verdict
 from clr_tuner.range_test import RangeTest
 from tests.clr_tuner.conftest import (
     BOUNDS,

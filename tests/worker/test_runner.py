@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hostile import Hostile
 
+from clr.range_test import RangeTestConfig
 from clr.sweep import HeldOut, Point
 from store import claims, counters, jobs, runs
 from store.database import Database
@@ -197,7 +198,7 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
 
     monkeypatch.setattr(range_tests.Setup, "problem", count)
     with pytest.raises(InterruptedError):
-        run_range_test(job.config, setup, Recorder(database, job_id, job.attempt))
+        run_range_test(RangeTestConfig.from_dict(job.config), setup, Recorder(database, job_id, job.attempt))
     with database.write() as session:
         claims.give_back(session, job_id, job.attempt)
     measured_before = [sweep for sweep in curve(database, job_id) if sweep.finished]
@@ -275,7 +276,11 @@ def run_until(database: Database, happens: Callable[[str], object], ends: type[E
     assert job is not None
     recorder = InTheMiddle(database, job_id, job.attempt, lambda: happens(job_id))
     with pytest.raises(ends):
-        run_range_test(job.config, Setup.of(job.config, WORKLOADS["hostile"], device="cpu"), recorder)
+        run_range_test(
+            RangeTestConfig.from_dict(job.config),
+            Setup.of(job.config, WORKLOADS["hostile"], device="cpu"),
+            recorder,
+        )
     return recorder
 
 

@@ -16,6 +16,7 @@ from clr.plots.range_test import draw_range_test
 from clr.plots.style import pick_colors, render
 from clr.plots.training_job import draw_training_job
 from clr.policies import parse_schedule
+from clr.training_result import CycleEnd, TrainingResult
 from tests.clr.plots.test_range_test import SWEEPS
 
 STARTS = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
@@ -28,8 +29,15 @@ SERIES = {
     },
     "held_out": {"step": STEPS, "loss": [1.0] * 10, "accuracy": [step / 100 for step in STEPS]},
 }
-BEST = {"cycle": 1, "step": 90, "loss": 1.0, "accuracy": 0.9}
-TRAINED = {"schedule": {"policy": "fixed", "lr": 0.1}, "final": BEST, "best": BEST}
+BEST = CycleEnd(cycle=1, step=90, loss=1.0, accuracy=0.9)
+TRAINED = TrainingResult(
+    schedule={"policy": "fixed", "lr": 0.1},
+    num_steps=100,
+    steps_per_epoch=10,
+    stopped_early=False,
+    final=BEST,
+    best=BEST,
+)
 
 
 def runs(entries: int) -> dict[str, list[Run]]:
@@ -44,7 +52,7 @@ def comparison(entries: int) -> Figure:
 
 
 FIGURES: dict[str, Any] = {
-    "range test": lambda: draw_range_test(SWEEPS, read_bounds(SWEEPS).to_dict(), title="digits"),
+    "range test": lambda: draw_range_test(SWEEPS, read_bounds(SWEEPS), title="digits"),
     "training": lambda: draw_training_job(SERIES, TRAINED, title="digits"),
     "comparison": lambda: comparison(3),
     "large comparison": lambda: comparison(40),
