@@ -16,10 +16,11 @@ from torch import nn
 from benchmarks.recording import recorded
 from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
+from clr.problem import Batch
 from clr.sweep import Point, SweepPlan, run_sweep
 from clr.training.trainer import Trainer, make_optimizer
 from clr.training_job import TrainingPlan, run_training
-from clr.workload import Batch, Workload
+from clr.workload import Workload
 from migrations.schema import upgrade
 from store.database import Database
 from worker.catalogue import load_workloads

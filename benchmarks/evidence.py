@@ -39,13 +39,14 @@ from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
+from clr.problem import Problem
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Sweep, run_sweep
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.catalogue import load_workloads
 
 

@@ -16,10 +16,10 @@ from benchmarks.engine import loop, middle, seconds
 from benchmarks.finders import PACKAGES, Finder, Training, finder, quiet, title
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
+from clr.problem import Batch
 from clr.sweep import Point, SweepPlan, run_sweep
 from clr.training.batches import StagedBatches, endless
 from clr.training.seeding import seeded
-from clr.workload import Batch
 
 ROUNDS = 11
 SECONDS_PER_SWEEP = 0.5

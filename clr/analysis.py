@@ -17,7 +17,7 @@ from clr.cycles import half_cycle, short_epoch
 from clr.finders import list_candidates
 from clr.inconclusive import find_doubt, find_resolved_lr
 from clr.ranges import Range, choose_range, pool_edges, weigh_ranges
-from clr.reading import Plateau, Reading, most_reach_end
+from clr.reading import MIN_VALUES, Plateau, Reading, most_reach_end
 from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
@@ -40,6 +40,7 @@ def read_bounds(
 
     optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
     """
+    warnings = (*warnings, *_unread_looks(sweeps))
     readings = list(map(Reading, sweeps))
     tests = [reading for reading in readings if reading.plan.phase == "test"]
     best_range = choose_range(tests) if tests else readings
@@ -210,6 +211,16 @@ def _unresolved(plan: SweepPlan, rise_lr: float, max_lr: float) -> str | None:
     if rise_lr >= max_lr / 2:
         return "the rise begins so late that it says how fast the sweep was, no more"
     return None
+
+
+def _unread_looks(sweeps: Sequence[Sweep]) -> list[str]:
+    looks = [len(sweep.held_out) for sweep in sweeps if not sweep.broke_off]
+    few = [count for count in looks if 0 < count < MIN_VALUES]
+    if not few:
+        return []
+    return [
+        f"{min(few)} looks at the held-out set are too few: take {MIN_VALUES} or more; the training loss decides"
+    ]
 
 
 def _untested(base_lr: float, plan: SweepPlan) -> list[str]:

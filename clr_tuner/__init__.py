@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from clr.analysis import read_bounds
     from clr.bounds import Bounds, Inconclusive
     from clr.policies import parse_schedule
+    from clr.problem import DatasetMissing, ParameterGroup, Problem
     from clr.scheduler import Scheduler, as_lambda_lr
     from clr.sweep import Sweep
     from clr.training.batches import StagedBatches
     from clr.training.lr_finder import LRFinder
     from clr.training.model_bounds import find_bounds
     from clr.training.seeding import seeded
-    from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
+    from clr.workload import Workload
     from clr_tuner.client import Client
 
 __all__ = [
@@ -49,7 +50,8 @@ _HOMES = {
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),
     "clr.training.batches": ("StagedBatches",),
     "clr.training.seeding": ("seeded",),
-    "clr.workload": ("DatasetMissing", "ParameterGroup", "Problem", "Workload"),
+    "clr.problem": ("DatasetMissing", "ParameterGroup", "Problem"),
+    "clr.workload": ("Workload",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

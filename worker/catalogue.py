@@ -37,7 +37,7 @@ def load_workload(entry: EntryPoint) -> Workload:
     """The workload of an entry point. Raises `BadDeclaration`, and whatever its module raises."""
     workload = entry.load()()
     if not isinstance(workload, Workload):
-        raise BadDeclaration([f"{entry.value} must be a subclass of clr.workload.Workload"])
+        raise BadDeclaration([f"{entry.value} must be a subclass of clr_tuner.Workload"])
     if faults := list(_faults(workload, entry.name)):
         raise BadDeclaration(faults)
     return workload

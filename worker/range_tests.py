@@ -10,6 +10,7 @@ from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun, RunPlan
 from clr.halving import next_run
 from clr.momentum import momentum_of
+from clr.problem import Problem
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps, run_sweep
 from clr.training.seeding import seeded
@@ -17,7 +18,6 @@ from clr.training.trainer import Trainer
 from clr.training_job import run_training
 from clr.training_result import CycleEnd
 from clr.verdict import confirm_bounds
-from clr.workload import Problem
 from store.status import Outcome
 from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint, steps_an_epoch

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
+from clr.problem import DatasetMissing, Untrainable
 from clr.range_test import RangeTestConfig
 from clr.training_job import BudgetRefused, TrainingConfig
-from clr.workload import DatasetMissing, Untrainable, Workload
+from clr.workload import Workload
 from store import claims, counters, jobs, logs
 from store.database import Database
 from store.doorbell import Doorbell

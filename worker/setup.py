@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from clr.optimizers import OptimizerSpec, parse_optimizer
+from clr.problem import Problem
 from clr.training.nested import content, tensors
 from clr.training.trainer import materialise
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
+from clr.problem import Problem
 from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, TrainingPlan, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds, TrainingResult
-from clr.workload import Problem
 from store.runs import StoredRun
 from store.status import Outcome
 from worker.checkpoints import Checkpoints

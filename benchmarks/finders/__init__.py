@@ -19,10 +19,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr.optimizers import OptimizerSpec
+from clr.problem import Problem
 from clr.sweep import SweepPlan
 from clr.training.batches import StagedBatches
 from clr.training.trainer import make_optimizer
-from clr.workload import Problem
 
 PACKAGES = ("torch-lr-finder", "lightning", "fastai")
 

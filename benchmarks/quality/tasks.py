@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from benchmarks.quality.unseen import UNSEEN
 from benchmarks.quality.workloads import OWN
 from clr.optimizers import parse_optimizer
+from clr.problem import DatasetMissing, Problem
 from clr.training.trainer import Trainer
-from clr.workload import DatasetMissing, Problem, Workload
+from clr.workload import Workload
 from worker.catalogue import load_workloads
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {

@@ -10,8 +10,9 @@ import torch
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from torch import Tensor, nn
 
+from clr.problem import Problem
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.digits import digits
 from worker.workloads.kjv import NextCharacter, kjv
 from worker.workloads.mnist5k import mnist5k

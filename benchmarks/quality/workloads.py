@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from clr.problem import Problem
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.digits import digits
 from worker.workloads.mnist5k import mnist5k
 from worker.workloads.split import classification

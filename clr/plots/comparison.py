@@ -44,7 +44,9 @@ def draw_comparison(
         _draw_rates(lower, runs, schedules, colors)
         name_panel(lower, "Learning rate of each schedule")
         handles = [Line2D([], [], color=colors[label], linewidth=2.2, label=label) for label in runs]
-        put_legend_below(figure, [*handles, *_explain(metric, target, len(shown))])
+        put_legend_below(
+            figure, [*handles, *_explain(metric, target, seeds=bool(shown) and _draws_seeds(runs))]
+        )
     return figure
 
 
@@ -77,6 +79,11 @@ def _draw_runs(
     return shown
 
 
+def _draws_seeds(runs: Mapping[str, Sequence[Run]]) -> bool:
+    """Whether single seeds and their spread are drawn beside the means."""
+    return len(runs) <= FEW and any(len(of_schedule) > 1 for of_schedule in runs.values())
+
+
 def _draw_rates(
     axes: Axes,
     runs: Mapping[str, Sequence[Run]],
@@ -94,10 +101,10 @@ def _draw_rates(
     axes.spines.right.set_visible(False)
 
 
-def _explain(metric: Metric, target: float | None, drawn: int) -> list[Any]:
-    """What is drawn beside the means."""
+def _explain(metric: Metric, target: float | None, *, seeds: bool) -> list[Any]:
+    """What is drawn beside the means. seeds: whether single ones are."""
     handles: list[Any] = []
-    if 0 < drawn <= FEW:
+    if seeds:
         handles += [
             Line2D([], [], color="0.3", linewidth=0.6, alpha=0.6, label="single seeds (thick: the mean)"),
             Patch(color="0.3", alpha=0.15, linewidth=0, label="one std over seeds"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from clr.workload import Untrainable
+from clr.problem import Untrainable
 
 CLASSES_IN_DIM_1 = (nn.CrossEntropyLoss, nn.NLLLoss)  # (n, classes, places ...)
 YES_ABOVE = {

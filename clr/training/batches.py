@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from clr.problem import Batch, Untrainable
 from clr.training.nested import gathered, moved, tensors
-from clr.workload import Batch, Untrainable
 
 Item = TypeVar("Item")
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clr.workload import Untrainable
+from clr.problem import Untrainable
 
 FUSED = {"SGD", "Adam", "AdamW", "Adagrad"}  # torch has a fused kernel for these, on CPU and CUDA
 TAKE_SPARSE = ("SGD", "Adagrad")  # gradients, as torch's do

@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from clr.bounds import Bounds, Inconclusive
+from clr.problem import Untrainable
 from clr.range_test import RangeTestConfig
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
@@ -18,7 +19,6 @@ from clr.training.cost import CostReport
 from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
-from clr.workload import Untrainable
 
 Criterion = Callable[..., Tensor]
 TrainingStep = Callable[[Any], Tensor]

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from clr.problem import ParameterGroup, Problem, Untrainable
 from clr.scheduler import set_momentum
 from clr.training.accuracy import counted, share_right
 from clr.training.batches import StagedBatches, endless, move_all
 from clr.training.kernels import any_sparse, clip_gradients, kernel_for, meet_sparse
 from clr.training.nested import moved, sliced, tensors
 from clr.training.seeding import seeded
-from clr.workload import ParameterGroup, Problem, Untrainable
 
 if TYPE_CHECKING:
     from clr.optimizers import OptimizerSpec

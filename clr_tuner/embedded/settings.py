@@ -27,7 +27,7 @@ def read_settings(
     try:
         settings = get_settings()
     except ValidationError as error:
-        wrong = [f"{variable(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
+        wrong = [f"{_source(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
         raise CannotServe("\n".join(wrong)) from None
     except ValueError:  # pydantic-settings': the one list is no JSON
         raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
@@ -47,6 +47,12 @@ def describe_settings(settings: Settings) -> list[list[object]]:
 def variable(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()
+
+
+def _source(name: str) -> str:
+    """The variable that a setting was read from: it may have been its old name."""
+    former = next((old for old, new in FORMER.items() if new == variable(name)), "")
+    return former if former in os.environ and variable(name) not in os.environ else variable(name)
 
 
 def _doubtful() -> Iterator[str]:

@@ -75,6 +75,15 @@ def test_without_accuracy_the_held_out_loss_decides() -> None:
     assert found.evidence["seeds"][0]["metric"] == "held_out_loss"
 
 
+def test_too_few_looks_are_not_read_and_a_warning_says_so() -> None:
+    few = [measured(plan(seed=seed, eval_every=40), loss_of(GOOD), GOOD, noise=0.02) for seed in range(3)]
+
+    bounds = bounds_of(few)
+
+    assert bounds.metric == "loss"
+    assert bounds.warnings[0].startswith("10 looks at the held-out set are too few: take 12 or more")
+
+
 def test_without_a_held_out_set_the_training_loss_decides() -> None:
     found = bounds_of(seeds(loss_of(GOOD), noise=0.02, held_out=False))
 

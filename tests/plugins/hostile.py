@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from clr.problem import DatasetMissing, Problem
 from clr.training.batches import StagedBatches
-from clr.workload import DatasetMissing, Problem, Workload
+from clr.workload import Workload
 
 Fault = Literal[
     "none",

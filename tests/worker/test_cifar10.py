@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from clr.optimizers import parse_optimizer
+from clr.problem import DatasetMissing, Problem
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
-from clr.workload import DatasetMissing, Problem
 from tests.worker.datasets import images, write_cifar10
 from worker.workloads.cifar10 import Cifar10CaffeFull, WithinChannelNorm, caffe_full, cifar10
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from clr.workload import DatasetMissing
+from clr.problem import DatasetMissing
 from tests.worker.datasets import idx, images, write_fashion_mnist
 from worker.workloads import fashion_mnist
 from worker.workloads.fashion_mnist import DEBIAN, FashionMnistResNet, ResNetParams, read_idx, residual

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from clr.optimizers import parse_optimizer
+from clr.problem import DatasetMissing, Problem
 from clr.training.trainer import Trainer
-from clr.workload import DatasetMissing, Problem, Workload
+from clr.workload import Workload
 from store.status import Reason
 from worker.catalogue import load_workloads
 from worker.runner import explain

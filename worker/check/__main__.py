@@ -20,13 +20,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from clr.optimizers import parse_optimizer
+from clr.problem import Problem
 from clr.spelling import did_you_mean
 from clr.training.accuracy import guessed
 from clr.training.batches import ENDED, StagedBatches
 from clr.training.nested import content, moved, sliced, tensors
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer, materialise
-from clr.workload import GROUP, Problem, Workload
+from clr.workload import GROUP, Workload
 from worker.catalogue import BadDeclaration, load_workload, sentence
 from worker.check.contract import batch_faults, class_faults, leaves_one, loss_faults, problem_faults
 from worker.check.report import Findings, Unusable

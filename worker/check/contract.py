@@ -8,16 +8,16 @@ import numpy as np
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from clr.problem import Problem, Untrainable
 from clr.training.accuracy import share_right, takes_floats
 from clr.training.batches import NO_BATCHES
 from clr.training.nested import tensors
-from clr.workload import Problem, Untrainable
 
 
 def problem_faults(problem: Any) -> Iterator[str]:
     """What `build` answered."""
     if not isinstance(problem, Problem):
-        yield f"build must answer a clr.workload.Problem, got {problem!r}"
+        yield f"build must answer a clr_tuner.Problem, got {problem!r}"
         return
     if not isinstance(problem.model, nn.Module):
         yield f"model must be a torch.nn.Module, got {problem.model!r}"

@@ -16,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clr.problem import DatasetMissing, ParameterGroup, Problem
 from clr.training.seeding import seeded
-from clr.workload import DatasetMissing, ParameterGroup, Problem, Workload
+from clr.workload import Workload
 from worker.workloads.files import dataset_folder
 from worker.workloads.networks import Standardise
 from worker.workloads.split import Examples, Split, classification, spread

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from sklearn.datasets import load_digits
 from torch import nn
 
+from clr.problem import Problem
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.networks import CNNParams, MLPParams, convolutional, perceptron
 from worker.workloads.split import Split, classification, stratified
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from clr.problem import DatasetMissing, Problem
 from clr.training.seeding import seeded
-from clr.workload import DatasetMissing, Problem, Workload
+from clr.workload import Workload
 from worker.workloads.files import dataset_folder
 from worker.workloads.networks import CNNParams, Standardise, convolutional
 from worker.workloads.split import Examples, Split, classification, spread

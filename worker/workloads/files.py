@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from clr.workload import DatasetMissing
+from clr.problem import DatasetMissing
 from store.settings import get_settings
 
 

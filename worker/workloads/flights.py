@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from clr.problem import Problem
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.files import packaged
 from worker.workloads.networks import MLPParams, perceptron
 from worker.workloads.split import Examples, Split, classification, spread

@@ -13,8 +13,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from clr.problem import Problem
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.files import packaged
 from worker.workloads.split import Examples, Split, classification
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
+from clr.problem import Problem
 from clr.training.seeding import seeded
-from clr.workload import Problem, Workload
+from clr.workload import Workload
 from worker.workloads.files import packaged
 from worker.workloads.networks import CNNParams, convolutional
 from worker.workloads.split import Split, classification, stratified

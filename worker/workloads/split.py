@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from clr.problem import Problem
 from clr.training.batches import StagedBatches
-from clr.workload import Problem
 
 _SPLIT_SEED = 20_260_101  # fixed for ever: another split would make stored results incomparable
 

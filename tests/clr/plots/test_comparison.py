@@ -23,6 +23,13 @@ def test_single_seeds_and_their_spread_are_explained_where_they_are_drawn() -> N
     assert "one std over seeds" in told
 
 
+def test_a_comparison_of_one_seed_explains_no_spread() -> None:
+    run = Run(seed=0, num_steps=2, final=0.9, best=0.9, looks={"step": [0, 1], "accuracy": [0.1, 0.9]})
+    figure = draw_comparison({"fixed": [run]}, {}, metric="accuracy", target=None, title="Comparison")
+
+    assert labels(figure) == ["fixed"]
+
+
 def test_each_seed_of_a_few_entries_is_drawn() -> None:
     upper, _ = comparison(2).axes
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clr.problem import Untrainable
 from clr.training.accuracy import guessed, share_right
-from clr.workload import Untrainable
 
 PLACES = torch.arange(6).reshape(2, 3) % 4
 ONE_HOT = nn.functional.one_hot(PLACES, 4).float()  # (n, places, classes)

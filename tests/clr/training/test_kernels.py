@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from clr.optimizers import NAMES, parse_optimizer
+from clr.problem import ParameterGroup, Problem, Untrainable
 from clr.training.kernels import kernel_for
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer, make_optimizer
-from clr.workload import ParameterGroup, Problem, Untrainable
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Lazy modules are a new feature", "ignore:Sparse invariant checks"

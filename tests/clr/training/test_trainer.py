@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from clr.optimizers import NAMES, parse_optimizer
+from clr.problem import Batch, ParameterGroup, Problem, Untrainable
 from clr.training import trainer as training
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer, make_optimizer
-from clr.workload import Batch, ParameterGroup, Problem, Untrainable
 
 INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)
 TARGETS = (INPUTS.sum(dim=1) > 0).long()

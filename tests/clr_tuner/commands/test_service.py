@@ -57,6 +57,13 @@ def test_a_misspelt_variable_is_told_and_a_workloads_own_is_not() -> None:
     assert "CLR_CIFAR_MIRROR" not in shown.output
 
 
+def test_a_bad_value_is_told_under_the_name_it_was_given_by() -> None:
+    refused = settings(CLR_SWEEP_S="soon")
+
+    assert refused.exit_code == 1
+    assert "error: CLR_SWEEP_S: " in refused.output
+
+
 def test_a_variable_under_its_old_name_is_read_and_told() -> None:
     shown = settings(CLR_SWEEP_S="7")
 

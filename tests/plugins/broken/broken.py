@@ -9,9 +9,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from clr.problem import Batch, DatasetMissing, ParameterGroup, Problem
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
-from clr.workload import Batch, DatasetMissing, ParameterGroup, Problem, Workload
+from clr.workload import Workload
 
 INPUTS = torch.linspace(-1, 1, 400).reshape(100, 4)[
     torch.randperm(100, generator=torch.Generator().manual_seed(0))

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from clr.problem import Batch, Problem
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
-from clr.workload import Batch, Problem, Workload
+from clr.workload import Workload
 
 NUMBERS = torch.rand(400, 10, generator=torch.Generator().manual_seed(0))
 RANKS = NUMBERS.argsort(dim=1).argsort(dim=1)
