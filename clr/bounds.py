@@ -273,7 +273,9 @@ def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> 
     """The fields that `data` has, its lists as tuples."""
     known = pick_fields(kind, data)
     if "candidates" in known:
-        known["candidates"] = tuple(Candidate(**pick_fields(Candidate, one)) for one in known["candidates"])
+        known["candidates"] = tuple(
+            Candidate(**pick_fields(Candidate, candidate)) for candidate in known["candidates"]
+        )
     if "warnings" in known:
         known["warnings"] = tuple(known["warnings"])
     return known

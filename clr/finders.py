@@ -42,11 +42,11 @@ def slide(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
         return None
     slopes = _slopes(smoothed)
     left = len(rates) - 16
-    chosen = left
+    agreed = left
     while left >= 0 and abs(slopes[left + 15] - slopes[left]) > 0.005:
-        chosen = left
+        agreed = left
         left -= 1
-    return float(rates[chosen])
+    return float(rates[agreed])
 
 
 def minimum(lrs: Sequence[float], losses: Sequence[float]) -> float | None:

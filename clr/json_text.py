@@ -27,8 +27,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError) and error.object.startswith(b"\x1f\x8b"):
         return "it is compressed: send it as it is"
     if isinstance(error, UnicodeDecodeError):
-        at = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
-        return f"it is not {error.encoding.upper()}: {at}; write it in UTF-8"
+        place = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        return f"it is not {error.encoding.upper()}: {place}; write it in UTF-8"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return "it has a number of too many digits"
@@ -42,9 +42,9 @@ def kind(value: Any) -> str:
 def _where(error: json.JSONDecodeError) -> str:
     rest = error.doc[error.pos : error.pos + 20].partition("\n")[0]
     ends = "text" if error.pos >= len(error.doc) else "line"
-    found = f"found {rest!r}" if rest else f"the {ends} ends there"
-    said = error.msg.removesuffix(" at")
-    return f"line {error.lineno}, column {error.colno}: {said}; {found}{_hint(error.doc, error.pos)}"
+    there = f"found {rest!r}" if rest else f"the {ends} ends there"
+    expected = error.msg.removesuffix(" at")
+    return f"line {error.lineno}, column {error.colno}: {expected}; {there}{_hint(error.doc, error.pos)}"
 
 
 def _hint(text: str, at: int) -> str:

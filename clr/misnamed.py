@@ -28,14 +28,14 @@ def refuse_misnamed(
     named = spec.get(tag)
     model = models.get(str(named))
     if model is None:
-        said = f"{did_you_mean(named, models)}must be one of {', '.join(models)}"
-        raise _misnamed(kind, (*path, tag), spec, said)
+        message = f"{did_you_mean(named, models)}must be one of {', '.join(models)}"
+        raise _misnamed(kind, (*path, tag), spec, message)
     known = [field for field in model.model_fields if field != tag]
     for name in spec:
         if name not in model.model_fields:
             more = hint(model, str(name)) or f"{did_you_mean(name, known)}allowed: {', '.join(known)}"
-            said = f"{named} has no parameter of this name; {more}"
-            raise _misnamed(kind, (*path, named, name), spec, said)
+            message = f"{named} has no parameter of this name; {more}"
+            raise _misnamed(kind, (*path, named, name), spec, message)
 
 
 def _misnamed(kind: str, where: tuple[Any, ...], spec: Any, message: str) -> ValidationError:

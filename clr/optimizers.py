@@ -136,5 +136,5 @@ _HINTS = (
 
 def _hint(model: type[BaseModel], name: str) -> str | None:
     fields = model.model_fields
-    told = (said for names, leads_to, said in _HINTS if name in names and leads_to in (None, *fields))
-    return next(told, None)
+    hints = (hint for names, leads_to, hint in _HINTS if name in names and leads_to in (None, *fields))
+    return next(hints, None)

@@ -6,7 +6,7 @@ range trains no better than the last; the best range is repeated for every seed.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from clr.confirmation_budget import MOST_STEPS as CONFIRMATION_STEPS
 from clr.ranges import WORTH, choose_range
 from clr.reading import Reading, list_plateaus, most_reach_end, smooth
+from clr.records import pick_fields
 from clr.sweep import Effort, Sweep, SweepPlan
 
 LOWEST_LR, HIGHEST_LR, MOST_SEEDS = 1e-30, 1e6, 20  # that may be asked for
@@ -55,7 +56,7 @@ class RangeTestConfig:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Self:
         """Read a request, or the config of a stored job; keys that say nothing of the sweeps are ignored."""
-        return cls(**{field.name: config[field.name] for field in fields(cls) if field.name in config})
+        return cls(**pick_fields(cls, config))
 
 
 def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan | None:

@@ -21,19 +21,19 @@ class Rates:
         self._optimizer = optimizer
         self._at_first = list(optimizer.param_groups)
         optimizers = with_inner(optimizer)
-        owned = {id(group): (group, one) for one in optimizers for group in one.param_groups}
+        owned = {id(group): (group, owner) for owner in optimizers for group in owner.param_groups}
         if any(group.get("lr") is None for group, _ in owned.values()):
             raise ValueError("a param group has no lr: an optimizer that sets its own rate cannot be swept")
         self._groups = [
-            (group, (momentum_cycled and momentum_of(getattr(one, "defaults", {}))) or momentum_of(group))
-            for group, one in owned.values()
+            (group, (momentum_cycled and momentum_of(getattr(owner, "defaults", {}))) or momentum_of(group))
+            for group, owner in owned.values()
         ]
         self._planned: float | None = None
         self._moved, self._updates = False, 0
         self._handles = [
-            one.register_step_pre_hook(self._before_update)
-            for one in optimizers
-            if hasattr(one, "_optimizer_step_pre_hooks")
+            inner.register_step_pre_hook(self._before_update)
+            for inner in optimizers
+            if hasattr(inner, "_optimizer_step_pre_hooks")
         ]
 
     @property
@@ -73,7 +73,7 @@ class Rates:
         """Put back what was set; whether anything had moved. Raises ValueError where groups came or went."""
         now = self._optimizer.param_groups
         if len(now) != len(self._at_first) or any(
-            one is not other for one, other in zip(now, self._at_first, strict=True)
+            group is not first for group, first in zip(now, self._at_first, strict=True)
         ):
             raise ValueError(
                 "the param groups changed during the test: add or load them before it, or train without it"
@@ -134,10 +134,10 @@ def with_inner(optimizer: Any) -> list[Any]:
             waiting += value.values()
         elif is_optimizer(value):
             attributes = getattr(value, "__dict__", {}).items()
-            waiting += [one for name, one in attributes if name not in ("param_groups", "state")]
-    return [one for one in seen.values() if is_optimizer(one)]
+            waiting += [attribute for name, attribute in attributes if name not in ("param_groups", "state")]
+    return [value for value in seen.values() if is_optimizer(value)]
 
 
-def _close(one: float, other: float) -> bool:
+def _close(rate: float, other: float) -> bool:
     """But for the rounding of a float32, as tensors hold rates."""
-    return one == other or math.isclose(one, other, rel_tol=1e-6)
+    return rate == other or math.isclose(rate, other, rel_tol=1e-6)

@@ -42,7 +42,7 @@ class Scheduler:
         self._optimizer = optimizer
         self._for_all = not isinstance(schedule, list | tuple)
         each = schedule if isinstance(schedule, list | tuple) else [schedule] * len(optimizer.param_groups)
-        self._schedules = [_parsed(one) for one in each]
+        self._schedules = [_parsed(spec) for spec in each]
         self._momentum = momentum
         self._next = 0
         _check(optimizer, self._schedules, momentum)

@@ -92,8 +92,8 @@ def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = 
 
 def _torch_scheduler(schedule: Schedule) -> tuple[str, dict[str, Any]]:
     """The scheduler's name and arguments; `lr` is what the optimizer must have before it is made."""
-    told = _TORCH.get(schedule.policy, lambda _: None)(schedule)
-    return told or ("ct.Scheduler", {"schedule": _spec(schedule)})
+    own = _TORCH.get(schedule.policy, lambda _: None)(schedule)
+    return own or ("ct.Scheduler", {"schedule": _spec(schedule)})
 
 
 def _cyclic(schedule: Any) -> tuple[str, dict[str, Any]]:

@@ -73,7 +73,7 @@ def masked(url: str) -> str:
     where, hash, _ = where.partition("#")
     address, question, query = where.partition("?")
     shown = f"{scheme}://{user if password else ''}{':' if password else ''}{MASK}@" if at else f"{scheme}://"
-    parameters = [_masked_parameter(one) for one in re.split("[&;]", query)]
+    parameters = [_masked_parameter(parameter) for parameter in re.split("[&;]", query)]
     return shown + address + question + "&".join(parameters) + (f"#{MASK}" if hash else "")
 
 

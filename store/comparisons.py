@@ -79,10 +79,10 @@ def made_before(
 
 def get(session: Session, comparison_id: str) -> Comparison:
     """The comparison. Raises `NotFound`."""
-    found = session.get(Comparison, comparison_id)
-    if found is None:
+    comparison = session.get(Comparison, comparison_id)
+    if comparison is None:
         raise NotFound("there is no such comparison")
-    return found
+    return comparison
 
 
 def find(session: Session, *, limit: int, after: tuple[float, str] | None = None) -> list[Comparison]:
@@ -101,8 +101,8 @@ def of_range_test(session: Session, job_id: str) -> list[Comparison]:
 
 def jobs_of(session: Session, comparison_id: str) -> list[Job]:
     """Its jobs, range tests included, in the order they were made."""
-    of_it = select(Job).where(Job.comparison_id == comparison_id)
-    return list(session.scalars(of_it.order_by(Job.created_at, Job.id)))
+    query = select(Job).where(Job.comparison_id == comparison_id)
+    return list(session.scalars(query.order_by(Job.created_at, Job.id)))
 
 
 def count_jobs(session: Session, comparison_ids: Sequence[str]) -> dict[str, Counts]:
@@ -132,8 +132,7 @@ def status_of(statuses: Sequence[str]) -> Status:
 
 def request_cancel(session: Session, comparison_id: str) -> None:
     """Cancel every job of it that is not final. Raises `NotFound`, and `Conflict` when all of them were."""
-    of_it = jobs_of(session, comparison_id)
-    open_jobs = [job for job in of_it if job.status not in FINAL]
+    open_jobs = [job for job in jobs_of(session, comparison_id) if job.status not in FINAL]
     if not open_jobs:
         get(session, comparison_id)
         raise Conflict("every job of the comparison has ended")
@@ -148,11 +147,11 @@ def remove(session: Session, comparison_id: str) -> list[str]:
     Raises `NotFound`, and `Conflict` while one of them may still run.
     """
     get(session, comparison_id)
-    of_it = jobs_of(session, comparison_id)
-    unfinished = sum(job.status not in FINAL for job in of_it)
+    made = jobs_of(session, comparison_id)
+    unfinished = sum(job.status not in FINAL for job in made)
     if unfinished:
         raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
-    jobs.refuse_needed(session, [job.id for job in of_it])
+    jobs.refuse_needed(session, [job.id for job in made])
     session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
     session.execute(delete(Comparison).where(Comparison.id == comparison_id))
-    return [job.id for job in of_it]
+    return [job.id for job in made]

@@ -37,9 +37,9 @@ def copy(database: Path, to: Path) -> None:
         with closing(sqlite3.connect(database, timeout=BUSY_S)) as source:
             source.backup(copied)
         copied.execute("PRAGMA journal_mode=DELETE")  # one file; a service that opens it changes that again
-        found = copied.execute("PRAGMA integrity_check").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
+        integrity = copied.execute("PRAGMA integrity_check").fetchone()[0]
+        if integrity != "ok":
+            raise sqlite3.DatabaseError(f"the copy is damaged: {integrity}")
         shutil.copymode(database, unfinished)
 
 

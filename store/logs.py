@@ -83,8 +83,8 @@ class TextLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line."""
-        given = [f"{name}={record.__dict__[name]}" for name in IDS if name in record.__dict__]
-        record.ids = f" [{' '.join(given)}]" if given else ""
+        ids = [f"{name}={record.__dict__[name]}" for name in IDS if name in record.__dict__]
+        record.ids = f" [{' '.join(ids)}]" if ids else ""
         return super().formatMessage(record)
 
 

@@ -59,7 +59,7 @@ def describe(workload: Workload) -> dict[str, Any]:
 
 def sentence(error: ValidationError) -> str:
     """What pydantic found, on one line."""
-    return "; ".join(" ".join([*map(str, one["loc"]), one["msg"]]) for one in error.errors())
+    return "; ".join(" ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors())
 
 
 def _faults(workload: Workload, name: str) -> Iterator[str]:

@@ -15,14 +15,14 @@ from clr.workload import GROUP
 
 def installation() -> str:
     """The hash, 64 characters."""
-    found = hashlib.sha256()
+    hashed = hashlib.sha256()
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         version = entry.dist.version if entry.dist else None
-        found.update(repr((entry.name, entry.value, version)).encode())
+        hashed.update(repr((entry.name, entry.value, version)).encode())
     for file in sorted(set(_sources())):
-        there = file.stat()
-        found.update(repr((str(file), there.st_mtime_ns, there.st_size)).encode())
-    return found.hexdigest()
+        status = file.stat()
+        hashed.update(repr((str(file), status.st_mtime_ns, status.st_size)).encode())
+    return hashed.hexdigest()
 
 
 def _sources() -> Iterator[Path]:

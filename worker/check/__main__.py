@@ -71,7 +71,7 @@ def _find(name: str, findings: Findings) -> Workload:
         findings.stop(f"no workload {name} is installed in {sys.prefix}; {there}")
     entry = entries[-1]  # as the worker, which keeps the last of a name
     if len(entries) > 1:
-        findings.problem(f"{name} is offered more than once: {', '.join(one.value for one in entries)}")
+        findings.problem(f"{name} is offered more than once: {', '.join(entry.value for entry in entries)}")
     with findings.calling(f"loading {entry.value}"):
         try:
             workload = load_workload(entry)
@@ -171,11 +171,11 @@ def _check_loss(problem: Problem, outputs: Any, targets: Any, findings: Findings
         findings.warning(
             "the loss is a sum over the batch, so bounds hold for one batch_size alone; take reduction='mean'"
         )
-    grouped = {id(one) for group in problem.parameter_groups for one in group.parameters}
+    grouped = {id(parameter) for group in problem.parameter_groups for parameter in group.parameters}
     idle = [
         name
-        for name, one in problem.loss.named_parameters()
-        if one.requires_grad and id(one) not in grouped | {id(each) for each in problem.model.parameters()}
+        for name, parameter in problem.loss.named_parameters()
+        if parameter.requires_grad and id(parameter) not in grouped | set(map(id, problem.model.parameters()))
     ]
     if idle:
         findings.warning(
@@ -280,7 +280,7 @@ def main() -> int:
     parser.add_argument("name")
     parser.add_argument("--params", type=json.loads)
     parser.add_argument("--steps", type=int, default=20)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     share_cores(1)
     faulthandler.enable()  # a workload that crashes says where
     sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
@@ -288,7 +288,7 @@ def main() -> int:
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
 
-    return 0 if check(chosen.name, chosen.params, num_steps=chosen.steps, say=say) else 1
+    return 0 if check(arguments.name, arguments.params, num_steps=arguments.steps, say=say) else 1
 
 
 if __name__ == "__main__":

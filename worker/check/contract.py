@@ -86,15 +86,15 @@ def leaves_one(batches: Any) -> bool:
 def _pair_faults(what: str, value: Any) -> Iterator[str]:
     if not _is_pair(value):
         yield f"{what} must be a pair of tensors (inputs, targets), got {_shown(value)}"
-    elif len(lengths := {len(one) for one in tensors(value)}) > 1 or 0 in lengths:
+    elif len(lengths := {len(tensor) for tensor in tensors(value)}) > 1 or 0 in lengths:
         yield f"{what} must hold as many inputs as targets, one at least; got {_shown(value)}"
 
 
 def _is_pair(value: Any) -> bool:
     if not isinstance(value, tuple | list) or len(value) != 2:
         return False
-    held = [list(tensors(each)) for each in value]
-    return all(held) and all(one.dim() for each in held for one in each)
+    sides = [list(tensors(side)) for side in value]
+    return all(sides) and all(tensor.dim() for side in sides for tensor in side)
 
 
 def _shown(value: Any) -> str:

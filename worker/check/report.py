@@ -47,8 +47,8 @@ class Findings:
 
     def stop_at_any(self, problems: Iterable[str]) -> None:
         """Stop if there is one."""
-        if found := list(problems):
-            self.stop(*found)
+        if breaches := list(problems):
+            self.stop(*breaches)
 
     @contextmanager
     def calling(self, call: str) -> Iterator[None]:

@@ -40,8 +40,7 @@ def fashion_mnist() -> Split:
     Raises `DatasetMissing` where no folder has the four files, ValueError naming the file where one is broken.
     """
     for folder in (dataset_folder("fashion-mnist"), DEBIAN):
-        found = [_with_suffix(folder, name) for name in FILES]
-        files = [file for file in found if file is not None]
+        files = [file for name in FILES if (file := _with_suffix(folder, name)) is not None]
         if len(files) == len(FILES):
             return _read(*files)
     raise DatasetMissing(

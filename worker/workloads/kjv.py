@@ -46,7 +46,7 @@ def kjv() -> tuple[Split, int]:
 
 
 def _windows(text: str, alphabet: list[str]) -> Examples:
-    codes = np.searchsorted(np.array([ord(one) for one in alphabet]), np.array([ord(one) for one in text]))
+    codes = np.searchsorted(np.array(list(map(ord, alphabet))), np.array(list(map(ord, text))))
     number = (len(codes) - 1) // WINDOW
     return Examples(
         *(torch.tensor(codes[start : start + number * WINDOW].reshape(number, WINDOW)) for start in (0, 1))

@@ -36,9 +36,9 @@ def spread(targets: Tensor, count: int) -> Tensor:
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(_SPLIT_SEED))
     by_class = order[targets[order].argsort(stable=True)]
     every_kth = torch.arange(count) * len(targets) // count  # of the examples sorted by class
-    chosen = torch.zeros(len(targets), dtype=torch.bool)
-    chosen[by_class[every_kth]] = True
-    return chosen
+    picked = torch.zeros(len(targets), dtype=torch.bool)
+    picked[by_class[every_kth]] = True
+    return picked
 
 
 def stratified(inputs: Tensor, targets: Tensor, *, held_out: int) -> Split:

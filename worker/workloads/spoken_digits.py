@@ -74,8 +74,8 @@ class OverTime(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, 14, frames) to (n, 10)."""
         goes_on = inputs[:, COEFFICIENTS:, ::2]
-        found = self.convolutions(inputs) * goes_on
-        outputs: Tensor = self.head(found.sum(dim=2) / goes_on.sum(dim=2))
+        features = self.convolutions(inputs) * goes_on
+        outputs: Tensor = self.head(features.sum(dim=2) / goes_on.sum(dim=2))
         return outputs
 
 
