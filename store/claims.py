@@ -20,8 +20,8 @@ from store.status import ACTIVE, FINAL, RETRIED, Outcome, Reason, Status, move
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
     """(Queued jobs, those of them that could have been claimed for over `for_s` seconds).
 
-    Jobs that no living worker can run, or that wait for another, do not count: a ring for them would only wear
-    out a child.
+    Jobs that no living worker can run, or that wait for another, do not count: a ring for them would only fork
+    a process for nothing.
     """
     runnable = {name for names in session.scalars(select(Worker.workloads)) for name in names}
     old = func.count().filter(_ready_at() < now() - for_s)

@@ -62,9 +62,6 @@ class Settings(BaseSettings):
         default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"
     )
     worker_slots: int = Field(default=1, ge=1, description="jobs one worker runs side by side")
-    worker_max_tasks_per_child: int = Field(
-        default=1, ge=1, description="rings one child answers before it is replaced"
-    )
     lease_s: float = Field(
         default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds"
     )

@@ -51,12 +51,9 @@ def shell(commands: str, folder: Path, **environment: str) -> subprocess.Complet
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What `make serve` runs, on a free port, but for a worker whose child takes one job after the other: loading
-    torch for each took most of these tests' time. Yields the port."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("CLR_WORKER_MAX_TASKS_PER_CHILD", "1000")
-        with serving(tmp_path_factory.mktemp("serve")) as url:
-            yield url.rpartition(":")[2]
+    """What `make serve` runs, on a free port. Yields the port."""
+    with serving(tmp_path_factory.mktemp("serve")) as url:
+        yield url.rpartition(":")[2]
 
 
 @contextmanager

@@ -1,15 +1,11 @@
 """The Celery app: its one task answers a ring, its signals keep watch over the pool.
 
 Rings are acknowledged early and never retried: the database is the truth (store/claims.py), the message a
-doorbell. Children are spawned, one process a job, with torch loaded before the job comes.
+doorbell. The pool's children are spawned and stay: each is a slot (worker/slot.py) that forks one process a job.
 """
 
-import ctypes
 import logging
 import os
-import signal
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,12 +17,13 @@ from store.doorbell import TASK, make_celery
 from store.reaper import Reaper
 from store.ringer import Ringer
 from store.settings import get_settings
+from worker.ancestors import die_with, leave_signals
 from worker.drain import Drain
 from worker.publisher import Publisher
 from worker.watcher import Watcher
 
 if TYPE_CHECKING:
-    from worker.child import Child
+    from worker.slot import Slot
 
 log = logging.getLogger(__name__)
 settings = get_settings()
@@ -35,65 +32,47 @@ app: Celery = make_celery(settings.broker_url)
 app.conf.update(
     worker_concurrency=settings.worker_slots,
     worker_pool_start_method="spawn",
-    worker_max_tasks_per_child=settings.worker_max_tasks_per_child,
     worker_proc_alive_timeout=120,
-    worker_lost_wait=1,  # seconds until a dead child's signal is reported; the default of 10 is a third of a lease
+    worker_lost_wait=1,  # seconds until a dead slot's signal is reported; the default of 10 is a third of a lease
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
 
-WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its children
+WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its slots and children
 
-_child: "Child | None" = None
+_slot: "Slot | None" = None
 
 
 @app.task(name=TASK, bind=True)
 def claim(self: Task) -> None:
-    """Claim and run one queued job, if there is one."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # here, as billiard sets its own after `prepare_child`
-        signal.signal(number, _leave_to_parent(os.getpid()))
-    assert _child is not None
-    _child.answer(self.request.id, os.environ[WORKER_ID])
+    """Have one queued job claimed and run, if there is one."""
+    leave_signals()  # here, as billiard sets its own after `prepare_slot`
+    assert _slot is not None
+    _slot.answer(self.request.id)
 
 
 @signals.setup_logging.connect
 def set_up_logging(**_: Any) -> None:
-    """In the parent and in every child: our log lines instead of Celery's, and what workloads print as such."""
+    """In the parent and in every slot: our log lines instead of Celery's, and what workloads print as such."""
     logs.set_up(settings)
     app.log.redirect_stdouts("WARNING")
 
 
 @signals.celeryd_after_setup.connect
 def silence_billiard(**_: Any) -> None:
-    """Without this a child logs its first line in a format of billiard's own, before ours is set up."""
+    """Without this a slot logs its first line in a format of billiard's own, before ours is set up."""
     os.environ.pop("_MP_FORK_LOGLEVEL_", None)
 
 
 @signals.worker_process_init.connect
-def prepare_child(**_: Any) -> None:
+def prepare_slot(**_: Any) -> None:
     """Die with the parent; load torch and the workloads while waiting for a job."""
-    global _child
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if str(os.getppid()) != os.environ[PARENT_PID]:  # it died before we asked
-        os._exit(1)
-    from worker import child  # noqa: PLC0415 - loads torch, which only children may
+    global _slot
+    die_with(int(os.environ[PARENT_PID]))
+    from worker import slot  # noqa: PLC0415 - loads torch, which the Celery parent must not
 
-    _child = child.prepare(settings)
-
-
-def _leave_to_parent(child: int) -> Callable[[int, object], None]:
-    """What a child does with a signal that systemd or a terminal sends to all processes: its parent drains it.
-
-    billiard's own way is SystemExit in the midst of the job, which then failed as the workload's fault.
-    """
-
-    def hear(number: int, _: object) -> None:
-        if os.getpid() != child:  # forked by the workload, and its to end
-            sys.exit(128 + number)
-
-    return hear
+    _slot = slot.prepare(settings, worker_id=os.environ[WORKER_ID])
 
 
 class _Parent:
@@ -134,7 +113,7 @@ def start_parent(**_: Any) -> None:
 
 @signals.task_failure.connect
 def bury_child(task_id: str, exception: BaseException, **_: Any) -> None:
-    """End what a child left behind that died with its job (SIGKILL, SIGSEGV, exit)."""
+    """End what a child left behind that died with its job (SIGKILL, SIGSEGV, exit), or whose slot did."""
     if _parent is not None:
         _parent.watcher.buried(task_id, str(exception))
 

@@ -1,45 +1,67 @@
-"""What a pool child holds from its first breath: torch, the workloads, a database connection of its own.
+"""The process of one job, forked by its slot or started by it: what it holds, and the ring that it answers."""
 
-Imported in children only; the Celery parent never loads torch.
-"""
-
+import logging
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NoReturn
 
-from billiard.process import current_process
+import numpy as np
+import torch
+from sqlalchemy.orm import configure_mappers
 
 from clr.workload import Workload
 from store.database import Database
 from store.settings import Settings
+from worker.ancestors import die_with, leave_signals
 from worker.catalogue import load_workloads
 from worker.device import device, share_cores
 from worker.runner import answer_ring
 
+log = logging.getLogger(__name__)
+
+DONE = 75  # the exit code of a child that ended by itself: 0 may be a workload's own `os._exit`
+
 
 @dataclass(frozen=True, slots=True)
-class Child:
-    """A pool child that is ready for its job."""
+class Holding:
+    """What takes seconds to load and may be shared by a fork. No connection of the database is open yet."""
 
     settings: Settings
+    worker_id: str
     database: Database
     workloads: Mapping[str, Workload]
 
-    def answer(self, ring_id: str, worker_id: str) -> None:
-        """Answer one ring in this process."""
+
+def load(settings: Settings, *, worker_id: str) -> Holding:
+    """Load it, and with it what is imported by the first optimizer and the first query."""
+    workloads = load_workloads()
+    torch.optim.SGD([torch.nn.Parameter(torch.empty(1))])
+    configure_mappers()
+    return Holding(settings, worker_id, Database(settings.resolved_database_url), workloads)
+
+
+def live(holding: Holding, *, slot_pid: int, ring_id: str) -> NoReturn:
+    """Answer one ring as a process of its own, then end it."""
+    try:
+        die_with(slot_pid)
+        leave_signals()
+        np.random.seed()  # torch's numbers are the engine's to seed, and Python's forget by themselves at a fork
+        share_cores(holding.settings.worker_slots)
         answer_ring(
-            self.database,
-            self.settings,
-            self.workloads,
-            worker_id=worker_id,
+            holding.database,
+            holding.settings,
+            holding.workloads,
+            worker_id=holding.worker_id,
             ring_id=ring_id,
             device=device(),
         )
-
-
-def prepare(settings: Settings) -> Child:
-    """Make this process a child: its share of the cores, the database, the workloads."""
-    share_cores(settings.worker_slots)
-    current: Any = current_process()
-    current._config["daemon"] = False  # a daemon may have no children; a DataLoader's workers are children
-    return Child(settings, Database(settings.resolved_database_url), load_workloads())
+    except Exception:
+        log.exception("a ring could not be answered")  # and what was claimed is lost with its lease
+    finally:
+        logging.shutdown()
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+        os._exit(DONE)

@@ -11,8 +11,8 @@ from threading import Event, Thread, Timer
 
 from billiard.process import active_children
 
-from worker.descendants import kill_descendants
-from worker.watcher import Watcher, kill
+from worker.descendants import kill, kill_descendants
+from worker.watcher import Watcher
 
 log = logging.getLogger(__name__)
 

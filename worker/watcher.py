@@ -1,14 +1,11 @@
-"""The Celery parent's eye on its own children: needs no broker, and works when C code holds the GIL.
+"""The Celery parent's eye on the processes of its jobs: needs no broker, and works when C code holds the GIL.
 
 A child is killed when its job was cancelled, timed out, stalled, or when it lost its lease; what a dead
 child leaves behind is ended here, with the reason that killed it.
 """
 
 import logging
-import os
 import re
-import signal
-import time
 from contextlib import suppress
 from threading import Event, Thread
 from typing import NamedTuple
@@ -22,12 +19,10 @@ from store.database import Database
 from store.errors import ClaimLost
 from store.settings import Settings
 from store.status import Reason
-from worker.descendants import kill_descendants
+from worker.descendants import is_running, kill
 from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
-
-DEATH_S = 2.0
 
 
 class Ending(NamedTuple):
@@ -91,8 +86,8 @@ class Watcher:
             zombies = claims.zombies(session, self._worker_id, within_s=2 * self._settings.lease_s)
         self._count(Kill.LEASE_LOST, sum(map(kill, zombies)))
         for attempt in held:
-            if attempt.lease_left_s > 0 and not is_running_child(attempt.pid):
-                continue  # the pool reports its death soon, with the signal: see `buried`
+            if attempt.lease_left_s > 0 and not is_running(attempt.pid):
+                continue  # its slot reports its death soon, with the signal: see `buried`
             ending = judge(attempt, self._settings)
             if ending is None:
                 self._vouch(attempt)
@@ -183,27 +178,3 @@ class Watcher:
             known = workers.seen(session, self._worker_id)
         if self._publisher is not None:
             self._publisher.tend(known=known)
-
-
-def is_running_child(pid: int) -> bool:
-    """Whether a child of this process runs under this pid."""
-    try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    except ChildProcessError:
-        return False
-
-
-def kill(pid: int) -> bool:
-    """SIGKILL a child of this process with all that it started; a pid that is not our child is left alone.
-
-    Waits for its end, but not for long: it may be held in the kernel. Answers whether there was one.
-    """
-    if not is_running_child(pid):
-        return False
-    kill_descendants(pid)
-    with suppress(ProcessLookupError):  # the pool was quicker to reap it
-        os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + DEATH_S
-    while is_running_child(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return True

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clr_tuner.client import Client
@@ -67,14 +68,19 @@ class Embedded:
         for pid in pids_below(self.process.pid):
             self.seen.add(pid)
             try:
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
-            except (FileNotFoundError, ProcessLookupError):
+                process = psutil.Process(pid)
+                parent = psutil.Process(process.ppid())
+                command, above = (
+                    "".join(f"{word}\0" for word in owner.cmdline()) for owner in (process, parent)
+                )
+            except psutil.NoSuchProcess:
                 continue
-            for name, word in (("api", "api.app"), ("broker", "valkey"), ("worker", "-m\0worker\0")):
+            words = {"api": "api.app", "broker": "valkey", "worker": "-m\0worker\0", "slot": "spawn_main"}
+            if "spawn_main" in command and "spawn_main" in above:
+                words = {"child": "spawn_main"}  # forked by a slot, whose command line it has
+            for name, word in words.items():
                 if word in command:
                     found[name] = lambda pid=pid: os.kill(pid, signal.SIGKILL)  # type: ignore[misc]
-            if "spawn_main" in command:
-                found["child"] = lambda pid=pid: os.kill(pid, signal.SIGKILL)  # type: ignore[misc]
         return found
 
     def _kill_serve(self) -> None:

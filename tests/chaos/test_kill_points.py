@@ -26,7 +26,7 @@ def stack(
             yield running, orders
 
 
-@pytest.mark.parametrize("victim", ["child", "parent"])
+@pytest.mark.parametrize("victim", ["child", "slot", "parent"])
 @pytest.mark.parametrize("point", POINTS)
 def test_a_job_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, victim: str) -> None:
     running, orders = stack
@@ -39,7 +39,7 @@ def test_a_job_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, 
     assert len(running.attempts(job)) == (1 if point in NEVER_LOST else 2)
 
 
-@pytest.mark.parametrize("victim", ["child", "parent"])
+@pytest.mark.parametrize("victim", ["child", "slot", "parent"])
 @pytest.mark.parametrize("point", OF_TRAINING)
 def test_a_training_whose_worker_is_killed_at(stack: tuple[Stack, Path], point: str, victim: str) -> None:
     running, orders = stack

@@ -28,7 +28,7 @@ class Usage:
 
     @classmethod
     def of(cls, service: Embedded) -> "Usage":
-        """Count what lasts: pool children come and go with each job, and look like their parent as they are born."""
+        """Count what lasts: the processes of jobs come and go."""
         looks = []
         for _ in range(20):
             looks.append(cls._now(service))
@@ -41,8 +41,7 @@ class Usage:
         for pid in {service.process.pid} | pids_below(service.process.pid):
             with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
                 process = psutil.Process(pid)
-                if "spawn_main" not in " ".join(process.cmdline()):
-                    lasting.append((process.num_threads(), process.num_fds(), process.memory_info().rss))
+                lasting.append((process.num_threads(), process.num_fds(), process.memory_info().rss))
         threads, descriptors, rss = map(sum, zip(*lasting, strict=True))
         return cls(len(lasting), threads, descriptors, rss / 2**20)
 

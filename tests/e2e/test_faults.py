@@ -51,6 +51,7 @@ def hostile(client: Client, fault: str, **fields: object) -> Job:
     [
         ("raise", "workload_error"),
         ("segfault", "crashed"),
+        ("quit", "crashed"),
         ("memory", "out_of_memory"),
         ("hang", "stalled"),
         ("kill", "worker_lost"),

@@ -57,6 +57,13 @@ def test_a_check_that_finds_a_problem_exits_1_and_names_the_call(tmp_path: Path)
     assert ran.stdout.endswith("problems: 1, warnings: 0\n")
 
 
+def test_a_check_says_whose_import_keeps_a_worker_from_forking(tmp_path: Path) -> None:
+    ran = run(CLR_TUNER, "workload", "check", "threaded", cwd=tmp_path, plugins=PLUGINS / "threaded")
+
+    assert ran.returncode == 0
+    assert "warning  threads were started while workloads were imported: " in ran.stdout
+
+
 def test_a_workload_that_crashes_the_check_says_where(tmp_path: Path) -> None:
     params = '{"fault": "segfault", "at_step": 1}'
 

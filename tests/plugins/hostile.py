@@ -27,6 +27,7 @@ Fault = Literal[
     "raise",
     "raise_unprintable",
     "exit",
+    "quit",
     "segfault",
     "kill",
     "memory",
@@ -91,6 +92,7 @@ FAULTS: dict[str, Callable[[], object]] = {
     "memory": _memory,
     "talk": _talk,
     "exit": lambda: sys.exit(3),
+    "quit": lambda: os._exit(0),
     "segfault": lambda: ctypes.string_at(0),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "hang": lambda: ctypes.PyDLL(None).sleep(600),  # PyDLL keeps the GIL: no thread of this process runs

@@ -1,7 +1,7 @@
 """Kills a worker at one exact point of a job, once, where `CLR_CHAOS_DIR` holds a file of the point's name.
 
-The text of the file is the victim: `child`, or `parent` for the Celery worker above it. The plugin `hostile` imports
-this, so that it is there in every pool child before the first claim.
+The text of the file is the victim: `child`, `slot` for the pool's process that forked it, or `parent` for the Celery
+worker above. The plugin `hostile` imports this, so that it is there in every slot before the first claim.
 """
 
 import os
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from store import jobs
+from store import claims
 from worker.checkpoints import Checkpoints
 from worker.lease import Lease
 from worker.recorder import Recorder
@@ -27,8 +27,9 @@ def kill_at(point: str) -> None:
         order.unlink()
     except FileNotFoundError:
         return
-    os.kill(os.getpid() if victim == "child" else os.getppid(), signal.SIGKILL)
-    time.sleep(60)  # a child dies with its parent
+    pids = {"child": os.getpid(), "slot": os.getppid(), "parent": int(os.environ["CLR_WORKER_PID"])}
+    os.kill(pids[victim], signal.SIGKILL)
+    time.sleep(60)  # a child dies with those above it
 
 
 def _around(owner: Any, name: str, *, before: str | None = None, after: str | None = None) -> None:
@@ -47,7 +48,7 @@ def _around(owner: Any, name: str, *, before: str | None = None, after: str | No
 
 def arm() -> None:
     """Put the points in place."""
-    _around(jobs, "claim", after="claiming")  # not committed yet
+    _around(claims, "claim", after="claiming")  # not committed yet
     _around(Lease, "__enter__", before="claimed")
     _around(Checkpoints, "_write", after="checkpoint_written")  # and not yet published
     _around(Recorder, "publish", after="checkpoint_published")

@@ -17,7 +17,8 @@ from store.models import Job
 from store.settings import Settings
 from store.status import Kind, Reason
 from tests.machine import patience
-from worker.watcher import Watcher, explain_death, judge, kill
+from worker.descendants import kill
+from worker.watcher import Watcher, explain_death, judge
 
 SETTINGS = Settings(cancel_grace_s=3, stall_timeout_s=60)
 HEALTHY = Held(

@@ -32,6 +32,7 @@ from worker.catalogue import BadDeclaration, load_workload, sentence
 from worker.check.contract import batch_faults, class_faults, leaves_one, loss_faults, problem_faults
 from worker.check.report import Findings, Unusable
 from worker.device import device, share_cores
+from worker.forking import hindrance
 from worker.setup import Setup
 
 LR = 1e-3  # low enough for most workloads to stay finite
@@ -72,12 +73,15 @@ def _find(name: str, findings: Findings) -> Workload:
     entry = entries[-1]  # as the worker, which keeps the last of a name
     if len(entries) > 1:
         findings.problem(f"{name} is offered more than once: {', '.join(entry.value for entry in entries)}")
+    may_fork = hindrance() is None
     with findings.calling(f"loading {entry.value}"):
         try:
             workload = load_workload(entry)
         except BadDeclaration as bad:
             findings.stop(*bad.faults)
     findings.ok(f"{entry.value} is found, and declares all that it should")
+    if may_fork and (why := hindrance()):
+        findings.warning(f"{why}; so a worker that has it starts each job's process from nothing, in seconds")
     return workload
 
 
