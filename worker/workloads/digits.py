@@ -3,14 +3,15 @@
 from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel
-from sklearn.datasets import load_digits
 from torch import nn
 
 from clr.problem import Problem
 from clr.training.seeding import seeded
 from clr.workload import Workload
+from worker.workloads.files import packaged
 from worker.workloads.networks import CNNParams, MLPParams, convolutional, perceptron
 from worker.workloads.split import Split, classification, stratified
 
@@ -20,9 +21,15 @@ HELD_OUT = 400
 @cache
 def digits() -> Split:
     """1,397 training and 400 held-out images, (n, 1, 8, 8), standardised; classes (n,)."""
-    data = load_digits()
-    images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1)
-    return stratified(images, torch.tensor(data.target), held_out=HELD_OUT)
+    file = packaged(
+        "sklearn",
+        "datasets/data/digits.csv.gz",
+        data="scikit-learn's digits",
+        requirement="scikit-learn==1.9.1",
+    )
+    table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    images = torch.tensor(table[:, :-1], dtype=torch.float32).reshape(-1, 1, 8, 8)
+    return stratified(images, torch.tensor(table[:, -1], dtype=torch.int64), held_out=HELD_OUT)
 
 
 class DigitsMLP(Workload):
