@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 GPUS = ("/dev/nvidia", "/dev/kfd")  # what CUDA and ROCm open; a fork of theirs cannot use a GPU
@@ -30,8 +31,10 @@ def _open_files() -> list[str]:
 
 def _threads() -> list[str]:
     """The names of the threads that go on beside this one. Those that know of forks, as OpenBLAS', end at one."""
-    if (pid := os.fork()) == 0:
-        os._exit(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads beside a fork, from Python 3.12 on
+        if (pid := os.fork()) == 0:
+            os._exit(0)
     os.waitpid(pid, 0)
     tasks = Path("/proc/self/task")
     return [

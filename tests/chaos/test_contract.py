@@ -197,7 +197,12 @@ def test_two_apis_that_race_with_one_idempotency_key_make_one_job(stack: Stack) 
 
 def test_the_jobs_of_a_killed_group_move_to_the_other(stack: Stack) -> None:
     stack.service.start("worker-b")
-    wait_for(lambda: len(stack.client.workers()) == 2)
+    ready: set[str] = set()
+    while (
+        len(ready) < 2
+    ):  # workers whose slots have loaded: one that has would run both jobs, one after the other
+        first = stack.submit("none", num_steps=12).wait(timeout_s=patience(60))
+        ready.add(stack.attempts(first)[-1].worker_id)
     jobs = [stack.submit(num_steps=100) for _ in range(2)]
     for job in jobs:
         stack.wait_for_steps(job)
