@@ -56,6 +56,7 @@ JOB_STATUS: dict[str, Any] = {
     "name": "nightly",
     "tags": ["ci"],
     "workload": "digits-mlp",
+    "priority": "normal",
     "status": "running",
     "outcome": None,
     "reason": None,
@@ -89,6 +90,7 @@ JOB = JOB_STATUS | {
         "num_steps": None,
         "effort": "standard",
         "timeout_s": 3600.0,
+        "priority": "normal",
     }
 }  # fmt: skip
 QUEUED = JOB | {"status": "queued", "progress": None, "attempt": 0, "started_at": None}

@@ -14,7 +14,7 @@ from api.resources import Resources, ResourcesDep
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Kind, Status
+from store.status import FINAL, Kind, Priority, Status
 
 PATHS: dict[str, str] = {Kind.RANGE_TEST: "/range-tests", Kind.TRAINING_JOB: "/training-jobs"}  # of each kind
 LINKS: dict[str, tuple[str, ...]] = {
@@ -45,6 +45,7 @@ class JobStatus(BaseModel):
     name: str | None
     tags: list[str]
     workload: str
+    priority: str = Field(description="low, normal or high")
     status: Status
     outcome: str | None = Field(description="of a succeeded job: what the science says")
     reason: str | None = Field(description="of a failed job: a stable code")
@@ -80,6 +81,7 @@ def _fields(job: Job) -> dict[str, Any]:
     before = {"range_test": f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}"} if job.after_job else {}
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
     return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
+        "priority": Priority(job.priority).name.lower(),
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),

@@ -71,7 +71,7 @@ class Client:
         """Queue a range test of a workload; what is None is left to the service.
 
         optimizer: a name, or {"name", its parameters}. fields: any other field of the request (`batch_size`,
-        `seed`, `start_lr`, `end_lr`, `num_steps`, `effort`, `timeout_s`, `name`, `tags`).
+        `seed`, `start_lr`, `end_lr`, `num_steps`, `effort`, `timeout_s`, `priority`, `name`, `tags`).
         Raises `Refused` with the fields that are wrong.
         """
         fields |= {"workload": workload, "params": params, "num_seeds": num_seeds}
@@ -91,7 +91,7 @@ class Client:
 
         schedule: a policy, or {"policy", its parameters}. Rates that it lacks come from the range test of
         `range_test_id`, or from one that is run first. fields: any other field of the request (`num_cycles`,
-        `num_steps` or `num_epochs`, `step_size_epochs`, `patience`, `seed`, `batch_size`, `name` ...).
+        `num_steps` or `num_epochs`, `step_size_epochs`, `patience`, `seed`, `batch_size`, `priority`, `name` ...).
         Raises `Refused` with the fields that are wrong.
         """
         fields |= {"workload": workload, "range_test_id": range_test_id, "params": params}
@@ -112,7 +112,8 @@ class Client:
 
         entries: each a policy, or {"schedule": {"policy", its parameters}, "optimizer", "label"}; those of the
         preset, paper or adaptive, come before them. Rates that they lack come from one range test of each optimizer.
-        fields: any other field of the request (`target`, `seed`, `num_cycles`, `num_steps` or `num_epochs` ...).
+        fields: any other field of the request (`target`, `seed`, `num_cycles`, `num_steps` or `num_epochs`,
+        `priority` ...).
         Raises `Refused` with the fields that are wrong.
         """
         fields |= {"workload": workload, "preset": preset, "num_seeds": num_seeds}

@@ -5,6 +5,13 @@ from typing import Any, ClassVar
 from clr_tuner.resource import Resource
 
 MOST_LISTED = 500
+PRIORITIES = ("high", "normal", "low")
+
+
+def _place(job: dict[str, Any]) -> tuple[int, bool, str]:
+    """Where it stands in the queue: by priority, jobs of comparisons last, by age."""
+    priority = PRIORITIES.index(job.get("priority") or "normal")
+    return priority, job.get("comparison_id") is not None, job.get("created_at") or ""
 
 
 class Job(Resource):
@@ -35,8 +42,7 @@ class Job(Resource):
             return f"no worker runs {workload} now"
         queued = self._connection.get("/jobs", status="queued", page_size=MOST_LISTED)["items"]
         running = self._connection.get("/jobs", status="running", page_size=MOST_LISTED)["items"]
-        mine = self.data.get("created_at") or ""
-        before = len(running) + sum(job["created_at"] < mine for job in queued)
+        before = len(running) + sum(_place(job) < _place(self.data) for job in queued)
         again = ["its worker was lost or stopped"] if self.data.get("attempt") else []
         jobs = [f"{before} job{'s' if before > 1 else ''} before it"] if before else []
         return ", ".join(again + jobs)

@@ -51,13 +51,14 @@ class RangeTest(Job):
         num_cycles: int | None = None,
         num_steps: int | None = None,
         num_epochs: float | None = None,
+        priority: str | None = None,
     ) -> Comparison:
         """Queue trainings around the bounds, with seeds that it did not use; what is None is left to the service.
 
         Once they are done `confirmations` has the verdict. Raises `Refused` (409) where there are no bounds.
         """
         budget = {"num_cycles": num_cycles, "num_steps": num_steps, "num_epochs": num_epochs}
-        asked = {"num_seeds": num_seeds, **budget}
+        asked = {"num_seeds": num_seeds, "priority": priority, **budget}
         return Comparison(self._connection, self._connection.create(self._path("/confirmations"), asked))
 
     def confirmations(self) -> list[Confirmation]:

@@ -67,8 +67,8 @@ class TrainingJob(Job):
     ) -> "TrainingJob":
         """Queue a new job that goes on where this one stopped, under the same schedule, for so much longer.
 
-        fields: any other field of the request (`timeout_s`, `name`, `tags`). Raises `Refused` (409) where there
-        is nothing to go on from.
+        fields: any other field of the request (`timeout_s`, `priority`, `name`, `tags`). Raises `Refused` (409) where
+        there is nothing to go on from.
         """
         fields |= {"num_cycles": num_cycles, "num_steps": num_steps, "num_epochs": num_epochs}
         return TrainingJob(self._connection, self._connection.create(self._path("/resume"), fields))

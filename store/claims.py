@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session, aliased
 from store import counters
 from store.database import now
 from store.errors import ClaimLost
-from store.models import Attempt, Job, Worker
-from store.status import ACTIVE, FINAL, RETRIED, Outcome, Reason, Status, move
+from store.models import QUEUED, Attempt, Job, Worker
+from store.status import ACTIVE, FINAL, RETRIED, Outcome, Priority, Reason, Status, move
+
+OLDEST_EVERY = 10  # claims
 
 
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
@@ -35,16 +37,11 @@ def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
 def claim(
     session: Session, *, workloads: Collection[str], worker_id: str, ring_id: str, pid: int, lease_s: float
 ) -> Job | None:
-    """Take the oldest queued job whose workload is among `workloads` and that waits for no other; None when there
-    is none."""
-    let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
-    found = session.execute(
-        select(Job.id, now() - func.coalesce(let_go, _ready_at()))
-        .where(Job.status == Status.QUEUED, Job.workload.in_(workloads), _may_start())
-        .order_by(Job.created_at, Job.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
+    """Take a queued job whose workload is among `workloads` and that waits for no other, by priority and then as
+    `_first` says; None when there is none."""
+    by_turn = counters.claims(session) % OLDEST_EVERY < OLDEST_EVERY - 1
+    first = (_first(session, priority, workloads, by_turn=by_turn) for priority in Priority)
+    found = next(filter(None, first), None)
     if found is None:
         return None
     job_id, waited_s = found
@@ -71,6 +68,31 @@ def claim(
     session.flush()
     counters.observe_claim(session, waited_s)
     return job
+
+
+def _first(
+    session: Session, priority: Priority, workloads: Collection[str], *, by_turn: bool
+) -> tuple[str, float] | None:
+    """(id, seconds waited) of the job of this priority that is next, locked for this transaction.
+
+    Those asked for by themselves (turn 0), then comparisons turn by turn; the older first. Every tenth claim is by
+    age alone, so that no stream of jobs holds up a comparison for ever.
+    """
+    let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
+    found = session.execute(
+        select(Job.id, now() - func.coalesce(let_go, _ready_at()))
+        .where(QUEUED, Job.priority == priority, Job.workload.in_(workloads), _may_start())
+        .order_by(*([Job.turn] if by_turn else []), Job.created_at, Job.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    return None if found is None else (found[0], found[1])
+
+
+def first_turn(session: Session, priority: Priority) -> int:
+    """The turn that comparisons of this priority are at: those of the jobs of a new one begin there."""
+    begun = select(Job.turn).where(QUEUED, Job.priority == priority, Job.turn > 0, _may_start())
+    return session.scalar(begun.order_by(Job.turn).limit(1)) or 1
 
 
 def renew(session: Session, job_id: str, attempt: int, *, lease_s: float) -> Status:
@@ -131,7 +153,7 @@ def _let_go(session: Session, job_id: str, attempt: int, to: Status, *, ended: s
     if _touch(session, job_id, attempt, lease_expires_at=Job.lease_expires_at) == Status.CANCELLING:
         to, ended, values = Status.CANCELLED, Status.CANCELLED, {}
     if to == Status.QUEUED:
-        values = {"lease_expires_at": None, "progress": None}
+        values = {"lease_expires_at": None, "progress": None, "turn": 0}
     move(session, job_id, to, of_attempt=attempt, **values)
     _end_attempt(session, job_id, attempt, ended)
     return to

@@ -9,10 +9,11 @@ from uuid import uuid4
 from sqlalchemy import and_, delete, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from store import claims
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job
-from store.status import FINAL, Kind, Status, move
+from store.status import FINAL, Kind, Priority, Status, move
 
 AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds too, as answers show them
 
@@ -30,6 +31,7 @@ class NewJob:
     kind: Kind
     workload: str
     config: dict[str, Any]
+    priority: Priority = Priority.NORMAL
     name: str | None = None
     tags: Sequence[str] = ()
     timeout_s: float | None = None
@@ -67,9 +69,13 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
 
 
 def create_all(session: Session, news: Sequence[NewJob]) -> None:
-    """Queue jobs without keys in one statement; their order is kept: each is a little newer than the one before."""
+    """Queue the jobs of a comparison, which have no keys, in one statement.
+
+    Their order is kept: each is a little newer than the one before, and a turn later.
+    """
     first = session.scalar(select(now())) or 0.0
-    rows = [_row(new, first + AFTER_S * index) for index, new in enumerate(news)]
+    turn = claims.first_turn(session, news[0].priority)
+    rows = [_row(new, first + AFTER_S * index) | {"turn": turn + index} for index, new in enumerate(news)]
     session.execute(
         insert(Job), rows, execution_options={"render_nulls": True}
     )  # else a statement per set of nulls

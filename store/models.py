@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+QUEUED = text("status = 'queued'")
+
 
 class Base(DeclarativeBase):
     """The metadata that migrations are compared with."""
@@ -24,6 +26,8 @@ class Job(Base):
         Index("jobs_by_age", "kind", "created_at", "id"),
         Index("jobs_of_all_kinds_by_age", "created_at", "id"),
         Index("jobs_by_status", "status", "created_at", "id"),  # the oldest queued; how many there are of each
+        Index("jobs_by_turn", "priority", "turn", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
+        Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
         Index("jobs_of_comparison", "comparison_id"),
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
@@ -42,6 +46,8 @@ class Job(Base):
     resume_from: Mapped[str | None] = mapped_column(String(36))
     comparison_id: Mapped[str | None] = mapped_column(String(36))
     label: Mapped[str | None]
+    priority: Mapped[int] = mapped_column(server_default=text("1"))
+    turn: Mapped[int] = mapped_column(server_default=text("0"))
     status: Mapped[str] = mapped_column(String(16))
     outcome: Mapped[str | None] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(32))

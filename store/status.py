@@ -4,7 +4,7 @@ The SQL guard, the test of every pair and the table in the docs all come from `M
 Stored values are only ever added.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from sqlalchemy import update
@@ -44,6 +44,14 @@ class Kind(StrEnum):
 
     RANGE_TEST = "range_test"  #: measures which rates are usable
     TRAINING_JOB = "training_job"  #: trains once under a schedule
+
+
+class Priority(IntEnum):
+    """How urgent a job is: the least number is claimed first, whatever the age."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,7 @@ from api.examples import COMPARISON_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Text, refuse_unknown
 from api.requests.training_job import Budget, TrainingOptions, check_schedule
-from api.requests.workload import LAST_SEED, Seed, WorkloadRequest, check_optimizer
+from api.requests.workload import LAST_SEED, Priority, Seed, WorkloadRequest, check_optimizer
 from clr.optimizers import OptimizerSpec
 from clr.presets import PRESETS, Preset
 from clr.range_test import MOST_SEEDS
@@ -104,3 +104,4 @@ class ConfirmationRequest(Budget):
     """How long and how often to train; default: two cycles, three seeds that the range test did not use."""
 
     num_seeds: StrictInt = Field(default=3, ge=2, le=MOST_SEEDS)
+    priority: Priority = "normal"

@@ -18,7 +18,7 @@ from api.errors import invalid, invalid_at
 from api.examples import TRAINING_JOB_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Body, Text
-from api.requests.workload import Name, Seed, Tags, Timeout, WorkloadRequest
+from api.requests.workload import Name, Priority, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
 from clr.training_job import BudgetRefused, Precision, RecommendedCycle, TrainingConfig, plan_training
@@ -136,6 +136,7 @@ class ResumeRequest(Budget):
     """How much longer to train."""
 
     timeout_s: Timeout = DAY_S
+    priority: Priority = "normal"
     name: Name = None
     tags: Tags = Field(default=[])
 

@@ -1,6 +1,6 @@
 """What every request for a job has in common: which workload, how it is trained, whose it is."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, StrictInt, ValidationError, field_validator
 
@@ -11,6 +11,9 @@ from clr.optimizers import OptimizerSpec, parse_optimizer
 Timeout = Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)]
 Name = Annotated[Text | None, Field(max_length=200)]
 Tags = Annotated[list[Annotated[Text, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+Priority = Annotated[
+    Literal["low", "normal", "high"], Field(description="which jobs are started first; then by age")
+]
 LAST_SEED = 2_000_000_000
 SETUP = ("params", "optimizer", "batch_size")  # of a workload: bounds are those of this setup
 Seed = Annotated[StrictInt, Field(ge=0, le=LAST_SEED)]
@@ -23,6 +26,7 @@ class WorkloadRequest(Body):
     params: dict[str, Any] = Field(default={}, description="the workload's own, by its params_schema")
     optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
     batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
+    priority: Priority = "normal"
     name: Name = None
     tags: Tags = Field(default=[])
 

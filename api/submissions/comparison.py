@@ -10,7 +10,7 @@ from api.errors import Problem
 from api.idempotency import Key
 from api.requests.comparison import ComparisonRequest, ConfirmationRequest, Entry
 from api.requests.training_job import BUDGETS, TrainingJobRequest, TrainingOptions
-from api.requests.workload import LAST_SEED, SETUP
+from api.requests.workload import LAST_SEED, SETUP, WorkloadRequest
 from api.resources import Resources
 from api.submissions.range_test import plan_range_test_for
 from api.submissions.training_job import plan_training_job
@@ -90,7 +90,7 @@ def _plan_members(
     Each entry is planned once: its jobs differ by their seed alone.
     """
     shared = body.model_dump(
-        include={*TrainingOptions.model_fields, "workload", "params", "batch_size", "name", "tags", "seed"}
+        include={*TrainingOptions.model_fields, *WorkloadRequest.model_fields, "seed"} - {"optimizer"}
     )
     tests: list[NewJob] = []
     trainings: list[NewJob] = []

@@ -13,7 +13,7 @@ from clr.range_test import RangeTestConfig, most_steps
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
-from store.status import Kind
+from store.status import Kind, Priority
 
 TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
 NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
@@ -50,6 +50,7 @@ def plan_range_test(
         kind=Kind.RANGE_TEST,
         workload=workload.name,
         config=resolve(body, workload),
+        priority=Priority[body.priority.upper()],
         timeout_s=body.timeout_s,
         **about,
     )
@@ -60,7 +61,7 @@ def plan_range_test_for(
 ) -> NewJob:
     """The range test that tells a training job its rates, part of the same comparison."""
     body = RangeTestRequest(
-        workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed")}
+        workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed", "priority")}
     )
     about = {name: getattr(training, name) for name in ("name", "tags", "comparison_id")}
     about["made_for"] = training.id

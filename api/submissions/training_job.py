@@ -19,7 +19,7 @@ from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob
 from store.models import Job, Workload
-from store.status import FINAL, Kind, Outcome
+from store.status import FINAL, Kind, Outcome, Priority
 
 
 def submit_training_job(
@@ -57,6 +57,7 @@ def submit_resume(
             kind=Kind.TRAINING_JOB,
             workload=stopped.workload,
             config=config,
+            priority=Priority[body.priority.upper()],
             name=body.name or stopped.name,
             tags=body.tags or stopped.tags,
             timeout_s=body.timeout_s,
@@ -84,6 +85,7 @@ def plan_training_job(
         kind=Kind.TRAINING_JOB,
         workload=workload.name,
         config=config | {"warnings": warnings},
+        priority=Priority[body.priority.upper()],
         name=body.name,
         tags=body.tags,
         timeout_s=body.timeout_s,
@@ -159,5 +161,6 @@ def _resume(session: Session, stopped: Job, body: ResumeRequest) -> dict[str, An
         "resume_at": kept[0].step + 1,
         "range_test_id": None,
         "timeout_s": body.timeout_s,
+        "priority": body.priority,
         **{name: getattr(body, name) for name in BUDGETS},
     }

@@ -21,6 +21,7 @@ from clr_tuner.commands.options import (
     OptimizerParam,
     Param,
     Picture,
+    Priority,
     StepSizeEpochs,
     Tag,
     Url,
@@ -77,6 +78,7 @@ def compare(
     param: Param = None,
     optimizer: Optimizer = None,
     optimizer_param: OptimizerParam = None,
+    priority: Priority = None,
     name: Name = None,
     tag: Tag = None,
     plot: Picture = None,
@@ -106,7 +108,7 @@ def compare(
         "num_seeds": num_seeds,
         "seed": seed,
         "target": target,
-        **common_fields(param, optimizer, optimizer_param, name, tag),
+        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         comparison = client.compare(workload, **request)

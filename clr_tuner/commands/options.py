@@ -39,6 +39,9 @@ StepSizeEpochs = Annotated[
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Samples a step; default: the workload's.")]
 TimeoutS = Annotated[float | None, typer.Option(help="Fail the job after this long, in seconds.")]
+Priority = Annotated[
+    str | None, typer.Option(help="low, normal (the default) or high: which jobs are started first.")
+]
 Name = Annotated[str | None, typer.Option(help="A name for the job.")]
 Tag = Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat for more.")]
 Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png, .svg or .pdf).")]
@@ -48,6 +51,7 @@ def common_fields(
     param: list[str] | None,
     optimizer: str | None,
     optimizer_param: list[str] | None,
+    priority: str | None,
     name: str | None,
     tag: list[str] | None,
 ) -> dict[str, Any]:
@@ -55,6 +59,7 @@ def common_fields(
     return {
         "params": pairs(param) or None,
         "optimizer": _optimizer(optimizer, optimizer_param),
+        "priority": priority,
         "name": name,
         "tags": tag or None,
     }

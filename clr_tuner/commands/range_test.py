@@ -26,6 +26,7 @@ from clr_tuner.commands.options import (
     OptimizerParam,
     Param,
     Picture,
+    Priority,
     Tag,
     TimeoutS,
     Url,
@@ -65,6 +66,7 @@ def range_test(
     ] = None,
     batch_size: BatchSize = None,
     timeout_s: TimeoutS = None,
+    priority: Priority = None,
     name: Name = None,
     tag: Tag = None,
     plot: Picture = None,
@@ -87,7 +89,7 @@ def range_test(
         "effort": effort,
         "batch_size": batch_size,
         "timeout_s": timeout_s,
-        **common_fields(param, optimizer, optimizer_param, name, tag),
+        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)
@@ -143,6 +145,7 @@ def confirm(
     num_cycles: Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 2.")] = None,
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
+    priority: Priority = None,
     plot: Picture = None,
     as_json: AsJson = False,
     url: Url = None,
@@ -157,7 +160,7 @@ def confirm(
         plot_format(plot)
     with connect(url, api_key) as client:
         range_test = of_kind(client.job(id), RangeTest)
-        comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs)
+        comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs, priority)
         with about(comparison):
             follow(comparison)
             [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]

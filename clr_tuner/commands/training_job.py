@@ -20,6 +20,7 @@ from clr_tuner.commands.options import (
     OptimizerParam,
     Param,
     Picture,
+    Priority,
     StepSizeEpochs,
     Tag,
     TimeoutS,
@@ -96,6 +97,7 @@ def train(
     clip_grad_norm: Annotated[float | None, typer.Option(help="Largest 2-norm of the gradient.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
     timeout_s: TimeoutS = None,
+    priority: Priority = None,
     name: Name = None,
     tag: Tag = None,
     plot: Picture = None,
@@ -140,7 +142,7 @@ def train(
         "clip_grad_norm": clip_grad_norm,
         "precision": precision,
         "timeout_s": timeout_s,
-        **common_fields(param, optimizer, optimizer_param, name, tag),
+        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.train(next(iter(workloads), None), **request)
@@ -154,6 +156,7 @@ def resume(
     num_cycles: NumCycles = None,
     num_steps: NumSteps = None,
     num_epochs: NumEpochs = None,
+    priority: Priority = None,
     as_json: AsJson = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -165,7 +168,7 @@ def resume(
     with connect(url, api_key) as client:
         before = of_kind(client.job(id), TrainingJob)
         with about(before):
-            job = before.resume(num_cycles, num_steps, num_epochs)
+            job = before.resume(num_cycles, num_steps, num_epochs, priority=priority)
         with about(job):
             _see_through(job, as_json=as_json)
 

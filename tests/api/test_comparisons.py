@@ -80,6 +80,24 @@ def test_every_entry_is_trained_with_every_seed(api: TestClient) -> None:
     assert body["progress"] == {"completed": 0, "total": 4, "unit": "jobs"}
 
 
+def test_all_its_jobs_are_as_urgent_as_it(api: TestClient) -> None:
+    body = create(api, entries=[FIXED, {"schedule": {"policy": "triangular"}}], priority="low")
+
+    made = api.get("/jobs").json()["items"]
+    assert body["config"]["priority"] == "low"
+    assert [job["priority"] for job in made] == ["low"] * 7
+
+
+def test_a_single_job_is_claimed_before_the_rest_of_it(api: TestClient, database: Database) -> None:
+    create(api, entries=[FIXED, CLR], num_seeds=20)
+    claim_next(database)
+    single = api.post("/range-tests", json={"workload": "digits"}).json()
+
+    claimed = claim_next(database)
+    assert claimed is not None
+    assert claimed.id == single["id"]
+
+
 def test_one_range_test_of_each_optimizer_gives_the_rates(api: TestClient) -> None:
     create(api, preset="adaptive", num_seeds=1)
 

@@ -41,6 +41,13 @@ def test_it_trains_around_the_bounds_with_fresh_seeds(api: TestClient, database:
     assert {job["config"]["num_cycles"] for job in trainings} == {2}
 
 
+def test_its_trainings_are_as_urgent_as_it(api: TestClient, database: Database) -> None:
+    confirm(api, found(api, database), priority="high")
+
+    trainings = api.get("/training-jobs").json()["items"]
+    assert {job["priority"] for job in trainings} == {"high"}
+
+
 def test_after_a_thorough_test_the_seeds_are_fresh_too(api: TestClient, database: Database) -> None:
     confirm(api, found(api, database, effort="thorough"))
 

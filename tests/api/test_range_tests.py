@@ -41,6 +41,7 @@ def test_the_smallest_body_is_queued_with_every_default_resolved(api: TestClient
         "num_steps": None,
         "effort": "standard",
         "timeout_s": 3600.0,
+        "priority": "normal",
     }
 
 
@@ -106,6 +107,8 @@ def test_a_full_body_is_kept_as_given(api: TestClient) -> None:
         ("effort", "heroic", "/effort", "quick"),
         ("timeout_s", 0, "/timeout_s", "greater"),
         ("timeout_s", 604_801, "/timeout_s", "604800"),
+        ("priority", "urgent", "/priority", "must be one of low, normal, high"),
+        ("priority", 1, "/priority", "must be one of low, normal, high"),
         ("name", "x" * 201, "/name", "200"),
         ("tags", ["x"] * 21, "/tags", "20"),
         ("tags", [""], "/tags/0", "1"),
@@ -305,6 +308,16 @@ def test_two_posts_racing_with_one_key_make_one_job(api: TestClient) -> None:
     assert len({job_id for job_id, _ in answers}) == 1
     assert sum(replayed for _, replayed in answers) == 15
     assert len(api.get("/range-tests").json()["items"]) == 1
+
+
+def test_the_priority_is_told_and_what_is_urgent_is_claimed_first(
+    api: TestClient, database: Database
+) -> None:
+    create(api)
+    urgent = create(api, priority="high")
+
+    assert urgent["priority"] == urgent["config"]["priority"] == "high"
+    assert claim(database) == urgent["id"]
 
 
 def test_two_jobs_without_a_key_are_two_jobs(api: TestClient) -> None:

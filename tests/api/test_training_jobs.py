@@ -85,6 +85,13 @@ def test_without_rates_a_range_test_is_queued_before_it(api: TestClient) -> None
     assert (before["config"]["seed"], before["config"]["batch_size"]) == (7, 16)
 
 
+def test_its_range_test_is_as_urgent_as_itself(api: TestClient) -> None:
+    body = create(api, priority="low")
+
+    test = api.get(body["links"]["range_test"]).json()
+    assert (body["priority"], test["priority"]) == ("low", "low")
+
+
 def test_it_is_claimed_only_when_its_range_test_is_final(api: TestClient, database: Database) -> None:
     body = create(api)
 
@@ -377,6 +384,14 @@ def test_a_finished_job_goes_on_for_more_cycles(api: TestClient, database: Datab
     assert answer.status_code == 202
     assert (config["resume_from"], config["resume_at"], config["seed"]) == (job_id, 80, 5)
     assert (config["num_cycles"], config["schedule"]) == (2, RESULT["schedule"])
+
+
+def test_a_job_that_goes_on_is_as_urgent_as_its_own_request_says(api: TestClient, database: Database) -> None:
+    job_id = trained(api, database, priority="low")
+
+    answer = api.post(f"/training-jobs/{job_id}/resume", json={"num_cycles": 2, "priority": "high"}).json()
+
+    assert answer["priority"] == answer["config"]["priority"] == "high"
 
 
 def test_a_job_is_held_to_the_time_of_its_request(api: TestClient, database: Database) -> None:

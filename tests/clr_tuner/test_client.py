@@ -284,6 +284,9 @@ QUEUED = {"workload": "digits-mlp", "created_at": "2026-11-25T12:00:05Z"}
         ([], {}, "no worker runs digits-mlp now"),
         (["digits-cnn"], {}, "no worker runs digits-mlp now"),
         (["digits-mlp"], {}, "2 jobs before it"),
+        (["digits-mlp"], {"priority": "high"}, "1 job before it"),
+        (["digits-mlp"], {"priority": "low"}, "2 jobs before it"),
+        (["digits-mlp"], {"comparison_id": "c"}, "2 jobs before it"),
         (["digits-mlp"], {"attempt": 1}, "its worker was lost or stopped, 2 jobs before it"),
     ],
 )

@@ -77,6 +77,12 @@ def test_a_comparison_finds_its_jobs_by_label(api: TestClient) -> None:
     assert {row["label"]: len(row["jobs"]) for row in rows} == {"constant": 2, "CLR": 2, "Adam fixed": 2}
 
 
+def test_old_jobs_are_of_normal_priority(api: TestClient) -> None:
+    listed = api.get("/jobs?page_size=100").json()["items"]
+
+    assert {job["priority"] for job in listed} == {"normal"}
+
+
 def test_an_old_training_job_can_be_resumed(api: TestClient) -> None:
     resumed = api.post(f"/training-jobs/{RESUMED}/resume", json={"num_cycles": 1})
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, update
@@ -14,7 +15,7 @@ from store.database import Database, now
 from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.jobs import NewJob
 from store.models import Attempt, Job, Worker
-from store.status import Reason, Status
+from store.status import Priority, Reason, Status
 
 LEASE_S = 30.0
 
@@ -61,6 +62,78 @@ def test_the_oldest_job_is_claimed_first(database: Database) -> None:
     claimed = [claim(database), claim(database), claim(database)]
 
     assert [job and job.id for job in claimed] == [first.id, second.id, None]
+
+
+def compare(database: Database, number: int, **overrides: Any) -> list[str]:
+    """Queue the jobs of a comparison; their ids in the order they were made."""
+    new = {"kind": "training_job", "workload": "w", "config": {}, "comparison_id": str(uuid4())} | overrides
+    made = [NewJob(**new) for _ in range(number)]
+    with database.write() as session:
+        jobs.create_all(session, made)
+    return [job.id for job in made]
+
+
+def claim_ids(database: Database, number: int) -> list[str]:
+    claimed = [claim(database) for _ in range(number)]
+    return [job.id for job in claimed if job is not None]
+
+
+def test_a_single_job_is_claimed_before_the_rest_of_a_comparison_of_600(database: Database) -> None:
+    first, second, *_ = compare(database, 600)
+    begun = claim_ids(database, 1)
+    single = queue(database).id
+
+    assert (begun, claim_ids(database, 2)) == ([first], [single, second])
+
+
+def test_an_urgent_job_is_claimed_before_an_older_one(database: Database) -> None:
+    low, normal, high = (
+        queue(database, priority=priority).id for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH)
+    )
+
+    assert claim_ids(database, 3) == [high, normal, low]
+
+
+def test_a_comparison_of_high_priority_is_claimed_before_a_single_job(database: Database) -> None:
+    single = queue(database).id
+    urgent = compare(database, 2, priority=Priority.HIGH)
+
+    assert claim_ids(database, 3) == [*urgent, single]
+
+
+def test_jobs_of_one_priority_are_claimed_by_age(database: Database) -> None:
+    made = [queue(database, priority=Priority.LOW).id for _ in range(5)]
+
+    assert claim_ids(database, 5) == made
+
+
+def test_comparisons_take_turns_from_where_the_older_one_is(database: Database) -> None:
+    older = compare(database, 6)
+    begun = claim_ids(database, 2)
+    newer = compare(database, 2)
+
+    assert begun == older[:2]
+    assert claim_ids(database, 6) == [older[2], newer[0], older[3], newer[1], older[4], older[5]]
+
+
+def test_a_stream_of_single_jobs_holds_up_no_comparison_for_ever(database: Database) -> None:
+    compared = compare(database, 3)
+    claimed: list[str] = []
+    for _ in range(30):
+        queue(database)
+        claimed += claim_ids(database, 1)
+
+    assert [job_id for job_id in claimed if job_id in compared] == compared
+
+
+def test_a_job_that_its_worker_gave_back_is_claimed_next(database: Database) -> None:
+    compared = compare(database, 3)
+    claim_ids(database, 2)
+    with database.write() as session:
+        claims.give_back(session, compared[1], 1)
+    queue(database)
+
+    assert claim_ids(database, 1) == [compared[1]]
 
 
 def test_a_worker_claims_only_workloads_it_has(database: Database) -> None:

@@ -67,7 +67,7 @@ def test_options_become_fields_of_the_request(service: Service, tmp_path: Path) 
     (tmp_path / "own.json").write_text(json.dumps([own]))
     options = (
         "--preset paper --policy one_cycle --num-seeds 5 --seed 7 --num-epochs 8 --step-size-epochs 3 --target .9 "
-        "--param hidden=64 --optimizer SGD --optimizer-param momentum=0.9 --name n --tag nightly"
+        "--param hidden=64 --optimizer SGD --optimizer-param momentum=0.9 --priority low --name n --tag nightly"
     )
 
     run(service, "compare", "digits-mlp", *options.split(), "--entries", str(tmp_path / "own.json"))
@@ -84,6 +84,7 @@ def test_options_become_fields_of_the_request(service: Service, tmp_path: Path) 
         "target": 0.9,
         "params": {"hidden": 64},
         "optimizer": {"name": "SGD", "momentum": 0.9},
+        "priority": "low",
         "name": "n",
         "tags": ["nightly"],
     }

@@ -75,7 +75,7 @@ def test_options_become_fields_of_the_request_and_parameters_of_the_schedule(ser
     options = (
         "--policy exp_range --base-lr 1e-3 --max-lr=0.1 --step-size 88 --gamma 0.999 --num-cycles 5 --patience 2 "
         "--optimizer SGD --optimizer-param momentum=0.9 --cycle-momentum --accumulation-steps 2 "
-        "--clip-grad-norm 1 --precision bfloat16 --seed 7 --param hidden=64 --tag nightly"
+        "--clip-grad-norm 1 --precision bfloat16 --seed 7 --param hidden=64 --priority high --tag nightly"
     )
 
     run(service, "train", *options.split(), "digits-mlp")
@@ -93,6 +93,7 @@ def test_options_become_fields_of_the_request_and_parameters_of_the_schedule(ser
         "precision": "bfloat16",
         "seed": 7,
         "params": {"hidden": 64},
+        "priority": "high",
         "tags": ["nightly"],
     }
 
@@ -221,10 +222,10 @@ def test_a_training_job_is_resumed_by_its_id(service: Service) -> None:
     finished(service)
     service.answers("POST", f"{TRAINING}/resume", Answer(202, training()))
 
-    result = run(service, "resume", TRAINING_ID, "--num-cycles", "2")
+    result = run(service, "resume", TRAINING_ID, "--num-cycles", "2", "--priority", "low")
 
     assert result.exit_code == 0
-    assert service.heard("POST", f"{TRAINING}/resume")[0].body == {"num_cycles": 2}
+    assert service.heard("POST", f"{TRAINING}/resume")[0].body == {"num_cycles": 2, "priority": "low"}
     assert result.stdout.startswith("schedule  triangular")
 
 
