@@ -35,6 +35,7 @@ class Cost(BaseModel):
 
     steps: int
     seconds: float
+    unread_steps: int = Field(description="measured ahead by idle slots, and not asked for")
 
 
 class ForBudget(BaseModel):
@@ -124,6 +125,7 @@ def get_bounds(
         "cost": {
             "steps": (job.progress or {}).get("completed", 0),
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
+            "unread_steps": found.get("unread_steps", 0),
         },
         "for_budget": _for_budget(found, num_steps, num_epochs),
         "snippet": _snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),

@@ -249,7 +249,7 @@ BOUNDS: dict[str, Any] = {
         "batch_size": 64,
         "data": "sha256:5f1d0c",
     },
-    "cost": {"steps": 4510, "seconds": 15.2},
+    "cost": {"steps": 4510, "seconds": 15.2, "unread_steps": 0},
     "confirmation": {
         "outcome": "confirmed",
         "metric": "accuracy",

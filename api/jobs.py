@@ -116,7 +116,7 @@ def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
 
 def whose(session: Session, id: str) -> str:
     """What has this id, and where, in a sentence for who looked elsewhere."""
-    if job := session.get(Job, id):
+    if (job := session.get(Job, id)) and job.kind in PATHS:
         return f"{id} is a {job.kind.replace('_', ' ')}: look at {PATHS[job.kind]}/{id}"
     if session.get(Comparison, id):
         return f"{id} is a comparison: look at /comparisons/{id}"

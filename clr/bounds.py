@@ -48,8 +48,8 @@ class Bounds:
     sweeps: what was measured; empty where a service keeps it.
 
     Told by a service alone, else None: confirmation, what training said of them with effort thorough; depends_on, the
-    params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds"}; for_budget, whole
-    cycles {"num_steps", "step_size", "num_cycles"} for the budget that was asked for.
+    params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds", "unread_steps"};
+    for_budget, whole cycles {"num_steps", "step_size", "num_cycles"} for the budget that was asked for.
     """
 
     base_lr: float

@@ -18,7 +18,13 @@ from clr.partial_schedules import complete
 
 
 def next_run(bounds: Bounds, finished: Sequence[ContenderRun], *, seed: int, sweep: int) -> RunPlan | None:
-    """What to train after `finished`; None when nothing is left that could move the bounds or be recommended.
+    """What to train after `finished`, the first of `next_runs`; None when nothing is left to train."""
+    return next(iter(next_runs(bounds, finished, seed=seed, sweep=sweep)), None)
+
+
+def next_runs(bounds: Bounds, finished: Sequence[ContenderRun], *, seed: int, sweep: int) -> list[RunPlan]:
+    """What is left of this round: no run of it depends on another. Empty when nothing is left at all that could move
+    the bounds or be recommended.
 
     seed: the first that the range test did not use. sweep: the first number that none of its passes has.
     """
@@ -26,10 +32,14 @@ def next_run(bounds: Bounds, finished: Sequence[ContenderRun], *, seed: int, swe
     trained = {(run.plan.label, run.plan.seed) for run in finished}
     for number in range(NUM_SEEDS):
         labels = _halve(runs, [contender.label for contender in contenders], metric, rounds=number)
-        for index, contender in enumerate(contenders):
-            if contender.label in labels and (contender.label, seed + number) not in trained:
-                return _plan(contender, sweep=sweep + index, seed=seed + number)
-    return None
+        left = [
+            _plan(contender, sweep=sweep + index, seed=seed + number)
+            for index, contender in enumerate(contenders)
+            if contender.label in labels and (contender.label, seed + number) not in trained
+        ]
+        if left:
+            return left
+    return []
 
 
 def _plan(contender: Contender, *, sweep: int, seed: int) -> RunPlan:

@@ -5,8 +5,8 @@ range trains no better than the last; the best range is repeated for every seed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self, get_args
 
 import numpy as np
@@ -25,6 +25,7 @@ LATE_STEPS = 400  # where no scout has shown that learning begins early
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
 USUAL_RANGES, MAX_RANGES = 4, 6
+MOST_AHEAD = 0.25  # of all steps, that may be measured while nobody knows whether they will be asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,46 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
     if not math.isfinite(finished[0].points[0].loss):
         return None
     return _unmeasured_seed(config, readings, _next_top(config, readings[0], _tests_of(readings)))
+
+
+def foresee_sweeps(config: RangeTestConfig, finished: Sequence[Sweep]) -> list[SweepPlan]:
+    """What `next_sweep` may ask for after the sweep that it asks for now, likeliest first: idle slots may measure it.
+
+    Lower ranges as far as tests usually reach, then the best range's other seeds: as many as may be measured in vain.
+    What it asks for may carry another number `sweep`; nothing else of a plan depends on what was measured in between.
+    """
+    now = next_sweep(config, finished)
+    if now is None or now.phase == "scout":
+        return []
+    readings = list(map(Reading, finished))
+    tests = _tests_of(readings)
+    fixed = config.start_lr is not None and config.end_lr is not None
+    if fixed or now.seed != config.seed:  # these will be asked for
+        return _other_seeds(config, now)
+    tops = {reading.plan.end_lr for reading in tests} | {now.end_lr}
+    lower = [
+        replace(now, sweep=now.sweep + 1 + index, start_lr=_start_lr(config, top, now.num_steps), end_lr=top)
+        for index, top in enumerate(_lower_tops(config, tops))
+    ]
+    best = choose_range(tests)[0].plan if tests else now
+    most = int(MOST_AHEAD * planned_steps(config, finished) / now.num_steps)
+    return [*lower, *_other_seeds(config, best)][: max(1, most)]
+
+
+def _lower_tops(config: RangeTestConfig, tops: Collection[float]) -> list[float]:
+    """The tops below all of these, down to where a test usually ends."""
+    lower, top = list[float](), min(tops)
+    while len(tops) + len(lower) < USUAL_RANGES and (
+        config.start_lr is None or top / STEP_DOWN > config.start_lr
+    ):
+        top /= STEP_DOWN
+        lower.append(top)
+    return lower
+
+
+def _other_seeds(config: RangeTestConfig, plan: SweepPlan) -> list[SweepPlan]:
+    """The same range for every seed after that of `plan`."""
+    return [replace(plan, seed=seed) for seed in range(plan.seed + 1, config.seed + config.num_seeds)]
 
 
 def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
@@ -180,12 +221,16 @@ def _unmeasured_seed(config: RangeTestConfig, readings: Sequence[Reading], top: 
                 seed=seed,
                 phase="test",
                 shape="linear",
-                start_lr=config.start_lr or top / num_steps,
+                start_lr=_start_lr(config, top, num_steps),
                 end_lr=top,
                 num_steps=num_steps,
                 eval_every=max(1, num_steps // LOOKS),
             )
     return None
+
+
+def _start_lr(config: RangeTestConfig, top: float, num_steps: int) -> float:
+    return config.start_lr or top / num_steps
 
 
 def _exponential(config: RangeTestConfig, num_steps: int) -> SweepPlan:

@@ -105,6 +105,11 @@ def report(session: Session, job_id: str, attempt: int, progress: dict[str, Any]
     return _touch(session, job_id, attempt, progress=progress, progressed_at=now())
 
 
+def fix(session: Session, job_id: str, attempt: int, config: dict[str, Any]) -> Status:
+    """Set the job's config. Raises `ClaimLost`."""
+    return _touch(session, job_id, attempt, config=config)
+
+
 def _touch(session: Session, job_id: str, attempt: int, *guard: ColumnElement[bool], **values: Any) -> Status:
     held = (Job.id == job_id, Job.attempt == attempt, Job.status.in_(ACTIVE), *guard)
     status = session.scalar(update(Job).where(*held).values(**values).returning(Job.status))

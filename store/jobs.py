@@ -103,9 +103,9 @@ def made_before(
 
 
 def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
-    """The job, of this kind if one is given. Raises `NotFound`."""
+    """The job, of this kind if one is given; no sweep. Raises `NotFound`."""
     job = session.get(Job, job_id)
-    if job is None or kind not in (None, job.kind):
+    if job is None or job.kind == Kind.SWEEP or kind not in (None, job.kind):
         raise NotFound
     return job
 
@@ -122,8 +122,7 @@ def find(
 ) -> list[Job]:
     """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
     query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-    if kind is not None:
-        query = query.where(Job.kind == kind)
+    query = query.where(Job.kind != Kind.SWEEP if kind is None else Job.kind == kind)
     if status is not None:
         query = query.where(Job.status == status)
     if workload is not None:
@@ -196,3 +195,4 @@ def remove(session: Session, job_id: str) -> None:
         status = get(session, job_id).status
         advice = "wait until it has stopped" if status == Status.CANCELLING else "cancel it first"
         raise Conflict(f"the job is {status}: {advice}")
+    session.execute(delete(Job).where(Job.made_for == job_id, Job.kind == Kind.SWEEP))

@@ -30,6 +30,8 @@ class Job(Base):
         Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
         Index("jobs_of_comparison", "comparison_id"),
+        Index("jobs_made_for", "made_for", postgresql_where=text("made_for IS NOT NULL"),
+              sqlite_where=text("made_for IS NOT NULL")),
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
               sqlite_where=text("lease_expires_at IS NOT NULL")),
     )  # fmt: skip

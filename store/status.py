@@ -7,7 +7,7 @@ Stored values are only ever added.
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from store.database import now
@@ -44,6 +44,7 @@ class Kind(StrEnum):
 
     RANGE_TEST = "range_test"  #: measures which rates are usable
     TRAINING_JOB = "training_job"  #: trains once under a schedule
+    SWEEP = "sweep"  #: measures one sweep ahead for a range test; shown nowhere
 
 
 class Priority(IntEnum):
@@ -52,6 +53,7 @@ class Priority(IntEnum):
     HIGH = 0
     NORMAL = 1
     LOW = 2
+    IDLE = 3  #: of a sweep that is measured ahead: nobody asks for it
 
 
 class Outcome(StrEnum):
@@ -60,6 +62,7 @@ class Outcome(StrEnum):
     BOUNDS_FOUND = "bounds_found"  #: of a range test
     INCONCLUSIVE = "inconclusive"  #: of a range test; `why` and the next experiment are in its result
     TRAINED = "trained"  #: of a training job
+    MEASURED = "measured"  #: of a sweep
     DIVERGED = "diverged"  #: of a training job whose loss stopped being finite
 
 
@@ -98,6 +101,8 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
         execution_options={"populate_existing": True},
     ).scalar_one_or_none()
     if moved is not None:
+        if to in FINAL and moved.kind == Kind.RANGE_TEST:
+            _end_sweeps(session, job_id)
         return moved
     job = session.get(Job, job_id, populate_existing=True)
     if job is None:
@@ -105,3 +110,13 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
     if of_attempt is not None and (job.attempt != of_attempt or job.status not in ACTIVE):
         raise ClaimLost
     raise Conflict(f"a {job.status} job cannot become {to}")
+
+
+def _end_sweeps(session: Session, range_test_id: str) -> None:
+    """Cancel what is still measured ahead for a range test that has ended."""
+    open_sweeps = select(Job.id, Job.status).where(
+        Job.made_for == range_test_id, Job.kind == Kind.SWEEP, Job.status.in_([Status.QUEUED, Status.RUNNING])
+    )
+    for sweep_id, status in session.execute(open_sweeps.with_for_update()).all():
+        to = Status.CANCELLED if status == Status.QUEUED else Status.CANCELLING
+        move(session, sweep_id, to, cancel_requested_at=now())

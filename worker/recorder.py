@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from clr.sweep import HeldOut, Point
-from store import checkpoints, claims, runs
+from store import ahead, checkpoints, claims, runs
 from store.checkpoints import NewCheckpoint
 from store.database import Database
 from store.models import Checkpoint
@@ -68,7 +68,7 @@ class Recorder:
         """
         self._of_sweep = {"sweep": sweep, "seed": seed}
         self._progress |= {"phase": phase, "completed": completed, "total": total}
-        self._write(
+        self.write(
             lambda session: runs.begin_run(
                 session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step
             )
@@ -92,8 +92,25 @@ class Recorder:
             self._append(session)
             runs.finish_run(session, self._job_id, **self._of_sweep)
 
-        self._write(end)
+        self.write(end)
         self._rows.clear()
+
+    def fix(self, config: dict[str, Any]) -> None:
+        """Make this the job's config, so that every attempt and every slot has the same."""
+        self.write(lambda session: claims.fix(session, self._job_id, self._attempt, config))
+
+    def tell(self, phase: str, *, completed: int) -> None:
+        """Say how far the job is while another slot measures for it; at most every `FLUSH_S`."""
+        self._progress |= {"phase": phase, "completed": completed}
+        if time.monotonic() - self._flushed_at > FLUSH_S:
+            self._flush()
+
+    def take_over(self, sweep_id: str, plan: dict[str, Any], *, completed: int) -> runs.StoredRun:
+        """Make a sweep that was measured ahead a finished run of this job. completed: steps measured with it."""
+        self._progress |= {"phase": plan["phase"], "completed": completed}
+        of_sweep = {"sweep": plan["sweep"], "seed": plan["seed"]}
+        self.write(lambda session: ahead.take_over(session, sweep_id, self._job_id, **of_sweep, plan=plan))
+        return next(run for run in self.stored_runs() if {"sweep": run.sweep, "seed": run.seed} == of_sweep)
 
     def publish(self, checkpoint: NewCheckpoint) -> list[str]:
         """Make a checkpoint known, with every point up to its step; answers the paths that nothing needs now."""
@@ -103,7 +120,7 @@ class Recorder:
             self._append(session)
             dropped[:] = checkpoints.publish(session, self._job_id, self._attempt, checkpoint)
 
-        self._write(write)
+        self.write(write)
         self._rows.clear()
         return dropped
 
@@ -164,12 +181,14 @@ class Recorder:
 
         return act_patiently(ask)
 
-    def _write(self, action: Callable[[Session], None]) -> None:
-        act_patiently(lambda: self._once(action))
+    def write(self, action: Callable[[Session], Answer]) -> Answer:
+        """Do it in a transaction that this attempt may still make, once the database answers."""
+        return act_patiently(lambda: self._once(action))
 
-    def _once(self, action: Callable[[Session], None]) -> None:
+    def _once(self, action: Callable[[Session], Answer]) -> Answer:
         with self._database.write() as session:
             status = claims.report(session, self._job_id, self._attempt, self._progress)
-            action(session)
+            answer = action(session)
         if status == Status.CANCELLING:
             raise Cancelled
+        return answer

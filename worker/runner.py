@@ -8,6 +8,7 @@ import os
 import traceback
 from collections.abc import Mapping
 
+import torch
 from kombu.exceptions import OperationalError as BrokerError
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,8 +25,10 @@ from store.errors import ClaimLost
 from store.models import Job
 from store.settings import Settings
 from store.status import Kind, Reason
+from worker.ahead import Ahead
 from worker.checkpoints import Checkpoints
 from worker.lease import Lease
+from worker.measuring import measure_ahead, read_plan
 from worker.prerequisite import NoBounds, read_recommended
 from worker.range_tests import run_range_test
 from worker.recorder import Cancelled, Recorder
@@ -99,7 +102,18 @@ def _run(job: Job, workload: Workload, recorder: Recorder, settings: Settings, *
 
 
 def _run_range_test(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
-    run_range_test(RangeTestConfig.from_dict(job.config), setup, recorder)
+    if (
+        "torch_threads" not in job.config
+    ):  # whoever measures of it has as many: they change the last bits of a sum
+        job.config = {**job.config, "torch_threads": torch.get_num_threads()}
+        recorder.fix(job.config)
+    torch.set_num_threads(job.config["torch_threads"])
+    run_range_test(RangeTestConfig.from_dict(job.config), setup, recorder, Ahead(job, recorder, settings))
+
+
+def _run_sweep(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
+    torch.set_num_threads(job.config["torch_threads"])
+    measure_ahead(read_plan(job.config["plan"]), setup, recorder)
 
 
 def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:
@@ -114,7 +128,11 @@ def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Sett
     )
 
 
-RUNNERS = {Kind.RANGE_TEST: _run_range_test, Kind.TRAINING_JOB: _run_training_job}
+RUNNERS = {
+    Kind.RANGE_TEST: _run_range_test,
+    Kind.TRAINING_JOB: _run_training_job,
+    Kind.SWEEP: _run_sweep,
+}
 
 
 def explain(error: BaseException) -> tuple[Reason, str]:

@@ -35,7 +35,9 @@ def describe_bounds(bounds: Bounds) -> str:
     if bounds.confirmation is not None:
         lines += _describe_confirmation(bounds.confirmation)
     if bounds.cost:
-        lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s")
+        unread = bounds.cost.get("unread_steps", 0)
+        ahead = f", and {unread:,} steps of idle slots that were not asked for" if unread else ""
+        lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s{ahead}")
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
 

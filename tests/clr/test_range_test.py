@@ -1,12 +1,13 @@
 """What is measured next, given what was measured."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
 from clr.confirmation_budget import MOST_STEPS
-from clr.range_test import STEP_DOWN, RangeTestConfig, most_steps, next_sweep, planned_steps
+from clr.range_test import STEP_DOWN, RangeTestConfig, foresee_sweeps, most_steps, next_sweep, planned_steps
 from clr.ranges import choose_range
 from clr.reading import Reading
 from clr.sweep import Point, Sweep, SweepPlan
@@ -198,3 +199,43 @@ def test_a_thorough_test_measures_what_a_standard_one_does_and_leaves_room_for_t
     assert run(thorough, accuracy_with_edges(0.01, 0.5)) == run(standard, accuracy_with_edges(0.01, 0.5))
     assert most_steps(thorough) - most_steps(standard) == MOST_STEPS
     assert planned_steps(thorough, []) - planned_steps(standard, []) == MOST_STEPS
+
+
+def asked(plans: Iterable[SweepPlan]) -> set[SweepPlan]:
+    """The plans but for their numbers, which name sweeps in the order they were asked for."""
+    return {replace(plan, sweep=0) for plan in plans}
+
+
+@pytest.mark.parametrize("good_up_to", [0.003, 0.1])
+@pytest.mark.parametrize(
+    "config", [RangeTestConfig(), RangeTestConfig(num_steps=150), RangeTestConfig(start_lr=1e-3)]
+)
+def test_most_of_what_is_foreseen_is_asked_for(good_up_to: float, config: RangeTestConfig) -> None:
+    measure, foreseen = depends_on_range(good_up_to), set[SweepPlan]()
+    finished: list[Sweep] = []
+    while (following := next_sweep(config, finished)) is not None:
+        foreseen |= asked(foresee_sweeps(config, finished)[:1])  # as one idle slot takes it
+        finished.append(measure(following))
+
+    wasted = sum(plan.num_steps for plan in foreseen - asked(sweep.plan for sweep in finished))
+    assert len(foreseen) >= 2
+    assert wasted <= 0.3 * sum(len(sweep.points) for sweep in finished)
+
+
+def test_what_is_foreseen_is_never_what_is_measured_now_or_was() -> None:
+    config = RangeTestConfig()
+    finished = run(config, accuracy_with_edges(0.01, 0.5))
+
+    for length in range(len(finished)):
+        known = asked(sweep.plan for sweep in finished[: length + 1])
+        assert not known & asked(foresee_sweeps(config, finished[:length]))
+
+
+def test_nothing_is_foreseen_before_the_scout_has_told_where() -> None:
+    assert foresee_sweeps(RangeTestConfig(), []) == []
+
+
+def test_the_seeds_of_a_range_that_was_asked_for_are_foreseen() -> None:
+    config = RangeTestConfig(start_lr=0.001, end_lr=1.0, num_seeds=4)
+
+    assert [plan.seed for plan in foresee_sweeps(config, [])] == [1, 2, 3]

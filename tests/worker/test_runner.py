@@ -20,6 +20,7 @@ from store.settings import Settings
 from store.status import Status
 from tests.machine import patience
 from worker import range_tests
+from worker.ahead import Ahead
 from worker.range_tests import run_range_test
 from worker.recorder import Cancelled, Recorder
 from worker.runner import answer_ring
@@ -55,6 +56,11 @@ def run(database: Database, settings: Settings, fault: str = "none", **overrides
     answer(database, settings)
     with database.read() as session:
         return jobs.get(session, job_id)
+
+
+def run_here(job: Job, setup: Setup, recorder: Recorder) -> None:
+    """Run a claimed range test, with no other slot."""
+    run_range_test(RangeTestConfig.from_dict(job.config), setup, recorder, Ahead(job, recorder, Settings()))
 
 
 def curve(database: Database, job_id: str) -> list[StoredRun]:
@@ -198,7 +204,7 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
 
     monkeypatch.setattr(range_tests.Setup, "problem", count)
     with pytest.raises(InterruptedError):
-        run_range_test(RangeTestConfig.from_dict(job.config), setup, Recorder(database, job_id, job.attempt))
+        run_here(job, setup, Recorder(database, job_id, job.attempt))
     with database.write() as session:
         claims.give_back(session, job_id, job.attempt)
     measured_before = [sweep for sweep in curve(database, job_id) if sweep.finished]
@@ -276,11 +282,7 @@ def run_until(database: Database, happens: Callable[[str], object], ends: type[E
     assert job is not None
     recorder = InTheMiddle(database, job_id, job.attempt, lambda: happens(job_id))
     with pytest.raises(ends):
-        run_range_test(
-            RangeTestConfig.from_dict(job.config),
-            Setup.of(job.config, WORKLOADS["hostile"], device="cpu"),
-            recorder,
-        )
+        run_here(job, Setup.of(job.config, WORKLOADS["hostile"], device="cpu"), recorder)
     return recorder
 
 
