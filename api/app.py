@@ -32,6 +32,7 @@ from api.requests.body import refuse_unknown_query
 from api.resources import Resources
 from api.security import require_key
 from store import logs
+from store.artifacts import find_artifacts
 from store.database import Database
 from store.models import Base
 from store.reaper import Reaper
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reaper = Reaper(database, settings, ringer)
         ringer.start()
         reaper.start()
-        app.state.resources = Resources(settings, database, ringer)
+        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings))
         yield
         reaper.stop()
         ringer.stop()

@@ -1,10 +1,10 @@
 """The checkpoints of a training job: what there is, and the files where this process can reach them."""
 
-import shutil
+import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Path
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
 from api.errors import Problem
@@ -13,9 +13,16 @@ from api.openapi import responses
 from api.requests.body import Moment, moment
 from api.resources import Resources, ResourcesDep
 from store import checkpoints
+from store.artifacts import Artifacts
 from store.errors import NotFound
+from store.folder import Folder
 from store.models import Checkpoint
 from store.status import Kind
+
+log = logging.getLogger(__name__)
+
+ARTIFACTS_RETRY_S = 5
+BYTES = "application/octet-stream"
 
 router = APIRouter(prefix="/training-jobs/{id}/checkpoints", tags=["training jobs"])
 
@@ -49,28 +56,52 @@ def list_checkpoints(resources: ResourcesDep, job_id: JobId) -> CheckpointList:
 @router.get(
     "/{step}",
     response_class=FileResponse,
-    responses=responses(404, 409, _200={"content": {"application/octet-stream": {}}}),
+    responses=responses(404, 409, _200={"content": {BYTES: {}}}),
 )
 def download_checkpoint(
     resources: ResourcesDep, job_id: JobId, step: Annotated[int, Path(ge=0, le=2**63 - 1)]
-) -> FileResponse:
-    """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see."""
+) -> Response:
+    """The file; 409 `checkpoint_elsewhere` where it lies on a worker's disk that this process cannot see.
+
+    Where checkpoints lie in a bucket that does not answer: 503 `artifacts_unavailable`.
+    """
     find(resources, job_id, kind=Kind.TRAINING_JOB)
     with resources.database.read() as session:
         kept = {row.step: row for row in checkpoints.of_job(session, job_id)}
     if step not in kept:
         raise NotFound(f"there is no checkpoint after step {step}")
     checkpoint = kept[step]
-    file = resources.settings.data_dir / checkpoint.path
-    if not file.is_file():
-        where = f"it lies on {checkpoint.hostname}, in that worker's data directory: {checkpoint.path}"
-        raise Problem(409, "checkpoint_elsewhere", where, hostname=checkpoint.hostname, path=checkpoint.path)
-    return FileResponse(file, media_type="application/octet-stream", filename=f"{job_id}-step-{step}.pt")
+    try:
+        return _send(resources.artifacts, checkpoint.path, f"{job_id}-step-{step}.pt")
+    except FileNotFoundError:
+        where = f"it lies where the worker on {checkpoint.hostname} keeps its checkpoints: {checkpoint.path}"
+        raise Problem(
+            409, "checkpoint_elsewhere", where, hostname=checkpoint.hostname, path=checkpoint.path
+        ) from None
+    except OSError as error:
+        retry = {"Retry-After": str(ARTIFACTS_RETRY_S)}
+        raise Problem(
+            503, "artifacts_unavailable", f"the checkpoint cannot be read now: {error}", headers=retry
+        ) from None
+
+
+def _send(artifacts: Artifacts, path: str, name: str) -> Response:
+    """The file under a name of its own. Raises OSError."""
+    if isinstance(artifacts, Folder):
+        artifacts.open(path).close()
+        return FileResponse(artifacts.root / path, media_type=BYTES, filename=name)
+    size_bytes, chunks = artifacts.stream(path)
+    headers = {"Content-Length": str(size_bytes), "Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chunks, media_type=BYTES, headers=headers)
 
 
 def forget_files(resources: Resources, job_id: str) -> None:
     """Remove the checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
-    shutil.rmtree(resources.settings.data_dir / checkpoints.FOLDER / job_id, ignore_errors=True)
+    folder = f"{checkpoints.FOLDER}/{job_id}"
+    try:
+        resources.artifacts.remove_folder(folder)
+    except OSError as error:
+        log.warning("the checkpoints of a deleted job stay in %s: %s", folder, error)
 
 
 def _view(row: Checkpoint) -> CheckpointView:

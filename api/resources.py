@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from store.artifacts import Artifacts
 from store.database import Database
 from store.ringer import Ringer
 from store.settings import Settings
@@ -13,11 +14,12 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database and ringer, and the tables of its comparisons."""
+    """The app's settings, database, ringer and artifacts, and the tables of its comparisons."""
 
     settings: Settings
     database: Database
     ringer: Ringer
+    artifacts: Artifacts
     tables: Tables = field(default_factory=Tables)
 
 

@@ -1,4 +1,4 @@
-"""The URLs of database and broker: refused in a sentence where nobody could read them, shown without what is secret.
+"""The URLs of database, broker and artifacts: wrong ones are refused in a sentence, what is secret is not shown.
 
 No sentence repeats the URL: where it is wrong, nobody can say which part of it is the password.
 """
@@ -14,6 +14,7 @@ UNREADABLE = (
     "cannot be read as a URL: in a user's name and password write @ : / ? # [ ] % percent-encoded, @ as %40"
 )
 HARMLESS = frozenset({"host", "hostaddr", "port", "user", "dbname", "sslmode", "application_name"})
+ARTIFACTS = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/(?!\.{1,2}(/|$))[\w!.*'()-]+)*/?|file:///[^?#\s]*"
 MASK = "***"
 
 
@@ -60,6 +61,17 @@ def check_broker_url(url: str) -> str:
         raise ValueError("must end in the number of a database, such as /0")
     if user and not password:
         raise ValueError("names a user without a password; a password alone is redis://:PASSWORD@HOST")
+    return url
+
+
+def check_artifacts_url(url: str) -> str:
+    """The URL, if files can be kept there. Raises ValueError."""
+    if "@" in url and url.startswith("s3://"):
+        raise ValueError("holds a user or a password: credentials are told by AWS_ACCESS_KEY_ID and the like")
+    if not re.fullmatch(ARTIFACTS, url, re.ASCII):
+        raise ValueError(
+            "must be s3://BUCKET or s3://BUCKET/PREFIX, or file:///FOLDER with what is no letter percent-encoded"
+        )
     return url
 
 

@@ -10,14 +10,14 @@ from store.database import now
 from store.models import Checkpoint, Job
 
 AT_ONCE = 500  # ids in one statement; databases have a limit
-FOLDER = "checkpoints"  # in a worker's data directory
+FOLDER = "checkpoints"  # below the artifacts' root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCheckpoint:
-    """A file that is complete on disk: everything that its job needs to go on after `step`.
+    """A file that is complete: everything that its job needs to go on after `step`.
 
-    path: under the data directory of the worker on `hostname`. cycle: the one that ends at `step`, if one does.
+    path: below the root of the artifacts of the worker on `hostname`. cycle: the one that ends at `step`, if one does.
     """
 
     step: int

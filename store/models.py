@@ -123,7 +123,7 @@ class Analysis(Base):
 
 
 class Checkpoint(Base):
-    """Everything that a training job needs to go on after `step`; `path` lies under its worker's data directory."""
+    """Everything that a training job needs to go on after `step`; `path` lies below its worker's artifacts."""
 
     __tablename__ = "checkpoints"
 

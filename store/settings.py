@@ -17,7 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from store.addresses import check_broker_url, check_database_url
+from store.addresses import check_artifacts_url, check_broker_url, check_database_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -51,6 +51,10 @@ class Settings(BaseSettings):
         description="`redis://...` of Redis or Valkey; empty: `serve` starts a Valkey of its own",
     )
     data_dir: Path = Field(default=Path("data"), description="where SQLite, datasets and checkpoints live")
+    artifacts_url: str = Field(
+        default="",
+        description="where checkpoints live: `s3://BUCKET/PREFIX` or `file:///FOLDER`; empty: the data directory",
+    )
     host: str = Field(default="127.0.0.1", description="address the API binds")
     port: int = Field(default=8000, ge=0, le=65535, description="port the API binds; 0: any free one")
     api_keys: list[Annotated[SecretStr, Field(min_length=8)]] = Field(
@@ -114,6 +118,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_broker_url(cls, url: str) -> str:
         return check_broker_url(url) if url else url
+
+    @field_validator("artifacts_url")
+    @classmethod
+    def _check_artifacts_url(cls, url: str) -> str:
+        return check_artifacts_url(url) if url else url
 
     @field_validator("data_dir")
     @classmethod

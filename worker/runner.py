@@ -19,6 +19,7 @@ from clr.range_test import RangeTestConfig
 from clr.training_job import BudgetRefused, TrainingConfig
 from clr.workload import Workload
 from store import claims, counters, jobs, logs
+from store.artifacts import find_artifacts
 from store.database import Database
 from store.doorbell import Doorbell
 from store.errors import ClaimLost
@@ -121,7 +122,7 @@ def _run_training_job(job: Job, setup: Setup, recorder: Recorder, settings: Sett
         TrainingConfig.from_dict(job.config),
         setup,
         recorder,
-        Checkpoints(settings.data_dir, job.id, job.attempt, recorder),
+        Checkpoints(find_artifacts(settings), job.id, job.attempt, recorder),
         recommended=read_recommended(recorder, job.after_job) if job.after_job else None,
         checkpoint_s=settings.checkpoint_s,
         max_steps=settings.max_steps,

@@ -1,5 +1,6 @@
 """A training job as the worker runs it: plan, go on from the newest checkpoint, train, record."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,8 @@ from store.status import Outcome
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
 from worker.setup import Setup, steps_an_epoch
+
+log = logging.getLogger(__name__)
 
 Row = Point | HeldOut | CycleEnd
 
@@ -50,7 +53,9 @@ def run_training_job(
     next_step, state = _newest(config, checkpoints)
     warnings = list(plan.warnings)
     if plan.first_step > next_step:
-        warnings.append("no checkpoint of the resumed job lies on this worker: trained from the start")
+        warnings.append("no checkpoint of the resumed job can be read by this worker: trained from the start")
+    if state is not None:
+        log.info("goes on after step %d", next_step - 1)
     stored = recorder.stored_runs() if state else []
     ends = CycleEnds(config.patience)
     for end in _stored_ends(plan, stored, before=next_step):

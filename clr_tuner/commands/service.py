@@ -30,9 +30,11 @@ def serve(host: Host = None, port: Port = None) -> None:
     """
     require_worker()
     from clr_tuner.commands.serve import run_service
-    from clr_tuner.embedded.settings import read_settings
+    from clr_tuner.embedded.settings import read_settings, require_artifacts
 
-    run_service(read_settings(host, port, say=warn))
+    settings = read_settings(host, port, say=warn)
+    require_artifacts(settings)
+    run_service(settings)
 
 
 @app.command(rich_help_panel=SERVING)
@@ -52,10 +54,11 @@ def api(host: Host = None, port: Port = None) -> None:
     """Run the API alone; needs CLR_DATABASE_URL and CLR_BROKER_URL that the workers share."""
     require_service()
     from clr_tuner.embedded.programs import api_command, become, refuse_open_bind
-    from clr_tuner.embedded.settings import read_settings
+    from clr_tuner.embedded.settings import read_settings, require_artifacts
 
     settings = read_settings(host, port, say=warn)
     refuse_open_bind(settings)
+    require_artifacts(settings)
     become(api_command(settings.host, settings.port, log_level=settings.log_level.lower()), settings)
 
 
@@ -64,9 +67,11 @@ def worker() -> None:
     """Run a worker alone, with CLR_WORKER_SLOTS jobs side by side; needs CLR_BROKER_URL."""
     require_worker()
     from clr_tuner.embedded.programs import become, python
-    from clr_tuner.embedded.settings import read_settings
+    from clr_tuner.embedded.settings import read_settings, require_artifacts
 
-    become(python("worker"), read_settings(say=warn))
+    settings = read_settings(say=warn)
+    require_artifacts(settings)
+    become(python("worker"), settings)
 
 
 @app.command(rich_help_panel=SERVING)

@@ -7,11 +7,13 @@ import sqlite3
 from pathlib import Path
 
 from clr_tuner.errors import ClientError
-from store.addresses import without_secrets
+from store.addresses import masked, without_secrets
+from store.artifacts import find_artifacts
 from store.database_file import checkpoints_of, copy
+from store.folder import Folder
 from store.settings import Settings
 
-CHECKPOINTS = "checkpoints"  # in the data directory, and beside the copy
+CHECKPOINTS = "checkpoints"  # in the artifacts' folder, and beside the copy
 OF_SQLITE = (
     "-wal",
     "-shm",
@@ -29,10 +31,11 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool = False, force:
     Each appears whole or not at all. Raises `NoBackup`.
     """
     database = _database(settings, file)
-    _refuse_taken(settings, database, file, checkpoints=checkpoints, force=force)
+    artifacts = _folder(settings) if checkpoints else None
+    _refuse_taken(artifacts, database, file, force=force)
     try:
         copy(database, file)
-        return _copy_checkpoints(settings, database, file) if checkpoints else 0
+        return _copy_checkpoints(artifacts, database, file) if artifacts else 0
     except (OSError, sqlite3.Error) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise NoBackup(f"cannot copy {database} to {file}: {reason}") from None
@@ -49,11 +52,22 @@ def _database(settings: Settings, file: Path) -> Path:
     raise NoBackup(
         "the database is Postgres, which has a tool of its own (it asks for the password, or reads PGPASSWORD):\n"
         f"  pg_dump --format custom --file {shlex.quote(str(file))} {address}\n"
-        f"Checkpoints lie in the folder {CHECKPOINTS} of each worker's CLR_DATA_DIR."
+        f"Checkpoints lie in the folder {CHECKPOINTS} of CLR_ARTIFACTS_URL, or of each worker's CLR_DATA_DIR."
     )
 
 
-def _refuse_taken(settings: Settings, database: Path, file: Path, *, checkpoints: bool, force: bool) -> None:
+def _folder(settings: Settings) -> Path:
+    """Where the folder of checkpoints lies. Raises `NoBackup` for a bucket, with what to do instead."""
+    artifacts = find_artifacts(settings)
+    if not isinstance(artifacts, Folder):
+        raise NoBackup(
+            f"checkpoints lie in {masked(settings.artifacts_url)}: copy them with the bucket's own tools, "
+            "and the database without --checkpoints"
+        )
+    return artifacts.root.resolve()
+
+
+def _refuse_taken(artifacts: Path | None, database: Path, file: Path, *, force: bool) -> None:
     if not database.is_file():
         raise NoBackup(f"there is no database {database}: is CLR_DATA_DIR the one of the service?")
     if not file.parent.is_dir() or (file.exists() and not file.is_file()):
@@ -66,16 +80,16 @@ def _refuse_taken(settings: Settings, database: Path, file: Path, *, checkpoints
                 f"{left} is SQLite's, part of a database that is or was in use: choose another name"
             )
     beside = file.parent / CHECKPOINTS
-    if checkpoints and beside.resolve() == (settings.data_dir / CHECKPOINTS).resolve():
+    if artifacts and beside.resolve() == (artifacts / CHECKPOINTS).resolve():
         raise NoBackup(f"{beside} holds the service's own checkpoints: choose another folder")
-    if checkpoints and beside.exists() and (beside.is_symlink() or not beside.is_dir()):
+    if artifacts and beside.exists() and (beside.is_symlink() or not beside.is_dir()):
         raise NoBackup(f"{beside} is no folder that can be replaced: choose another")
-    for taken in (file, *([beside] if checkpoints else [])):
+    for taken in (file, *([beside] if artifacts else [])):
         if taken.exists() and not force:
             raise NoBackup(f"{taken} is there already: choose another name, or replace it with --force")
 
 
-def _copy_checkpoints(settings: Settings, database: Path, file: Path) -> int:
+def _copy_checkpoints(artifacts: Path, database: Path, file: Path) -> int:
     """Copy the files that the copy knows to a folder in place of the one beside `file`; how many there were.
 
     A job that runs may have replaced one meanwhile: then the database is copied again, which knows the new one.
@@ -84,7 +98,7 @@ def _copy_checkpoints(settings: Settings, database: Path, file: Path) -> int:
     listed, gone = checkpoints_of(file), list[str]()
     try:
         unfinished.mkdir()
-        while (missing := _copy_each(listed, settings.data_dir.resolve(), unfinished)) and missing != gone:
+        while (missing := _copy_each(listed, artifacts, unfinished)) and missing != gone:
             copy(database, file)
             gone, listed = missing, checkpoints_of(file)
         taken = file.with_name(CHECKPOINTS)
@@ -96,7 +110,7 @@ def _copy_checkpoints(settings: Settings, database: Path, file: Path) -> int:
     return len(listed) - len(missing)
 
 
-def _copy_each(listed: list[str], data_dir: Path, to: Path) -> list[str]:
+def _copy_each(listed: list[str], artifacts: Path, to: Path) -> list[str]:
     """Copy what is not there yet; answers which are gone."""
     missing = []
     for path in listed:
@@ -104,7 +118,7 @@ def _copy_each(listed: list[str], data_dir: Path, to: Path) -> list[str]:
         copied.parent.mkdir(parents=True, exist_ok=True)
         try:
             if not copied.exists():
-                shutil.copy2(data_dir / path, copied)
+                shutil.copy2(artifacts / path, copied)
         except FileNotFoundError:
             missing.append(path)
     return missing

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from clr_tuner.errors import CannotServe
 from store.addresses import masked
+from store.artifacts import find_artifacts
 from store.settings import FORMER, PREFIX, Settings, describe_former, get_settings
 
 OTHERS = frozenset(
@@ -33,6 +34,16 @@ def read_settings(
         raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
     given = {"host": host, "port": port}
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def require_artifacts(settings: Settings) -> None:
+    """Raise `CannotServe` where checkpoints could not be kept in the place that `CLR_ARTIFACTS_URL` names."""
+    if not settings.artifacts_url:
+        return
+    try:
+        find_artifacts(settings).check()
+    except OSError as error:
+        raise CannotServe(f"CLR_ARTIFACTS_URL: {error}") from None
 
 
 def describe_settings(settings: Settings) -> list[list[object]]:

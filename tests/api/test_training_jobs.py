@@ -1,17 +1,21 @@
 """Training jobs over HTTP, on both databases; the tests play the worker through the store."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from api.app import create_app
 from store import checkpoints, claims, jobs, runs
+from store.artifacts import Artifacts, find_artifacts
 from store.checkpoints import FOLDER, NewCheckpoint
 from store.database import Database
 from store.settings import Settings
 from tests.api import lifecycle
 from tests.api.lifecycle import BOUNDS, INCONCLUSIVE, claim, finish
+from tests.services import free_port
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -367,6 +371,56 @@ def test_a_checkpoint_elsewhere_says_where(api: TestClient, database: Database) 
 
     assert (answer.status_code, answer.json()["code"]) == (409, "checkpoint_elsewhere")
     assert answer.json()["hostname"] == "gpu-box"
+
+
+@pytest.fixture
+def bucket(api_settings: Settings, bucket_url: str) -> Iterator[tuple[TestClient, Artifacts]]:
+    """The API of a service that keeps its checkpoints in a bucket, and that bucket."""
+    settings = api_settings.model_copy(update={"artifacts_url": bucket_url})
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client, find_artifacts(settings)
+
+
+def test_a_checkpoint_in_the_bucket_is_downloaded_and_goes_with_its_job(
+    database: Database, bucket: tuple[TestClient, Artifacts]
+) -> None:
+    api, artifacts = bucket
+    job_id = trained(api, database)
+    artifacts.write(f"{FOLDER}/{job_id}/1/step-79.pt", lambda file: file.write(b"data"))
+
+    answer = api.get(f"/training-jobs/{job_id}/checkpoints/79")
+    deleted = api.delete(f"/training-jobs/{job_id}")
+
+    assert (answer.content, answer.headers["Content-Length"]) == (b"data", "4")
+    assert f"{job_id}-step-79.pt" in answer.headers["Content-Disposition"]
+    assert deleted.status_code == 204
+    assert artifacts.files("") == []
+
+
+def test_a_checkpoint_that_is_not_in_the_bucket_says_where_it_was_written(
+    database: Database, bucket: tuple[TestClient, Artifacts]
+) -> None:
+    api, _ = bucket
+    job_id = trained(api, database)
+
+    answer = api.get(f"/training-jobs/{job_id}/checkpoints/79")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "checkpoint_elsewhere")
+
+
+def test_while_the_bucket_is_away_a_download_is_503_and_a_job_can_be_deleted(
+    database: Database, bucket: tuple[TestClient, Artifacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, _ = bucket
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    job_id = trained(api, database)
+
+    answer = api.get(f"/training-jobs/{job_id}/checkpoints/79")
+    deleted = api.delete(f"/training-jobs/{job_id}")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "artifacts_unavailable")
+    assert answer.headers["Retry-After"]
+    assert deleted.status_code == 204
 
 
 def test_no_checkpoint_after_that_step_is_404(api: TestClient, database: Database) -> None:

@@ -95,6 +95,10 @@ class Service:
             assert time.monotonic() < deadline, self.logs()
             time.sleep(0.05)
 
+    def log_of(self, name: str) -> str:
+        """What this process and its children said."""
+        return (self._folder / f"{name}.log").read_text()
+
     def logs(self) -> str:
         """What the processes said."""
         return "\n".join(path.read_text() for path in sorted(self._folder.glob("*.log")))

@@ -21,6 +21,7 @@ from store.database import API_THREADS, Database
 from store.settings import Settings
 from tests.conftest import fresh_database
 from tests.e2e.compose import (
+    BIN,
     ROOT,
     Containers,
     compose,
@@ -31,6 +32,7 @@ from tests.e2e.compose import (
     wait_until_ready,
 )
 from tests.machine import patience
+from tests.services import BUCKET
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
@@ -38,11 +40,14 @@ LINES = [line.partition("  #")[0].strip() for block in SHELL for line in block.s
 ENGINE = [line for line in LINES if line.startswith("docker compose ")]
 BARE = SHELL[0].splitlines()
 SECRETS = [line for line in SHELL[1].splitlines() if ".env" in line.partition("  #")[0]]
+(ARTIFACTS,) = (block for block in SHELL if "CLR_ARTIFACTS_URL" in block)
 (EMBEDDED,) = (block for block in SHELL if "clr-tuner backup" in block)
 
 
 def test_every_command_of_the_page_is_run_or_read_here() -> None:
-    bare = {line.partition("  #")[0].strip() for line in [*BARE, *EMBEDDED.splitlines()]}
+    bare = {
+        line.partition("  #")[0].strip() for line in [*BARE, *EMBEDDED.splitlines(), *ARTIFACTS.splitlines()]
+    }
     assert set(LINES) == bare | set(SECRETS) | set(ENGINE)
     assert len(BARE) == 5, "the page says five lines"
 
@@ -76,6 +81,32 @@ def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_pat
             hosts.kill()
 
     assert 0 < bounds.base_lr < bounds.max_lr
+
+
+@pytest.mark.parametrize(
+    ("secret", "ends"), [("", "CLR_BROKER_URL is not set"), ("x", "CLR_ARTIFACTS_URL: http")]
+)
+def test_a_worker_starts_with_a_bucket_that_it_can_use_and_with_no_other(
+    s3_access: dict[str, str], tmp_path: Path, secret: str, ends: str
+) -> None:
+    values = {
+        "s3://BUCKET": f"s3://{BUCKET}",
+        "=ID ": f"={s3_access['AWS_ACCESS_KEY_ID']} ",
+        "=SECRET": f"={s3_access['AWS_SECRET_ACCESS_KEY']}{secret}",
+        "https://minio:9000": s3_access["AWS_ENDPOINT_URL"],
+    }
+    script = f"{ARTIFACTS}\n{shlex.quote(str(BIN / 'clr-tuner'))} worker"
+    for placeholder, value in values.items():
+        assert script.count(placeholder) == 1
+        script = script.replace(placeholder, value)
+
+    worker = subprocess.run(
+        ["bash", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert worker.returncode == 1
+    assert ends in worker.stderr
+    assert s3_access["AWS_SECRET_ACCESS_KEY"] not in worker.stderr
 
 
 def test_the_secrets_are_made_as_compose_wants_them(tmp_path: Path) -> None:

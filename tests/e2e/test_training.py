@@ -1,10 +1,13 @@
 """Training jobs through every real process: after a range test, through a killed worker, as a comparison."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import select
 
 from clr_tuner.client import Client
@@ -14,6 +17,7 @@ from store.models import Attempt
 from tests.conftest import fresh_database
 from tests.e2e.service import Service, running_service, wait_for
 from tests.machine import patience
+from tests.services import BUCKET
 
 SHORT = {"lease_s": 6, "reap_s": 0.5, "watch_s": 0.1, "checkpoint_s": 0.2}
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
@@ -47,6 +51,20 @@ def test_one_request_finds_the_bounds_and_trains_inside_them(service: tuple[Serv
     assert job.result.final.accuracy > 0.9
 
 
+@pytest.fixture(scope="module")
+def hosts(
+    request: pytest.FixtureRequest, s3_access: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, Client]]:
+    """An API and a worker, each on a host of its own, that share a Postgres, a broker and a bucket."""
+    folder, broker = tmp_path_factory.mktemp("hosts"), request.getfixturevalue("broker_url")
+    artifacts = {"artifacts_url": f"s3://{BUCKET}/hosts"}
+    with pytest.MonkeyPatch.context() as patch, fresh_database("postgres", folder, request) as url:
+        for name, value in s3_access.items():
+            patch.setenv(name, value)
+        with running_service(url, broker, folder, **SHORT, **artifacts) as running:
+            yield running
+
+
 def trained(client: Client, fault: str) -> TrainingJob:
     return client.train("hostile", SCHEDULE, params={"fault": fault}, num_steps=120)
 
@@ -68,3 +86,25 @@ def test_a_training_killed_midway_goes_on_and_is_the_same_training(
     assert job.data["attempt"] == 2
     assert job.curve() == whole.wait(timeout_s=patience(60)).curve()
     assert job.result == whole.result
+
+
+def test_a_training_whose_host_is_killed_goes_on_from_the_bucket_on_another(
+    hosts: tuple[Service, Client], tmp_path: Path
+) -> None:
+    service, client = hosts
+    whole = trained(client, "dropout").wait(timeout_s=patience(90))
+    job = trained(client, "slow_dropout")
+    wait_for(lambda: job.refresh().progress.get("completed", 0) > 50)
+
+    service.kill("worker")
+    service.start("worker-b")
+    job.wait(timeout_s=patience(120))
+
+    assert job.data["attempt"] == 2
+    assert re.search(r"goes on after step \d\d", service.log_of("worker-b"))
+    assert job.curve() == whole.curve()
+    assert job.result == whole.result
+    newest = job.checkpoints()[0]
+    job.download(newest.step, tmp_path / "newest.pt")
+    assert (tmp_path / "newest.pt").stat().st_size == newest.size_bytes
+    assert torch.load(tmp_path / "newest.pt", weights_only=True)["model"]

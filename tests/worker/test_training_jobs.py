@@ -13,6 +13,7 @@ from hostile import Hostile
 
 from clr.sweep import HeldOut
 from store import checkpoints, claims, jobs, runs
+from store.artifacts import find_artifacts
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Checkpoint, Job
@@ -88,8 +89,8 @@ def kept(database: Database, job: Job) -> list[Checkpoint]:
 
 def weights(database: Database, settings: Settings, job: Job) -> dict[str, torch.Tensor]:
     newest = kept(database, job)[0]
-    state = torch.load(settings.data_dir / newest.path, weights_only=True)
-    return dict(state["model"])
+    with find_artifacts(settings).open(newest.path) as file:
+        return dict(torch.load(file, weights_only=True)["model"])
 
 
 def columns(database: Database, job: Job, series: str) -> dict[str, Any]:
@@ -98,12 +99,17 @@ def columns(database: Database, job: Job, series: str) -> dict[str, Any]:
     return stored.series[series]
 
 
-def assert_same_training(database: Database, settings: Settings, one: Job, other: Job) -> None:
-    """Curve and final weights are equal bit for bit."""
+def assert_same_curve(database: Database, one: Job, other: Job) -> None:
+    """Every point is equal bit for bit."""
     for series in ("train", "held_out"):
         ours, theirs = columns(database, one, series), columns(database, other, series)
         for name, values in ours.items():
             np.testing.assert_array_equal(values, theirs[name])
+
+
+def assert_same_training(database: Database, settings: Settings, one: Job, other: Job) -> None:
+    """Curve and final weights are equal bit for bit."""
+    assert_same_curve(database, one, other)
     ours, theirs = weights(database, settings, one), weights(database, settings, other)
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
