@@ -38,13 +38,14 @@ chaos: $(READY) ## the fault contract: kill everything and see that nothing is l
 soak: $(READY) ## 200 small jobs through one service: nothing lost, nothing grows
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos/test_soak.py
 
-check: $(READY) ## format, lint, types, import rules, images
+check: $(READY) ## format, lint, types, import rules, images, manifests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/docker-compose --profile gpu config --quiet --no-interpolate
+	@$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
 format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff format .

@@ -1,6 +1,7 @@
 """`python -m worker.health`: exit 0 while the database hears from this host's worker, else 1; the image's health check.
 
 It asks the database, as the API does: a worker that is cut off from it runs no job, whatever its process looks like.
+With `--alive` a database that is away is no reason to end the worker, whose jobs wait for it.
 """
 
 import socket
@@ -9,6 +10,7 @@ import sys
 from store import workers
 from store.database import Database
 from store.settings import get_settings
+from worker.patience import AWAY
 
 
 def is_healthy() -> bool:
@@ -21,5 +23,13 @@ def is_healthy() -> bool:
     return seen
 
 
+def is_alive() -> bool:
+    """Whether it may go on: the database hears from it, or from nobody."""
+    try:
+        return is_healthy()
+    except AWAY:
+        return True
+
+
 if __name__ == "__main__":
-    sys.exit(0 if is_healthy() else 1)
+    sys.exit(0 if (is_alive if "--alive" in sys.argv else is_healthy)() else 1)
