@@ -1,4 +1,4 @@
-"""The queue: how soon a job runs, how many requests a second, and whether a hundred thousand jobs slow anything down.
+"""The queue: how soon a job runs, and how many requests a second; what many jobs cost is in growth.py.
 
 SQLite as embedded, Postgres as at scale. Real processes on loopback, the callers in this one; medians, p95 beside them.
 
@@ -13,11 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import Any
-from uuid import uuid4
 
 import httpx2
-from sqlalchemy import insert
 
 from migrations.schema import upgrade
 from store import workers, workloads
@@ -38,8 +35,6 @@ LARGEST = {
     "num_steps": 1000,
     "entries": [{"schedule": {"policy": "triangular"}, "label": f"entry {number}"} for number in range(30)],
 }  # 800 trainings
-SIZES = (1_000, 100_000)
-INSERTED = 10_000  # rows at once
 
 
 @contextmanager
@@ -108,28 +103,6 @@ def per_second(request: Callable[[httpx2.Client], httpx2.Response], address: str
     return REQUESTS / (time.perf_counter() - started)
 
 
-def latencies(address: str) -> dict[str, float]:
-    """Median ms of what those who poll and look ask for."""
-    with httpx2.Client(base_url=address, timeout=60) as http:
-        page = http.get("/range-tests").json()
-        one, token = page["items"][0]["id"], page["next_page_token"]
-        asked = {
-            "poll one": f"/range-tests/{one}",
-            "list": "/range-tests",
-            "next page": f"/range-tests?page_token={token}",
-            "by status": "/range-tests?status=succeeded",
-            "by workload": "/range-tests?workload=digits-mlp",
-            "all kinds": "/jobs",
-        }
-        taken = {name: [] for name in asked}
-        for _ in range(15):
-            for name, path in asked.items():
-                started = time.perf_counter()
-                assert http.get(path).is_success
-                taken[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
 def longest_wait(address: str, url: str) -> float:
     """The longest that another writer waits while the largest comparisons are submitted, ms."""
     database, submitted = Database(url), Event()
@@ -151,35 +124,6 @@ def longest_wait(address: str, url: str) -> float:
     return max(waits)
 
 
-def fill(url: str, total: int, *, already: int) -> None:
-    """Finished jobs, one a second into the past."""
-    database = Database(url)
-    for first in range(already, total, INSERTED):
-        with database.write() as session:
-            session.execute(
-                insert(Job), [row(number) for number in range(first, min(first + INSERTED, total))]
-            )
-    database.close()
-
-
-def row(number: int) -> dict[str, Any]:
-    """A finished job."""
-    config = {"params": {}, "optimizer": {"name": "SGD"}, "batch_size": 32, "seed": number}
-    return {
-        "id": str(uuid4()),
-        "kind": "range_test",
-        "tags": ["nightly"],
-        "workload": "digits-mlp",
-        "config": config,
-        "status": "succeeded",
-        "outcome": "bounds_found",
-        "attempt": 1,
-        "created_at": 1.7e9 + number,
-        "started_at": 1.7e9 + number,
-        "finished_at": 1.7e9 + number + 5,
-    }
-
-
 def spread(values: list[float]) -> str:
     """Median and p95."""
     return f"{statistics.median(values):.1f} ({statistics.quantiles(values, n=20)[-1]:.1f})"
@@ -192,9 +136,7 @@ def measure(backend: str) -> None:
         with servers(backend, folder) as (url, broker_url):
             upgrade(url)
             print(f"{backend:9} POST to running, ms: {to_running(url, broker_url, folder)} of {SAMPLES}")
-            fill(url, SIZES[0], already=0)
             with api_alone(url, broker_url, folder) as address:
-                few = latencies(address)
                 posts = per_second(lambda http: http.post("/range-tests", json=BODY), address)
                 with httpx2.Client(base_url=address) as http:
                     one = http.get("/jobs").json()["items"][0]["links"]["self"]
@@ -206,12 +148,6 @@ def measure(backend: str) -> None:
                 print(
                     f"{'':9} longest wait of a writer beside the largest POST /comparisons: {waited:.0f} ms"
                 )
-                fill(url, SIZES[1], already=SIZES[0])
-                many = latencies(address)
-            for name, before in few.items():
-                after = many[name]
-                sizes = f"{before:6.1f} ms at {SIZES[0]} jobs, {after:6.1f} ms at {SIZES[1]}"
-                print(f"{'':9} {name:12} {sizes}: x{after / before:.2f}")
 
 
 if __name__ == "__main__":

@@ -27,9 +27,7 @@ def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
     """
     runnable = {name for names in session.scalars(select(Worker.workloads)) for name in names}
     old = func.count().filter(_ready_at() < now() - for_s)
-    counted = select(func.count(), old).where(
-        Job.status == Status.QUEUED, Job.workload.in_(runnable), _may_start()
-    )
+    counted = select(func.count(), old).where(QUEUED, Job.workload.in_(runnable), _may_start())
     queued, late = session.execute(counted).one()
     return queued, late
 
@@ -181,7 +179,7 @@ def expired(session: Session) -> list[Job]:
 
 def active(session: Session) -> list[Job]:
     """Jobs that a worker holds, or held when it was lost."""
-    return list(session.scalars(select(Job).where(Job.status.in_(ACTIVE))))
+    return list(session.scalars(select(Job).where(Job.lease_expires_at.is_not(None))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ def held_by(session: Session, worker_id: str, *, ring_id: str | None = None) -> 
             Job.lease_expires_at - now(),
         )
         .join(Attempt, and_(Attempt.job_id == Job.id, Attempt.attempt == Job.attempt))
-        .where(Job.status.in_(ACTIVE), Attempt.worker_id == worker_id)
+        .where(Job.lease_expires_at.is_not(None), Attempt.worker_id == worker_id)
     )
     if ring_id is not None:
         query = query.where(Attempt.ring_id == ring_id)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import jobs
+from store import counters, jobs
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Comparison, Job
@@ -154,5 +154,7 @@ def remove(session: Session, comparison_id: str) -> list[str]:
     jobs.refuse_needed(session, [job.id for job in made])
     session.execute(delete(Job).where(Job.made_for.in_([job.id for job in made]), Job.kind == Kind.SWEEP))
     session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
+    for job in made:
+        counters.add(session, counters.ENDED_JOBS, job.status, by=-1)
     session.execute(delete(Comparison).where(Comparison.id == comparison_id))
     return [job.id for job in made]

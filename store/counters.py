@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from store.models import Counter
 
+ENDED_JOBS = "ended_jobs"  # that are stored, by status
 ATTEMPTS = "attempts"  # ended, by how
 LEASE_LOSSES = "lease_losses"
 FENCED_WRITES = "fenced_writes_refused"  # of a child whose claim was over

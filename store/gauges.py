@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from store import counters
 from store.database import now
-from store.models import Job, Worker
-from store.status import Kind, Status
+from store.models import QUEUED, Job, Worker
+from store.status import ASKED, Priority, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,16 @@ class Gauges:
 
 
 def read(session: Session, *, worker_seen_within_s: float) -> Gauges:
-    """Look at the tables; costs a pass over an index of `jobs`."""
-    by_status = select(Job.status, func.count()).where(Job.kind != Kind.SWEEP).group_by(Job.status)
-    jobs = {status.value: 0 for status in Status} | {
-        status: number for status, number in session.execute(by_status)
-    }
-    age = select(now() - func.min(Job.created_at)).where(Job.status == Status.QUEUED, Job.kind != Kind.SWEEP)
+    """Look at the tables; costs a pass over the jobs that have not ended."""
+    asked = QUEUED, Job.priority.in_(set(Priority) - {Priority.IDLE})  # as an index has it
+    queued, age = session.execute(select(func.count(), now() - func.min(Job.created_at)).where(*asked)).one()
+    held = (
+        select(Job.status, func.count())
+        .where(Job.lease_expires_at.is_not(None), Job.kind.in_(ASKED))
+        .group_by(Job.status)
+    )
+    ended = counters.read(session)[counters.ENDED_JOBS]
+    jobs = {status.value: int(ended.get(status, 0)) for status in Status}
+    jobs |= {Status.QUEUED.value: queued} | {status: number for status, number in session.execute(held)}
     living = select(func.count()).select_from(Worker).where(Worker.seen_at > now() - worker_seen_within_s)
-    return Gauges(jobs, session.scalar(age) or 0.0, session.scalar(living) or 0)
+    return Gauges(jobs, age or 0.0, session.scalar(living) or 0)

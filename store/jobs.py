@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, delete, func, insert, or_, select, tuple_
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import claims
+from store import claims, counters
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
-from store.models import Job
-from store.status import FINAL, Kind, Priority, Status, move
+from store.models import Job, JobTag
+from store.status import ASKED, FINAL, Kind, Priority, Status, move
 
 AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds too, as answers show them
 
@@ -63,8 +64,11 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
         )
         assert made is not None
         return made, True
+    rows = [row | {"created_at": job.created_at}]
     if before is not None:
-        session.execute(insert(Job).values(_row(before, job.created_at - AFTER_S)))
+        rows.append(_row(before, job.created_at - AFTER_S))
+        session.execute(insert(Job).values(rows[-1]))
+    _tag(session, rows)
     return job, False
 
 
@@ -79,6 +83,21 @@ def create_all(session: Session, news: Sequence[NewJob]) -> None:
     session.execute(
         insert(Job), rows, execution_options={"render_nulls": True}
     )  # else a statement per set of nulls
+    _tag(session, rows)
+
+
+def _tag(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    if tags := list_tags(rows):
+        session.execute(insert(JobTag), tags)
+
+
+def list_tags(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of `job_tags` by which lists find these rows of `jobs`."""
+    return [
+        {"job_id": row["id"], "tag": tag, "kind": row["kind"], "created_at": row["created_at"]}
+        for row in rows
+        for tag in dict.fromkeys(row["tags"])
+    ]
 
 
 def _row(new: NewJob, created_at: Any) -> dict[str, Any]:
@@ -121,25 +140,32 @@ def find(
     after: tuple[float, str] | None = None,
 ) -> list[Job]:
     """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
-    query = select(Job).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
-    query = query.where(Job.kind != Kind.SWEEP if kind is None else Job.kind == kind)
+    newest = partial(_newest, status=status, workload=workload, tag=tag, after=after)
+    kinds = ASKED if kind is None else (kind,)
+    found = [job for each in kinds for job in session.scalars(newest(each).limit(limit))]
+    return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
+
+
+def _newest(
+    kind: Kind,
+    *,
+    status: str | None,
+    workload: str | None,
+    tag: str | None,
+    after: tuple[float, str] | None,
+) -> Select[Job]:
+    """Every filter has an index that begins with the kind and ends with the age."""
+    query, age = select(Job).where(Job.kind == kind), (Job.created_at, Job.id)
+    if tag is not None:
+        age = (JobTag.created_at, JobTag.job_id)
+        query = query.join(JobTag, JobTag.job_id == Job.id).where(JobTag.kind == kind, JobTag.tag == tag)
     if status is not None:
         query = query.where(Job.status == status)
     if workload is not None:
         query = query.where(Job.workload == workload)
-    if tag is not None:
-        query = query.where(_has_tag(session, tag))
     if after is not None:
-        query = query.where(tuple_(Job.created_at, Job.id) < after)
-    return list(session.scalars(query))
-
-
-def _has_tag(session: Session, tag: str) -> Any:
-    elements = {"postgresql": "json_array_elements_text", "sqlite": "json_each"}[
-        session.get_bind().dialect.name
-    ]
-    each = getattr(func, elements)(Job.tags).table_valued("value")
-    return select(1).select_from(each).where(each.c.value == tag).exists()
+        query = query.where(tuple_(*age) < after)
+    return query.order_by(*(column.desc() for column in age))
 
 
 def followers(session: Session, job_id: str) -> int:
@@ -189,10 +215,11 @@ def remove(session: Session, job_id: str) -> None:
     if job is not None and job.comparison_id is not None:
         raise Conflict(f"it is part of the comparison {job.comparison_id}: delete that")
     removed = session.execute(
-        delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.id)
+        delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.status)
     ).scalar_one_or_none()
     if removed is None:
         status = get(session, job_id).status
         advice = "wait until it has stopped" if status == Status.CANCELLING else "cancel it first"
         raise Conflict(f"the job is {status}: {advice}")
+    counters.add(session, counters.ENDED_JOBS, removed, by=-1)
     session.execute(delete(Job).where(Job.made_for == job_id, Job.kind == Kind.SWEEP))

@@ -24,11 +24,13 @@ class Job(Base):
     __table_args__ = (
         UniqueConstraint("kind", "idempotency_key"),
         Index("jobs_by_age", "kind", "created_at", "id"),
-        Index("jobs_of_all_kinds_by_age", "created_at", "id"),
-        Index("jobs_by_status", "status", "created_at", "id"),  # the oldest queued; how many there are of each
+        Index("jobs_by_status", "kind", "status", "created_at", "id"),
+        Index("jobs_by_workload", "kind", "workload", "created_at", "id"),
         Index("jobs_by_turn", "priority", "turn", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
+        Index("jobs_resumed", "resume_from", postgresql_where=text("resume_from IS NOT NULL"),
+              sqlite_where=text("resume_from IS NOT NULL")),
         Index("jobs_of_comparison", "comparison_id"),
         Index("jobs_made_for", "made_for", postgresql_where=text("made_for IS NOT NULL"),
               sqlite_where=text("made_for IS NOT NULL")),
@@ -40,7 +42,7 @@ class Job(Base):
     kind: Mapped[str] = mapped_column(String(32))
     name: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]]
-    workload: Mapped[str] = mapped_column(String(200), index=True)
+    workload: Mapped[str] = mapped_column(String(200))
     config: Mapped[dict[str, Any]]
     timeout_s: Mapped[float | None]
     after_job: Mapped[str | None] = mapped_column(String(36))
@@ -65,6 +67,18 @@ class Job(Base):
     finished_at: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
+
+
+class JobTag(Base):
+    """One of the tags of a job, for lists: those of one tag lie side by side, by age."""
+
+    __tablename__ = "job_tags"
+    __table_args__ = (Index("job_tags_by_age", "kind", "tag", "created_at", "job_id"),)
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[float]
 
 
 class Attempt(Base):

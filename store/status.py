@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from store import counters
 from store.database import now
 from store.errors import ClaimLost, Conflict, NotFound
 from store.models import Job
@@ -45,6 +46,9 @@ class Kind(StrEnum):
     RANGE_TEST = "range_test"  #: measures which rates are usable
     TRAINING_JOB = "training_job"  #: trains once under a schedule
     SWEEP = "sweep"  #: measures one sweep ahead for a range test; shown nowhere
+
+
+ASKED = (Kind.RANGE_TEST, Kind.TRAINING_JOB)  # for by somebody: these are listed and counted
 
 
 class Priority(IntEnum):
@@ -101,6 +105,8 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
         execution_options={"populate_existing": True},
     ).scalar_one_or_none()
     if moved is not None:
+        if to in FINAL and moved.kind in ASKED:
+            counters.add(session, counters.ENDED_JOBS, to)
         if to in FINAL and moved.kind == Kind.RANGE_TEST:
             _end_sweeps(session, job_id)
         return moved

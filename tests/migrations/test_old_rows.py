@@ -1,6 +1,7 @@
 """A service's rows of schema 0007 (schema_0007.sql, as `sqlite3 .dump` writes them) are served by the newest."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,9 +13,10 @@ from sqlalchemy import Boolean, MetaData, create_engine, text
 
 from api.app import create_app
 from migrations.schema import _config, upgrade
-from store import claims, jobs
+from store import claims, gauges, jobs
 from store.database import Database
 from store.settings import Settings
+from store.status import Status
 
 DUMP = Path(__file__).with_name("schema_0007.sql")
 
@@ -75,6 +77,24 @@ def test_a_comparison_finds_its_jobs_by_label(api: TestClient) -> None:
     rows = api.get(f"/comparisons/{COMPARISON}").json()["rows"]
 
     assert {row["label"]: len(row["jobs"]) for row in rows} == {"constant": 2, "CLR": 2, "Adam fixed": 2}
+
+
+def test_old_jobs_are_found_by_their_tags(api: TestClient) -> None:
+    listed = api.get("/jobs?page_size=100").json()["items"]
+    tags = {tag for job in listed for tag in job["tags"]}
+
+    found = {tag: api.get("/jobs", params={"tag": tag, "page_size": 100}).json()["items"] for tag in tags}
+    assert tags
+    assert found == {tag: [job for job in listed if tag in job["tags"]] for tag in tags}
+
+
+def test_old_jobs_are_counted_by_status(old: str, database: Database) -> None:
+    upgrade(old)
+
+    with database.read() as session:
+        rows = Counter(job.status for job in jobs.find(session, limit=100))
+        counted = gauges.read(session, worker_seen_within_s=1).jobs
+    assert counted == {status: rows[status] for status in Status}
 
 
 def test_old_jobs_are_of_normal_priority(api: TestClient) -> None:

@@ -208,6 +208,22 @@ def test_the_list_is_newest_first_and_pages_by_key(database: Database) -> None:
     )
 
 
+def test_a_tag_that_is_given_twice_is_listed_once(database: Database) -> None:
+    job = queue(database, tags=["night", "night"])
+
+    with database.read() as session:
+        assert [found.id for found in jobs.find(session, limit=9, tag="night")] == [job.id]
+
+
+def test_the_list_of_all_kinds_is_newest_first_and_pages_by_key(database: Database) -> None:
+    made = [queue(database, kind=kind, tags=["t"]).id for kind in ("range_test", "training_job") * 3]
+
+    with database.read() as session:
+        first = jobs.find(session, limit=4, tag="t")
+        rest = jobs.find(session, limit=9, tag="t", after=(first[-1].created_at, first[-1].id))
+    assert [job.id for job in first + rest] == made[::-1]
+
+
 def test_the_list_filters_by_tag_workload_and_status(database: Database) -> None:
     wanted = queue(database, tags=["night", "ci"], workload="ours")
     queue(database, tags=["nightly"], workload="ours")

@@ -1,0 +1,87 @@
+"""How many jobs there are of each status, whatever became of them."""
+
+from collections import Counter
+from dataclasses import replace
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from store import claims, comparisons, gauges, jobs
+from store.comparisons import NewComparison
+from store.database import Database
+from store.jobs import NewJob
+from store.models import Job
+from store.status import Priority, Reason, Status
+
+
+def queue(database: Database) -> str:
+    with database.write() as session:
+        return jobs.create(session, NewJob(kind="range_test", workload="w", config={}))[0].id
+
+
+def claim(database: Database) -> None:
+    with database.write() as session:
+        assert claims.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=30)
+
+
+def count(database: Database) -> dict[str, int]:
+    with database.read() as session:
+        return gauges.read(session, worker_seen_within_s=1).jobs
+
+
+def test_the_counts_are_those_of_the_rows(database: Database) -> None:
+    succeeded, failed, cancelled, cancelling, lost, running = (queue(database) for _ in range(6))
+    for _ in range(6):
+        claim(database)
+    queue(database)
+    with database.write() as session:
+        claims.succeed(session, succeeded, 1, outcome="inconclusive", result={})
+        claims.fail(session, failed, 1, Reason.CRASHED, "", max_attempts=3)
+        claims.fail(session, lost, 1, Reason.WORKER_LOST, "", max_attempts=3)
+        jobs.request_cancel(session, cancelled)
+        claims.give_back(session, cancelled, 1)
+        jobs.request_cancel(session, cancelling)
+
+    with database.read() as session:
+        rows = Counter(session.scalars(select(Job.status)))
+    assert count(database) == {status: rows[status] for status in Status}
+    assert rows[Status.RUNNING] == 1, running
+
+
+def test_sweeps_that_nobody_asked_for_are_not_counted(database: Database) -> None:
+    with database.write() as session:
+        new = NewJob(kind="sweep", workload="w", config={}, priority=Priority.IDLE)
+        jobs.create_all(session, [new, replace(new, id=str(uuid4()))])
+        jobs.create_all(session, [replace(new, id=str(uuid4()))])
+    queued = count(database)
+    claim(database)
+    claim(database)
+    with database.write() as session:
+        ended, *_ = claims.active(session)
+        claims.succeed(session, ended.id, 1, outcome="measured", result={})
+
+    assert (sum(queued.values()), sum(count(database).values())) == (0, 0)
+
+
+def test_a_deleted_job_is_counted_no_more(database: Database) -> None:
+    job_id = queue(database)
+    with database.write() as session:
+        jobs.request_cancel(session, job_id)
+    before = count(database)
+    with database.write() as session:
+        jobs.remove(session, job_id)
+
+    assert (before["cancelled"], count(database)["cancelled"]) == (1, 0)
+
+
+def test_the_jobs_of_a_deleted_comparison_are_counted_no_more(database: Database) -> None:
+    with database.write() as session:
+        comparison, _ = comparisons.create(session, NewComparison(workload="w", config={}))
+        about = {"kind": "training_job", "workload": "w", "config": {}, "comparison_id": comparison.id}
+        jobs.create_all(session, [NewJob(**about) for _ in range(3)])
+        comparisons.request_cancel(session, comparison.id)
+    before = count(database)
+    with database.write() as session:
+        comparisons.remove(session, comparison.id)
+
+    assert (before["cancelled"], count(database)["cancelled"]) == (3, 0)
