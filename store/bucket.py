@@ -20,6 +20,7 @@ from obstore.store import S3Store
 
 PATIENCE_S = 60.0  # a checkpoint that cannot be read is waited for, as without it a job starts over
 PAUSE_S = 1.0
+REST = 9  # so that a bucket that is away costs a training at most a tenth of its time
 PROBE = ".clr-tuner"
 KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 NO_KEYS = (
@@ -36,6 +37,7 @@ class Bucket:
 
     def __init__(self, name: str, prefix: str) -> None:
         self._name, self._prefix = name, prefix
+        self._rests_until = 0.0
 
     @cached_property
     def _store(self) -> S3Store:
@@ -71,13 +73,15 @@ class Bucket:
             raise OSError(f"{where} does not answer; AWS_ENDPOINT_URL names it ({_reason(error)})") from None
 
     def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> int:
-        """Have a file filled, which is then there whole or not at all; answers its bytes."""
+        """Have a file filled, which is then there whole or not at all; answers its bytes.
+
+        After a failure that took t seconds it fails at once for `REST` x t.
+        """
         with tempfile.TemporaryFile() as file:
             fill(file)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            with _reaching():
-                obstore.put(self._store, path, file)
+            self._put(path, file)
         return size
 
     def open(self, path: str) -> IO[bytes]:
@@ -115,6 +119,18 @@ class Bucket:
         paths = self.files(folder)
         with _reaching():
             obstore.delete(self._store, paths)
+
+    def _put(self, path: str, file: IO[bytes]) -> None:
+        began = time.monotonic()
+        if began < self._rests_until:
+            raise Unreachable("the bucket did not answer a moment ago")
+        try:
+            with _reaching():
+                obstore.put(self._store, path, file)
+        except Unreachable:
+            failed = time.monotonic()
+            self._rests_until = failed + REST * (failed - began)
+            raise
 
     def _fetch(self, path: str) -> IO[bytes]:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked for it

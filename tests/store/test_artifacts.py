@@ -157,6 +157,20 @@ def test_a_bucket_that_is_away_is_waited_for_and_then_told_from_a_missing_file(
         find_artifacts(Settings(artifacts_url=bucket_url)).open("a/file")
 
 
+def test_a_bucket_that_is_away_is_not_asked_again_and_again(
+    bucket_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "REST", 1e6)
+    artifacts = find_artifacts(Settings(artifacts_url=bucket_url))
+    with monkeypatch.context() as away:
+        away.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+        with pytest.raises(Unreachable, match="error sending request"):
+            put(artifacts, "a/file")
+
+    with pytest.raises(Unreachable, match="a moment ago"):
+        put(artifacts, "a/file")
+
+
 def test_without_a_url_they_lie_in_the_data_directory(tmp_path: Path) -> None:
     put(find_artifacts(Settings(data_dir=tmp_path)), "a/file")
 
