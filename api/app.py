@@ -34,6 +34,7 @@ from api.security import require_key
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
+from store.gate import pass_gate
 from store.models import Base
 from store.reaper import Reaper
 from store.ringer import Ringer
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pass_gate()
         database = Database(settings.resolved_database_url)
         _require_tables(database)
         ringer = Ringer(database, settings)

@@ -17,12 +17,20 @@ LAST_BUSY_S = 1.0  # the end of `serve` waits no longer for a reader
 
 
 def make_whole(database: Path) -> None:
-    """Fold what a killed process left in `-wal` into the file, which then alone holds everything.
+    """Fold what a killed process left in `-wal` into the file, and take back what `-journal` says it left undone.
 
-    Raises sqlite3's errors: the disk is full, another process has the file open. Does nothing without a file.
+    The file then alone holds everything. Raises sqlite3's errors: the disk is full, another process has the file open.
+    Does nothing without a file.
     """
     if database.is_file():
         with closing(sqlite3.connect(database, timeout=LAST_BUSY_S)) as connection:
+            (version,) = connection.execute(
+                "PRAGMA user_version"
+            ).fetchone()  # a read takes back what is undone
+            if database.with_name(
+                f"{database.name}-journal"
+            ).exists():  # of a write that never began in earnest
+                connection.execute(f"PRAGMA user_version = {version}")  # the next write puts it away
             busy, logged, folded = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy and not 0 <= logged == folded:  # one that has it open but is up to date does not matter
                 raise sqlite3.OperationalError("another process reads what was in it before")

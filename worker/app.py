@@ -14,6 +14,7 @@ from celery import Celery, Task, signals
 from store import logs
 from store.database import Database
 from store.doorbell import TASK, make_celery
+from store.gate import pass_gate
 from store.reaper import Reaper
 from store.ringer import Ringer
 from store.settings import get_settings
@@ -103,6 +104,7 @@ def name_worker(**_: Any) -> None:
 def start_parent(**_: Any) -> None:
     """Publish the catalogue, then watch, ring and reap."""
     global _parent
+    pass_gate()
     _parent = _Parent()
     if _drain is not None:
         _drain.watcher = _parent.watcher

@@ -42,7 +42,7 @@ class Child:
     """One process and its log file.
 
     stop_s: how long it may take to end after SIGTERM before its whole process group is killed. needed: by the
-    other children, so that it is stopped after them.
+    other children, so that it is stopped after them. inherits: file descriptors.
     """
 
     def __init__(
@@ -54,11 +54,13 @@ class Child:
         log: Path,
         stop_s: float = 2.0,
         needed: bool = False,
+        inherits: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
         self.needed = needed
         self._command, self._env, self._stop_s = command, env, stop_s
+        self._inherits = inherits
         self._process: subprocess.Popen[bytes] | None = None
         self.started_at = self._killed_at = 0.0  # monotonic
 
@@ -73,6 +75,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                pass_fds=self._inherits,
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )

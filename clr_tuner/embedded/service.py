@@ -24,6 +24,7 @@ from clr_tuner.embedded.processes import Child, Supervisor, describe_exit, on_en
 from clr_tuner.embedded.programs import api_command, environment, python, refuse_open_bind
 from clr_tuner.errors import CannotServe, Refused, Unreachable
 from store.database_file import make_whole
+from store.gate import GATE_FD
 from store.settings import Settings
 
 READY_TIMEOUT_S = 120.0
@@ -90,11 +91,13 @@ class EmbeddedService:
             broker_url = f"redis://127.0.0.1:{broker_port}/0"
             self._supervisor.start(self._broker(broker_port))
         env = environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
+        self._gate, opening = os.pipe()
+        commands = {"worker": python("worker"), "api": api_command(self._settings.host, port)}
+        for name, command in commands.items():
+            log, behind = self.logs / f"{name}.log", env | {GATE_FD: str(self._gate)}
+            self._supervisor.start(Child(name, command, env=behind, log=log, inherits=[self._gate]))
         self._prepare(env)
-        self._supervisor.start(Child("worker", python("worker"), env=env, log=self.logs / "worker.log"))
-        self._supervisor.start(
-            Child("api", api_command(self._settings.host, port), env=env, log=self.logs / "api.log")
-        )
+        os.close(opening)  # they have loaded meanwhile, and go on
         self.url = f"http://{url_host(self._settings.host)}:{port}"
         self._wait_until_ready()
 

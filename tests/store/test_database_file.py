@@ -36,6 +36,34 @@ def counted(file: Path) -> int:
     return count
 
 
+UNDONE = """
+import sqlite3, sys, time
+held = sqlite3.connect(sys.argv[1], isolation_level=None)
+held.execute("PRAGMA journal_mode=DELETE")
+held.execute(f"PRAGMA cache_size={sys.argv[2]}")
+held.execute("BEGIN")
+held.executemany("INSERT INTO counters VALUES (?, '', 1)", [(str(number),) for number in range(10_000)])
+print("written", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("cache_pages", [1, 10_000])  # written to the file meanwhile, or not yet
+def test_a_killed_transaction_is_taken_back_and_leaves_no_journal(file: Path, cache_pages: int) -> None:
+    before = counted(file)
+    command = [sys.executable, "-c", UNDONE, str(file), str(cache_pages)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.kill()
+    assert file.with_name("clr.sqlite3-journal").exists()
+
+    make_whole(file)
+
+    assert [left.name for left in file.parent.glob("clr.sqlite3*")] == ["clr.sqlite3"]
+    assert counted(file) == before
+
+
 def test_a_killed_process_leaves_a_file_that_is_made_whole(file: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WRITE_AND_WAIT, str(file)], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
