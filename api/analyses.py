@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
+from api.curves import find_with_runs
 from api.errors import Problem, invalid
 from api.examples import CURVE_TO_READ
-from api.job_routes import measured
 from api.jobs import JobId, find
 from api.openapi import responses
 from api.pointers import pointer_to
@@ -46,10 +46,10 @@ class AnalysisRequest(Body):
 
     @field_validator("rule")
     @classmethod
-    def _known(cls, rule: str) -> str:
+    def _refuse_unknown(cls, rule: str) -> str:
         if rule not in (OURS, *RULES):
-            listed = f"must be one of {', '.join([OURS, *RULES])}"
-            raise invalid("/rule", did_you_mean(rule, [OURS, *RULES]) + listed)
+            advice = f"must be one of {', '.join([OURS, *RULES])}"
+            raise invalid("/rule", did_you_mean(rule, [OURS, *RULES]) + advice)
         return rule
 
 
@@ -106,13 +106,15 @@ class Analyses(BaseModel):
 )
 def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
     """Ask a rule about the stored points; kept by the rule's version, so that a newer one can be compared."""
-    job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
+    job, runs = find_with_runs(resources, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
-    sweeps = read_sweeps(run for run in stored if run.finished)
+    sweeps = read_sweeps(run for run in runs if run.finished)
     if not sweeps:
         raise Problem(409, "no_points", "no sweep was measured to its end")
-    analyzer, outcome, result = _ours(job, sweeps) if body.rule == OURS else _other(body.rule, sweeps)
+    analyzer, outcome, result = (
+        _ask_ours(job, sweeps) if body.rule == OURS else _ask_another(body.rule, sweeps)
+    )
     with resources.database.write() as session:
         return _view(analyses.keep(session, job.id, analyzer, outcome=outcome, result=result))
 
@@ -128,14 +130,14 @@ def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
 @router.post("/analyses", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
 def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
     """Read bounds off a curve that somebody else measured; nothing is stored."""
-    held_out = None if body.held_out is None else _with_nan(body.held_out)
-    losses, warnings = _cut_short(_nan_for_null(body.loss))
+    held_out = None if body.held_out is None else _read_looks(body.held_out)
+    losses, warnings = _cut_short(_put_nan_for_null(body.loss))
     try:
         sweep = Sweep.from_results(body.lr, losses, held_out=held_out)
     except BadResults as error:
         raise invalid(pointer_to(*error.path), error.message) from None
-    found = read_bounds([sweep], warnings=warnings)
-    return CurveAnalysisView(analyzer=found.analyzer, outcome=_outcome(found), result=found.to_dict())
+    answer = read_bounds([sweep], warnings=warnings)
+    return CurveAnalysisView(analyzer=answer.analyzer, outcome=_tell_outcome(answer), result=answer.to_dict())
 
 
 def _cut_short(losses: list[float]) -> tuple[list[float], list[str]]:
@@ -147,35 +149,35 @@ def _cut_short(losses: list[float]) -> tuple[list[float], list[str]]:
     return losses[:end] + [math.nan] * (len(losses) - end), [warning]
 
 
-def _with_nan(looks: Looks) -> dict[str, Any]:
+def _read_looks(looks: Looks) -> dict[str, Any]:
     shares = looks.accuracy or []
-    known = any(share is not None for share in shares)
+    has_shares = any(share is not None for share in shares)
     return {
         "step": looks.step,
-        "loss": _nan_for_null(looks.loss),
-        "accuracy": _nan_for_null(shares) if known else None,
+        "loss": _put_nan_for_null(looks.loss),
+        "accuracy": _put_nan_for_null(shares) if has_shares else None,
     }
 
 
-def _nan_for_null(values: Sequence[float | None]) -> list[float]:
+def _put_nan_for_null(values: Sequence[float | None]) -> list[float]:
     return [math.nan if value is None else value for value in values]
 
 
-def _ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
-    found = read_bounds(
+def _ask_ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
+    answer = read_bounds(
         sweeps,
         steps_per_epoch=(job.result or {}).get("steps_per_epoch"),
         optimizer=job.config["optimizer"]["name"],
         momentum=momentum_of(parse_optimizer(job.config["optimizer"]).model_dump()),
     )
-    return found.analyzer, _outcome(found), found.to_dict()
+    return answer.analyzer, _tell_outcome(answer), answer.to_dict()
 
 
-def _outcome(found: Bounds | Inconclusive) -> Outcome:
-    return Outcome.BOUNDS_FOUND if isinstance(found, Bounds) else Outcome.INCONCLUSIVE
+def _tell_outcome(answer: Bounds | Inconclusive) -> Outcome:
+    return Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE
 
 
-def _other(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
+def _ask_another(rule: str, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
     candidates = [candidate for candidate in list_candidates(sweeps) if candidate.name == rule]
     lr = candidates[0].lr if candidates else None
     note = candidates[0].note if candidates else "this rule reads an exponential sweep, and none was measured"

@@ -96,10 +96,10 @@ def _require_tables(database: Database) -> None:
     except OperationalError as error:
         log.warning("the database does not answer yet: %s", error.orig)
         return
-    there = {(table, column["name"]) for (_, table), columns in tables.items() for column in columns}
+    existing = {(table, column["name"]) for (_, table), columns in tables.items() for column in columns}
     for table in Base.metadata.sorted_tables:
         for column in table.columns:
-            if (table.name, column.name) not in there:
+            if (table.name, column.name) not in existing:
                 raise RuntimeError(
                     f"the database has no {column}: bring it up to date with clr-tuner migrate"
                 )

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from api.curves import find_with_runs
 from api.errors import Problem, invalid, invalid_fields
-from api.job_routes import measured
 from api.jobs import POLL_S, JobId, JobView, find
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, picture, thinned
+from api.pictures import PICTURES, answer_picture, thin
 from api.requests.workload import SETUP
 from api.resources import ResourcesDep
 from clr.bounds import Bounds, read_answer, summarize
@@ -113,38 +113,38 @@ def get_bounds(
         raise Problem(409, "job_cancelled", "the job was cancelled before it found bounds")
     if job.status == Status.FAILED:
         raise Problem(409, "job_failed", job.message or "", reason=job.reason)
-    found = job.result or {}
+    result = job.result or {}
     if job.outcome == Outcome.INCONCLUSIVE:
-        members = {name: found[name] for name in WHY if name in found}
-        raise Problem(409, "inconclusive", found["message"], **members)
-    bounds = Bounds.from_dict(found)
-    return found | {
+        members = {name: result[name] for name in WHY if name in result}
+        raise Problem(409, "inconclusive", result["message"], **members)
+    bounds = Bounds.from_dict(result)
+    return result | {
         "constant_lr": bounds.constant_lr,
         "depends_on": {name: job.config[name] for name in SETUP}
-        | {"precision": PRECISION, "data": found.get("data")},
+        | {"precision": PRECISION, "data": result.get("data")},
         "cost": {
             "steps": (job.progress or {}).get("completed", 0),
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
-            "unread_steps": found.get("unread_steps", 0),
+            "unread_steps": result.get("unread_steps", 0),
         },
-        "for_budget": _for_budget(found, num_steps, num_epochs),
-        "snippet": _snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
+        "for_budget": _fit_budget(result, num_steps, num_epochs),
+        "snippet": _write_snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
     }
 
 
-def _snippet(bounds: Bounds, policy: str, framework: Framework, **budget: Any) -> str:
+def _write_snippet(bounds: Bounds, policy: str, framework: Framework, **budget: Any) -> str:
     try:
         return bounds.snippet(policy, framework=framework, **budget)
     except ValueError as error:
         raise invalid("query:policy", str(error).removeprefix("policy: ")) from None
 
 
-def _for_budget(
-    found: dict[str, Any], num_steps: int | None, num_epochs: float | None
+def _fit_budget(
+    result: dict[str, Any], num_steps: int | None, num_epochs: float | None
 ) -> dict[str, Any] | None:
     if num_steps is not None and num_epochs is not None:
         raise invalid_fields([("query:num_epochs", "give num_steps or num_epochs, not both")])
-    steps_per_epoch = found["steps_per_epoch"]
+    steps_per_epoch = result["steps_per_epoch"]
     if num_epochs is not None and steps_per_epoch is None:
         raise invalid_fields(
             [("query:num_epochs", "this workload's epoch has no known length: give num_steps")]
@@ -162,9 +162,9 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(resources, job_id, kind=Kind.RANGE_TEST)
-    sweeps = read_sweeps(thinned(stored))
+    job, runs = find_with_runs(resources, job_id, kind=Kind.RANGE_TEST)
+    sweeps = read_sweeps(thin(runs))
     answer = read_answer(job.result) if job.result else None
     summary = job.status if answer is None else summarize(answer)
     title = f"{job.workload}, {job.config['optimizer']['name']}: {summary}"
-    return picture(lambda: draw_range_test(sweeps, answer or None, title=title), format)
+    return answer_picture(lambda: draw_range_test(sweeps, answer or None, title=title), format)

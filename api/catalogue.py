@@ -23,19 +23,19 @@ def no_catalogue() -> Problem:
 
 def find_workload(session: Session, name: str) -> Workload:
     """The workload a request names. Raises a 422 problem for an unknown one, 503 before any was published."""
-    known = {workload.name: workload for workload in workloads.find_all(session)}
-    if not known:
+    by_name = {workload.name: workload for workload in workloads.find_all(session)}
+    if not by_name:
         raise no_catalogue()
-    if name not in known:
-        raise invalid("/workload", explain_unknown(name, known))
-    return known[name]
+    if name not in by_name:
+        raise invalid("/workload", explain_unknown(name, by_name))
+    return by_name[name]
 
 
-def explain_unknown(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that no workload has; `known`: those that there are."""
-    listed = f"{did_you_mean(name, known)}known: {', '.join(known) or 'none'}"
+def explain_unknown(name: str, names: Iterable[str]) -> str:
+    """What to say of a name that no workload has; `names`: of those that there are."""
+    advice = f"{did_you_mean(name, names)}known: {', '.join(names) or 'none'}"
     return (
-        f"unknown workload {name!r}; {listed}. One installed since is published when its worker is restarted"
+        f"unknown workload {name!r}; {advice}. One installed since is published when its worker is restarted"
     )
 
 
@@ -48,7 +48,9 @@ def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]
     errors = list(Draft202012Validator(schema).iter_errors(params))
     if errors:
         raise invalid_fields((pointer_to("params", *error.absolute_path), _say(error)) for error in errors)
-    return {name: each["default"] for name, each in properties.items() if "default" in each} | params
+    return {
+        name: definition["default"] for name, definition in properties.items() if "default" in definition
+    } | params
 
 
 def _say(error: SchemaError) -> str:

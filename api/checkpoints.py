@@ -67,10 +67,10 @@ def download_checkpoint(
     """
     find(resources, job_id, kind=Kind.TRAINING_JOB)
     with resources.database.read() as session:
-        kept = {row.step: row for row in checkpoints.of_job(session, job_id)}
-    if step not in kept:
+        by_step = {row.step: row for row in checkpoints.of_job(session, job_id)}
+    if step not in by_step:
         raise NotFound(f"there is no checkpoint after step {step}")
-    checkpoint = kept[step]
+    checkpoint = by_step[step]
     try:
         return _send(resources.artifacts, checkpoint.path, f"{job_id}-step-{step}.pt")
     except FileNotFoundError:

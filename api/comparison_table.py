@@ -31,7 +31,7 @@ class Table:
 
     def trainings(self, label: str) -> list[Job]:
         """The training jobs of an entry, by seed."""
-        return _trainings(self.jobs, label)
+        return _find_trainings(self.jobs, label)
 
     def schedules(self) -> dict[str, Schedule]:
         """What each entry trained under, of those that have trained."""
@@ -51,9 +51,9 @@ class Tables:
 
     def read(self, session: Session, comparison: Comparison) -> Table:
         """The table as it stands."""
-        if kept := self._final.get(comparison.id):
-            return kept
-        table = _read(session, comparison)
+        if table := self._final.get(comparison.id):
+            return table
+        table = _read_table(session, comparison)
         if all(job.status in FINAL for job in table.jobs):
             self._final[comparison.id] = table
             for oldest in list(self._final)[:-MOST_KEPT]:
@@ -61,30 +61,30 @@ class Tables:
         return table
 
 
-def _read(session: Session, comparison: Comparison) -> Table:
+def _read_table(session: Session, comparison: Comparison) -> Table:
     jobs = comparisons.jobs_of(session, comparison.id)
-    ended = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.result]
-    looks = runs.load_looks(session, comparison.id) if ended else {}
-    results = {job.id: TrainingResult.from_dict(job.result) for job in ended if job.result}
+    trainings = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.result]
+    looks = runs.load_looks(session, comparison.id) if trainings else {}
+    results = {job.id: TrainingResult.from_dict(job.result) for job in trainings if job.result}
     finals = [result.final for result in results.values() if result.final]
     metric: Metric | None = None
     if finals:
         metric = "loss" if all(final.accuracy is None for final in finals) else "accuracy"
     by_label = {
         entry["label"]: [
-            _run(job, results[job.id], looks, metric) for job in _trainings(ended, entry["label"])
+            _sum_up(job, results[job.id], looks, metric) for job in _find_trainings(trainings, entry["label"])
         ]
         for entry in comparison.config["entries"]
     }
     return Table(jobs=jobs, runs=by_label, metric=metric)
 
 
-def _trainings(jobs: Sequence[Job], label: str) -> list[Job]:
+def _find_trainings(jobs: Sequence[Job], label: str) -> list[Job]:
     trainings = [job for job in jobs if job.kind == Kind.TRAINING_JOB and job.label == label]
     return sorted(trainings, key=lambda job: int(job.config["seed"]))
 
 
-def _run(job: Job, result: TrainingResult, looks: dict[str, Any], metric: Metric | None) -> Run:
+def _sum_up(job: Job, result: TrainingResult, looks: dict[str, Any], metric: Metric | None) -> Run:
     def read_metric(end: CycleEnd | None) -> float | None:
         if end is None or metric is None or job.outcome == Outcome.DIVERGED:
             return None

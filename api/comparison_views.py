@@ -97,8 +97,8 @@ def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[
     """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status."""
     path = f"/comparisons/{comparison.id}"
     completed = sum(number for (_, status), number in counts.items() if status in FINAL)
-    trained = completed == counts.total()  # a range test alone is no success
-    statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not trained]
+    all_final = completed == counts.total()  # a range test alone is no success
+    statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not all_final]
     return {
         **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
         "status": comparisons.status_of(statuses),

@@ -11,7 +11,7 @@ from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
 from api.paging import Page, Paging
-from api.pictures import PICTURES, picture
+from api.pictures import PICTURES, answer_picture
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
@@ -105,7 +105,7 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
     metric = table.metric or "accuracy"
     target, rows = compare(table.runs, metric=metric, target=comparison.config["target"])
     runs = {row.label: table.runs[row.label] for row in rows}
-    return picture(
+    return answer_picture(
         lambda: draw_comparison(
             runs,
             table.schedules(),

@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, Field
 
-from store.runs import StoredRun
+from api.jobs import get
+from api.resources import Resources
+from store.models import Job
+from store.runs import StoredRun, load
+from store.status import Kind
 
 Floats = npt.NDArray[np.float64]
 Columns = dict[str, Floats]
@@ -53,38 +57,46 @@ class Curve(BaseModel):
     runs: list[RunSeries]
 
 
-def curve(sweeps: Iterable[StoredRun], *, complete: bool, max_points: int | None) -> Curve:
+def find_with_runs(
+    resources: Resources, job_id: str, *, kind: Kind, after_step: int = -1
+) -> tuple[Job, list[StoredRun]]:
+    """The job with what is stored of its runs, rows of step > `after_step`. Raises `NotFound`."""
+    with resources.database.read() as session:
+        return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
+
+
+def view_curve(stored: Iterable[StoredRun], *, complete: bool, max_points: int | None) -> Curve:
     """The JSON answer; each series has at most `max_points` rows, keeping its minima and maxima."""
     runs = [
         RunSeries(
-            seed=sweep.seed,
-            sweep=sweep.sweep,
-            phase=sweep.plan["phase"],
-            shape=sweep.plan["shape"],
-            label=sweep.plan.get("label"),
-            finished=sweep.finished,
-            **_series(sweep.series["train"], max_points, may_be_null=("loss",)),
+            seed=run.seed,
+            sweep=run.sweep,
+            phase=run.plan["phase"],
+            shape=run.plan["shape"],
+            label=run.plan.get("label"),
+            finished=run.finished,
+            **_series(run.series["train"], max_points, may_be_null=("loss",)),
             held_out=HeldOutSeries(
-                **_series(sweep.series["held_out"], max_points, may_be_null=("loss", "accuracy"))
+                **_series(run.series["held_out"], max_points, may_be_null=("loss", "accuracy"))
             ),
         )
-        for sweep in sweeps
+        for run in stored
     ]
     return Curve(complete=complete, runs=runs)
 
 
 def _series(columns: Columns, max_points: int | None, *, may_be_null: Sequence[str]) -> dict[str, Any]:
     broken = columns["step"][~np.isfinite(columns["loss"])]
-    kept = downsample(columns, max_points)
+    thinned = downsample(columns, max_points)
     return {
-        "step": kept["step"].astype(int).tolist(),
-        "lr": kept["lr"].tolist(),
-        **{name: _nullable(kept[name]) for name in may_be_null},
+        "step": thinned["step"].astype(int).tolist(),
+        "lr": thinned["lr"].tolist(),
+        **{name: _put_null(thinned[name]) for name in may_be_null},
         "non_finite_from": int(broken[0]) if broken.size else None,
     }
 
 
-def _nullable(values: Floats) -> list[float | None]:
+def _put_null(values: Floats) -> list[float | None]:
     return [
         value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)
     ]
@@ -98,17 +110,17 @@ def downsample(columns: Columns, max_points: int | None) -> Columns:
         return columns
     finite = np.isfinite(loss)
     low, high = np.where(finite, loss, np.inf), np.where(finite, loss, -np.inf)
-    kept = [np.array([0, len(loss) - 1])]
-    for first, stretches, length in _equal_stretches(len(loss), (max_points - 2) // 2):
+    picks = [np.array([0, len(loss) - 1])]
+    for first, stretches, length in _cut_stretches(len(loss), (max_points - 2) // 2):
         span = slice(first, first + stretches * length)
         begins = np.arange(span.start, span.stop, length)
-        kept.append(begins + low[span].reshape(stretches, length).argmin(axis=1))
-        kept.append(begins + high[span].reshape(stretches, length).argmax(axis=1))
-    rows = np.unique(np.concatenate(kept))
+        picks.append(begins + low[span].reshape(stretches, length).argmin(axis=1))
+        picks.append(begins + high[span].reshape(stretches, length).argmax(axis=1))
+    rows = np.unique(np.concatenate(picks))
     return {name: values[rows] for name, values in columns.items()}
 
 
-def _equal_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
+def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
     """(first row, how many stretches, their length): the rows cut so that lengths differ by one at most."""
     length, longer = divmod(rows, stretches)
     if longer:
@@ -117,15 +129,15 @@ def _equal_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]
         yield longer * (length + 1), stretches - longer, length
 
 
-def as_csv(sweeps: Iterable[StoredRun], *, max_points: int | None) -> str:
+def write_csv(runs: Iterable[StoredRun], *, max_points: int | None) -> str:
     """One row a measurement; `series` is train or held_out; nan and inf are spelled so."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["seed", "sweep", "series", "step", "lr", "loss", "accuracy"])
-    for sweep in sweeps:
-        for series, columns in sweep.series.items():
-            kept = {name: values.tolist() for name, values in downsample(columns, max_points).items()}
-            accuracy = kept.get("accuracy", [""] * len(kept["step"]))
-            for step, *values in zip(kept["step"], kept["lr"], kept["loss"], accuracy, strict=True):
-                writer.writerow([sweep.seed, sweep.sweep, series, int(step), *values])
+    for run in runs:
+        for series, columns in run.series.items():
+            thinned = {name: values.tolist() for name, values in downsample(columns, max_points).items()}
+            accuracy = thinned.get("accuracy", [""] * len(thinned["step"]))
+            for step, *values in zip(thinned["step"], thinned["lr"], thinned["loss"], accuracy, strict=True):
+                writer.writerow([run.seed, run.sweep, series, int(step), *values])
     return text.getvalue()

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.pointers import find_pointer, locate, pointer_to, say
-from api.routes import nearest
+from api.routes import find_nearest
 from clr import json_text
 from clr.refusals import drop_consequences
 from store.errors import Conflict, KeyReused, NotFound
@@ -114,71 +114,73 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
     )
 
 
-def _of_http(error: HTTPException, request: Request) -> Problem:
+def _explain_http(error: HTTPException, request: Request) -> Problem:
     """What the framework refuses: an unknown path, a wrong method, a body that cannot be read."""
     if error.status_code == 404:
-        return Problem(404, "not_found", _nothing_there(request))
+        return Problem(404, "not_found", _say_nothing_is_there(request))
     if error.status_code == 400:
-        return _malformed(error)
+        return _explain_malformed(error)
     headers, detail = dict(error.headers or {}), str(error.detail)
     if error.status_code == 405:
-        allowed = _allowed(request)
+        allowed = _list_allowed(request)
         headers["Allow"] = ", ".join(allowed)
-        detail = f"{request.method} is not allowed at {_shown(request)}; allowed: {headers['Allow']}"
+        detail = f"{request.method} is not allowed at {_show_path(request)}; allowed: {headers['Allow']}"
     code = CODES.get(error.status_code, f"http_{error.status_code}")
     return Problem(error.status_code, code, detail, headers=headers)
 
 
-def _malformed(error: Exception) -> Problem:
+def _explain_malformed(error: Exception) -> Problem:
     """400 for a body that `json.loads` did not take; what it raised is the cause."""
     why = json_text.explain(error.__cause__) if isinstance(error.__cause__, Exception) else str(error)
     return Problem(400, "malformed_json", f"the body is not JSON: {why}")
 
 
-def _nothing_there(request: Request) -> str:
-    near = nearest(request.app, request.url.path)
+def _say_nothing_is_there(request: Request) -> str:
+    near = find_nearest(request.app, request.url.path)
     advice = f"did you mean {near}?" if near else "/docs lists what there is"
-    return f"there is nothing at {_shown(request)}; {advice}"
+    return f"there is nothing at {_show_path(request)}; {advice}"
 
 
-def _shown(request: Request) -> str:
+def _show_path(request: Request) -> str:
     return request.url.path[:LONGEST_MESSAGE]
 
 
-def _of_database(*_: object) -> Problem:
+def _explain_database(*_: object) -> Problem:
     detail = "the database does not answer; try again: with an Idempotency-Key a repeated POST is safe"
     retry = {"Retry-After": str(DATABASE_RETRY_S)}
     return Problem(503, "database_unavailable", detail, headers=retry)
 
 
-def _of_validation(error: RequestValidationError, request: Request) -> Problem:
+def _explain_validation(error: RequestValidationError, request: Request) -> Problem:
     errors = error.errors()
     if errors[0]["type"] == "json_invalid":
-        return _malformed(error)
-    if in_path := [each for each in errors if each["loc"][0] == "path"]:
+        return _explain_malformed(error)
+    if in_path := [detail for detail in errors if detail["loc"][0] == "path"]:
         why = f"{in_path[0]['loc'][-1]}: {say(in_path[0])}"
-        return Problem(404, "not_found", f"{_nothing_there(request)} ({why})")
-    return invalid_fields((find_pointer(each, error.body), say(each)) for each in drop_consequences(errors))
+        return Problem(404, "not_found", f"{_say_nothing_is_there(request)} ({why})")
+    return invalid_fields(
+        (find_pointer(detail, error.body), say(detail)) for detail in drop_consequences(errors)
+    )
 
 
 def invalid_at(error: ValidationError, body: Any, *path: object) -> Problem:
     """422 for what pydantic found wrong in the part of a body at `path`."""
     return invalid_fields(
-        (pointer_to(*path, *locate(each, each["loc"], body)), say(each))
-        for each in drop_consequences(error.errors())
+        (pointer_to(*path, *locate(detail, detail["loc"], body)), say(detail))
+        for detail in drop_consequences(error.errors())
     )
 
 
 PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {
     Problem: lambda problem, _: problem,
-    RequestValidationError: _of_validation,
-    HTTPException: _of_http,
+    RequestValidationError: _explain_validation,
+    HTTPException: _explain_http,
     NotFound: lambda error, _: Problem(404, "not_found", str(error)),
     Conflict: lambda error, _: Problem(409, "conflict", str(error)),
     KeyReused: lambda error, _: Problem(422, "idempotency_key_reused", str(error)),
-    OperationalError: _of_database,
-    InterfaceError: _of_database,
-    NoConnection: _of_database,
+    OperationalError: _explain_database,
+    InterfaceError: _explain_database,
+    NoConnection: _explain_database,
     Exception: lambda *_: Problem(500, "internal_error", "an error of ours; the log has the request_id"),
 }
 
@@ -186,10 +188,10 @@ PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {
 def add_handlers(app: FastAPI) -> None:
     """Have every error of the app answered as a problem."""
     for kind, explain in PROBLEMS.items():
-        app.add_exception_handler(kind, _handler(explain))
+        app.add_exception_handler(kind, _make_handler(explain))
 
 
-def _allowed(request: Request) -> list[str]:
+def _list_allowed(request: Request) -> list[str]:
     """The methods that some route of this path takes; the framework names those of the first route alone."""
 
     def takes(method: str) -> bool:
@@ -199,13 +201,13 @@ def _allowed(request: Request) -> list[str]:
     return [method for method in ("DELETE", "GET", "HEAD", "POST") if takes(method)]
 
 
-def _handler(
+def _make_handler(
     explain: Callable[[Any, Request], Problem],
 ) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        answered = answer(request, explain(error, request))
-        if answered.status_code >= 500 and not isinstance(error, Problem):
+        response = answer(request, explain(error, request))
+        if response.status_code >= 500 and not isinstance(error, Problem):
             log.error("%r", error)
-        return answered
+        return response
 
     return handle

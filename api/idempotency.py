@@ -29,10 +29,10 @@ class Key(TypedDict):
 
 def identify(idempotency_key: str | None, body: BaseModel, *path: str) -> Key:
     """The key with a hash that tells two bodies apart; `path`: what the path said beside the body."""
-    asked = json.dumps([body.model_dump(mode="json", exclude_unset=True), *path], sort_keys=True)
+    text = json.dumps([body.model_dump(mode="json", exclude_unset=True), *path], sort_keys=True)
     return {
         "idempotency_key": idempotency_key,
-        "request_hash": hashlib.sha256(asked.encode()).hexdigest(),
+        "request_hash": hashlib.sha256(text.encode()).hexdigest(),
     }
 
 

@@ -9,13 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from api import curves
-from api.jobs import JobId, JobView, find, get, list_jobs, suggest_polling
+from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import carrying, responses
 from api.paging import Filtered, Page
 from api.resources import Resources, ResourcesDep
 from store import jobs
-from store.models import Job
-from store.runs import StoredRun, load
 from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
@@ -57,10 +55,10 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
         deadline = time.monotonic() + wait_s
         while True:
             job = await run_in_threadpool(find, resources, job_id, kind=kind)
-            left = deadline - time.monotonic()
-            if job.status in FINAL or left <= 0 or await request.is_disconnected():
+            left_s = deadline - time.monotonic()
+            if job.status in FINAL or left_s <= 0 or await request.is_disconnected():
                 break
-            await asyncio.sleep(min(LOOK_S, left))
+            await asyncio.sleep(min(LOOK_S, left_s))
         suggest_polling(response, job)
         return view.of(job)
 
@@ -83,12 +81,12 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
     ) -> Response:
         """The raw points of every seed and sweep, also while the job runs."""
-        job, sweeps = measured(resources, job_id, kind=kind, after_step=after_step)
+        job, runs = curves.find_with_runs(resources, job_id, kind=kind, after_step=after_step)
         accepts = request.headers.get("Accept", "")
         if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
-            text, media_type = curves.as_csv(sweeps, max_points=max_points), "text/csv"
+            text, media_type = curves.write_csv(runs, max_points=max_points), "text/csv"
         else:
-            answer = curves.curve(sweeps, complete=job.status in FINAL, max_points=max_points)
+            answer = curves.view_curve(runs, complete=job.status in FINAL, max_points=max_points)
             text, media_type = answer.model_dump_json(), "application/json"
         return Response(text, headers={"Vary": "Accept"}, media_type=media_type)
 
@@ -120,11 +118,3 @@ def _add_ending(
         with resources.database.write() as session:
             jobs.remove(session, job_id)
         after_delete(resources, job_id)
-
-
-def measured(
-    resources: Resources, job_id: str, *, kind: Kind, after_step: int = -1
-) -> tuple[Job, list[StoredRun]]:
-    """The job with what is stored of its curve. Raises `NotFound`."""
-    with resources.database.read() as session:
-        return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)

@@ -26,7 +26,7 @@ ENDS = [Status.SUCCEEDED, Status.CANCELLED, "given_back", *Reason]
 Counts = dict[str, dict[str, float]]
 
 
-class Stored(Collector):
+class StoredMetrics(Collector):
     """What the tables say now."""
 
     def __init__(self, database: Database, *, lease_s: float) -> None:
@@ -36,13 +36,13 @@ class Stored(Collector):
         """Every metric, in one look."""
         with self._database.read() as session:
             levels = gauges.read(session, worker_seen_within_s=self._lease_s)
-            counted = counters.read(session)
-        yield from _gauges(levels)
-        yield from _counters(counted)
-        yield _claim_latency(counted)
+            counts = counters.read(session)
+        yield from _list_gauges(levels)
+        yield from _list_counters(counts)
+        yield _sum_up_latency(counts)
 
 
-def _gauges(levels: Gauges) -> Iterator[Metric]:
+def _list_gauges(levels: Gauges) -> Iterator[Metric]:
     by_status = GaugeMetricFamily("clr_jobs", "Jobs by status.", labels=["status"])
     for status, number in levels.jobs.items():
         by_status.add_metric([status], number)
@@ -58,34 +58,34 @@ def _gauges(levels: Gauges) -> Iterator[Metric]:
     yield GaugeMetricFamily("clr_workers", "Workers seen within the last lease.", value=levels.workers)
 
 
-def _counters(counted: Counts) -> Iterator[Metric]:
+def _list_counters(counts: Counts) -> Iterator[Metric]:
     attempts = CounterMetricFamily("clr_attempts", "Attempts by how they ended.", labels=["ended"])
-    for ended, number in (dict.fromkeys(ENDS, 0.0) | counted.get(counters.ATTEMPTS, {})).items():
-        attempts.add_metric([ended], number)
+    for end, number in (dict.fromkeys(ENDS, 0.0) | counts.get(counters.ATTEMPTS, {})).items():
+        attempts.add_metric([end], number)
     yield attempts
     kills = CounterMetricFamily("clr_child_kills", "Children killed by their worker.", labels=["cause"])
-    for cause, number in (dict.fromkeys(counters.Kill, 0.0) | counted.get(counters.CHILD_KILLS, {})).items():
+    for cause, number in (dict.fromkeys(counters.Kill, 0.0) | counts.get(counters.CHILD_KILLS, {})).items():
         kills.add_metric([cause], number)
     yield kills
-    for name, stored, text in (
+    for name, counter, text in (
         ("clr_lease_losses", counters.LEASE_LOSSES, "Attempts whose lease ran out."),
         ("clr_fenced_writes_refused", counters.FENCED_WRITES, "Writes refused as their claim was over."),
     ):
-        yield CounterMetricFamily(name, text, value=counted.get(stored, {}).get("", 0.0))
+        yield CounterMetricFamily(name, text, value=counts.get(counter, {}).get("", 0.0))
 
 
-def _claim_latency(counted: Counts) -> Metric:
+def _sum_up_latency(counts: Counts) -> Metric:
     bounds = [*map(str, counters.LATENCY_BOUNDS_S), "+Inf"]
-    stored = dict.fromkeys(bounds, 0.0) | counted.get(counters.CLAIM_LATENCY, {})
+    so_far = dict.fromkeys(bounds, 0.0) | counts.get(counters.CLAIM_LATENCY, {})
     reached, buckets = 0.0, []
-    for bound in sorted(stored, key=float):
-        reached += stored[bound]
+    for bound in sorted(so_far, key=float):
+        reached += so_far[bound]
         buckets.append((bound, reached))
     return HistogramMetricFamily(
         "clr_claim_latency_seconds",
         "Seconds from queued to claimed.",
         buckets=buckets,
-        sum_value=counted.get(counters.CLAIM_LATENCY_SUM, {}).get("", 0.0),
+        sum_value=counts.get(counters.CLAIM_LATENCY_SUM, {}).get("", 0.0),
     )
 
 
@@ -96,5 +96,5 @@ def _claim_latency(counted: Counts) -> Metric:
 )
 def get_metrics(resources: ResourcesDep) -> PlainTextResponse:
     """The state of queue and workers in Prometheus' text format."""
-    stored = Stored(resources.database, lease_s=resources.settings.lease_s)
-    return PlainTextResponse(generate_latest(stored), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    collector = StoredMetrics(resources.database, lease_s=resources.settings.lease_s)
+    return PlainTextResponse(generate_latest(collector), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -31,15 +31,15 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        given = headers.get("X-Request-ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
+        proposed = headers.get("X-Request-ID", "")
+        request_id = proposed if REQUEST_ID.fullmatch(proposed) else str(uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)  # never reset: what fails around us is logged with it too
         began_at, status = time.perf_counter(), 500
         declared = headers.get("Content-Length", "")
         size = 0
 
-        async def limited() -> Message:
+        async def receive_limited() -> Message:
             nonlocal size
             too_large = declared.isdecimal() and int(declared) > self._limit
             message: Message = {} if too_large else await receive()
@@ -48,7 +48,7 @@ class RequestMiddleware:
                 raise HTTPException(413, f"the body is larger than {self._limit} bytes")
             return message
 
-        async def named(message: Message) -> None:
+        async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -59,7 +59,7 @@ class RequestMiddleware:
         if method == "HEAD":  # the server knows, and sends no body
             scope = {**scope, "method": "GET"}
         try:
-            await self._app(scope, limited, named)
+            await self._app(scope, receive_limited, send_named)
         finally:
             _log(method, scope["path"], status, time.perf_counter() - began_at)
 

@@ -11,9 +11,9 @@ from api.examples import ANSWERS
 Responses = dict[int | str, dict[str, Any]]
 
 
-def responses(*statuses: int, **others: dict[str, Any]) -> Responses:
+def responses(*statuses: int, **answers: dict[str, Any]) -> Responses:
     """What OpenAPI says of a route's problems, and of its `others`, given as `_202={...}`."""
-    documented: Responses = {int(status.removeprefix("_")): answer for status, answer in others.items()}
+    documented: Responses = {int(status.removeprefix("_")): answer for status, answer in answers.items()}
     return documented | {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -47,8 +47,8 @@ def complete_document(app: FastAPI) -> None:
 def _describe_problems(schemas: dict[str, Any]) -> None:
     problem = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"ProblemBody": problem}
-    for theirs in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(theirs, None)
+    for model in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(model, None)
 
 
 def _finish(operation: dict[str, Any]) -> None:

@@ -20,22 +20,22 @@ DRAWING = Lock()  # matplotlib's settings and fonts are shared by all threads
 MEDIA_TYPES: dict[PictureFormat, str] = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 
 
-def picture(draw: Callable[[], Figure], format: PictureFormat) -> Response:
-    """What `draw` draws, one picture at a time."""
+def answer_picture(draw: Callable[[], Figure], format: PictureFormat) -> Response:
+    """Answer what `draw` draws, one picture at a time."""
     with DRAWING:
         return Response(render(draw(), format), media_type=MEDIA_TYPES[format])
 
 
-def thinned(stored: list[StoredRun]) -> list[StoredRun]:
-    """The sweeps with as many rows as a picture needs. Raises a 409 problem while nothing is measured."""
-    if not any(sweep.series["train"]["step"].size for sweep in stored):
+def thin(runs: list[StoredRun]) -> list[StoredRun]:
+    """The runs with as many rows as a picture needs. Raises a 409 problem while nothing is measured."""
+    if not any(run.series["train"]["step"].size for run in runs):
         raise Problem(409, "no_points", "nothing is measured yet", headers={"Retry-After": str(POLL_S)})
     return [
         replace(
-            sweep,
-            series={name: downsample(columns, PLOT_POINTS) for name, columns in sweep.series.items()},
+            run,
+            series={name: downsample(columns, PLOT_POINTS) for name, columns in run.series.items()},
         )
-        for sweep in stored
+        for run in runs
     ]
 
 

@@ -23,20 +23,20 @@ def locate(error: Mapping[str, Any], location: Sequence[Any], body: Any) -> list
 
     pydantic puts the names of union members into a location; a pointer has only what the body has.
     """
-    parts, here = [], body
+    parts, value = [], body
     absent = location[-1] if location and error["type"] in ("missing", "misnamed") else None
     for part in location:
-        if isinstance(here, dict) and part not in here and part != absent:
+        if isinstance(value, dict) and part not in value and part != absent:
             continue
         parts.append(part)
-        here = _step(here, part)
+        value = _step(value, part)
     return parts
 
 
-def _step(here: Any, part: Any) -> Any:
-    if isinstance(here, dict):
-        return here.get(part)
-    return here[part] if isinstance(here, list) and isinstance(part, int) and part < len(here) else None
+def _step(value: Any, part: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    return value[part] if isinstance(value, list) and isinstance(part, int) and part < len(value) else None
 
 
 def say(error: Mapping[str, Any]) -> str:

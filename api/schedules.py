@@ -28,13 +28,13 @@ class PreviewRequest(Body):
 
     @field_validator("schedule", mode="before")
     @classmethod
-    def _known(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
+    def _parse(cls, schedule: Any) -> Any:
+        if not isinstance(schedule, dict):
+            return schedule
         try:
-            return parse_schedule(given)
+            return parse_schedule(schedule)
         except ValidationError as error:
-            raise invalid_at(error, given, "schedule") from None
+            raise invalid_at(error, schedule, "schedule") from None
 
 
 @router.post("/preview", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))

@@ -15,7 +15,7 @@ BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where th
 def require_key(
     resources: ResourcesDep,
     request: Request,
-    given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> None:
     """Refuse a request without a configured key, and one with a key where none is configured."""
     keys, header = resources.settings.api_keys, request.headers.get("Authorization")
@@ -24,18 +24,16 @@ def require_key(
     ):  # which a proxy before us asked for
         return
     if not keys:
-        raise _unauthorized(
-            "this service has no keys: leave the Authorization header out, or set its CLR_API_KEYS"
-        )
-    if given is None:
+        raise _refuse("this service has no keys: leave the Authorization header out, or set its CLR_API_KEYS")
+    if credentials is None:
         what = "send" if header is None else "the Authorization header is not `Bearer KEY`: send"
-        raise _unauthorized(f"{what} one of the service's keys: Authorization: Bearer KEY")
-    sent = given.credentials.encode("latin-1")  # as it came: headers are read so
-    if not any([hmac.compare_digest(sent, key.get_secret_value().encode()) for key in keys]):
-        raise _unauthorized(
+        raise _refuse(f"{what} one of the service's keys: Authorization: Bearer KEY")
+    secret = credentials.credentials.encode("latin-1")  # as it came: headers are read so
+    if not any([hmac.compare_digest(secret, key.get_secret_value().encode()) for key in keys]):
+        raise _refuse(
             "the key is none of the service's: Authorization: Bearer KEY takes one of its CLR_API_KEYS"
         )
 
 
-def _unauthorized(detail: str) -> Problem:
+def _refuse(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

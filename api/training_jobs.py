@@ -6,11 +6,12 @@ from typing import Self
 from fastapi import APIRouter, Depends, Response
 
 from api.checkpoints import forget_files
+from api.curves import find_with_runs
 from api.idempotency import IdempotencyKey, accept, identify
-from api.job_routes import add_job_routes, measured
+from api.job_routes import add_job_routes
 from api.jobs import JobId, JobView
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, picture, thinned
+from api.pictures import PICTURES, answer_picture, thin
 from api.requests.body import require_json
 from api.requests.training_job import ResumeRequest, TrainingJobRequest
 from api.resources import Resources, ResourcesDep
@@ -61,10 +62,10 @@ def create_training_job(
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
     job, replayed = submit_training_job(resources, body, **identify(idempotency_key, body))
-    return _accepted(resources, response, job, replayed=replayed)
+    return _accept(resources, response, job, replayed=replayed)
 
 
-def _accepted(resources: Resources, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
+def _accept(resources: Resources, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
     resources.ringer.ring()
     log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
@@ -90,7 +91,7 @@ def resume_training_job(
     The budget comes on top of what was trained. 409 where the job still runs, diverged or has no checkpoint.
     """
     job, replayed = submit_resume(resources, job_id, body, **identify(idempotency_key, body, job_id))
-    return _accepted(resources, response, job, replayed=replayed)
+    return _accept(resources, response, job, replayed=replayed)
 
 
 add_job_routes(router, kind=Kind.TRAINING_JOB, view=TrainingJobView, after_delete=forget_files)
@@ -102,8 +103,10 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
 
     409 `no_points` until the first point is stored.
     """
-    job, stored = measured(resources, job_id, kind=Kind.TRAINING_JOB)
-    series = thinned(stored)[0].series
+    job, runs = find_with_runs(resources, job_id, kind=Kind.TRAINING_JOB)
+    series = thin(runs)[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
     result = TrainingResult.from_dict(job.result) if job.result else None
-    return picture(lambda: draw_training_job(series, result, title=title, otherwise=job.status), format)
+    return answer_picture(
+        lambda: draw_training_job(series, result, title=title, otherwise=job.status), format
+    )

@@ -47,7 +47,7 @@ def list_workloads(resources: ResourcesDep) -> Workloads:
 def get_workload(resources: ResourcesDep, name: str) -> WorkloadView:
     """One workload."""
     with resources.database.read() as session:
-        known = {workload.name: workload for workload in workloads.find_all(session)}
-    if name not in known:
-        raise NotFound(explain_unknown(name, known))
-    return WorkloadView.of(known[name])
+        by_name = {workload.name: workload for workload in workloads.find_all(session)}
+    if name not in by_name:
+        raise NotFound(explain_unknown(name, by_name))
+    return WorkloadView.of(by_name[name])

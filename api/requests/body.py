@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, mod
 
 from api.errors import Problem, invalid
 from api.pointers import pointer_to
-from api.routes import query_names
+from api.routes import list_query_names
 from clr import json_text
 from clr.spelling import did_you_mean
 
@@ -39,24 +39,24 @@ def check(value: Any, *path: object) -> None:
 
 def refuse_unknown(names: Iterable[str], allowed: Iterable[str], *path: object) -> None:
     """Raise a 422 problem for the first name that is not allowed in the object at `path`."""
-    known = list(allowed)
+    allowed_names = list(allowed)
     for name in names:
-        if name not in known:
-            listed = ", ".join(known) or "none"
-            said = f"unknown field; {did_you_mean(name, known)}allowed: {listed}"
-            raise invalid(pointer_to(*path, name), said)
+        if name not in allowed_names:
+            alternatives = ", ".join(allowed_names) or "none"
+            message = f"unknown field; {did_you_mean(name, allowed_names)}allowed: {alternatives}"
+            raise invalid(pointer_to(*path, name), message)
 
 
 def refuse_unknown_query(request: Request) -> None:
     """Raise a 422 problem for a query parameter that the route does not have, or that is given twice."""
-    given = [name for name, _ in request.query_params.multi_items()]
-    known = query_names(request) if given else []
-    for name in given:
-        if name not in known:
-            listed = f"allowed: {', '.join(known)}" if known else "there are none here"
-            said = f"unknown query parameter; {did_you_mean(name, known)}{listed}"
-            raise invalid(f"query:{name}", said)
-        if given.count(name) > 1:
+    names = [name for name, _ in request.query_params.multi_items()]
+    allowed = list_query_names(request) if names else []
+    for name in names:
+        if name not in allowed:
+            advice = f"allowed: {', '.join(allowed)}" if allowed else "there are none here"
+            message = f"unknown query parameter; {did_you_mean(name, allowed)}{advice}"
+            raise invalid(f"query:{name}", message)
+        if names.count(name) > 1:
             raise invalid(f"query:{name}", "is given more than once: give it once")
 
 
@@ -65,20 +65,20 @@ def is_text(value: str) -> bool:
     return "\0" not in value and value.encode(errors="replace").decode() == value
 
 
-def _text(value: str) -> str:
+def _check_text(value: str) -> str:
     if not is_text(value):
         raise ValueError(NOT_TEXT)
     return value
 
 
-Text = Annotated[str, AfterValidator(_text)]
+Text = Annotated[str, AfterValidator(_check_text)]
 
 
-def _rfc3339(time: datetime) -> str:
+def _format_time(time: datetime) -> str:
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-Moment = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+Moment = Annotated[datetime, PlainSerializer(_format_time, when_used="json")]
 
 
 def moment(seconds: float | None) -> datetime | None:
@@ -93,7 +93,7 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _plain(cls, data: Any) -> Any:
+    def _check_plain(cls, data: Any) -> Any:
         check(data)
         if isinstance(data, dict):
             refuse_unknown(data, cls.model_fields)
@@ -105,14 +105,18 @@ async def require_json(request: Request) -> None:
     body = await request.body()
     if not body:
         raise invalid("", "is empty: send a JSON object, at least {}")
-    given = request.headers.get("Content-Type", "")
-    if given.partition(";")[0].strip().lower() != "application/json":
-        sent = f"the body came as {given[:100]}" if given else "the body came without a Content-Type"
+    content_type = request.headers.get("Content-Type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        fault = (
+            f"the body came as {content_type[:100]}"
+            if content_type
+            else "the body came without a Content-Type"
+        )
         advice = "send it as Content-Type: application/json"
-        raise Problem(415, "unsupported_media_type", f"{sent}: {advice}")
+        raise Problem(415, "unsupported_media_type", f"{fault}: {advice}")
     try:
-        read = json_text.read(body)
+        document = json_text.read(body)
     except json_text.Broken as broken:
         raise Problem(400, "malformed_json", f"the body is not JSON: {broken}") from None
-    if not isinstance(read, dict):
-        raise invalid("", f"must be a JSON object, not {json_text.kind(read)}")
+    if not isinstance(document, dict):
+        raise invalid("", f"must be a JSON object, not {json_text.kind(document)}")

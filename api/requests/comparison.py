@@ -53,14 +53,14 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
 
     @field_validator("entries", mode="before")
     @classmethod
-    def _can_be_right(cls, given: Any) -> Any:
-        for index, entry in enumerate(given if isinstance(given, list) else []):
+    def _check_entries(cls, entries: Any) -> Any:
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
             if isinstance(entry, dict):
                 _check_entry(entry, "entries", index)
-        return given
+        return entries
 
     @model_validator(mode="after")
-    def _comparable(self) -> Self:
+    def _check_whole(self) -> Self:
         if not self.entries and self.preset is None:
             raise invalid("/entries", f"must be given, or a preset: {', '.join(PRESETS)}")
         if self.seed + self.num_seeds - 1 > LAST_SEED:
@@ -81,23 +81,23 @@ class ComparisonRequest(TrainingOptions, WorkloadRequest):
     def labelled(self) -> list[tuple[str, Entry]]:
         """Each entry with its label, after the JSON pointer to its schedule; those of the preset first."""
         preset = [Entry(**entry) for entry in PRESETS[self.preset]] if self.preset else []
-        asked = [("/preset", entry) for entry in preset]
-        asked += [(f"/entries/{index}/schedule", entry) for index, entry in enumerate(self.entries)]
-        return [(pointer, _label(entry)) for pointer, entry in asked]
+        entries = [("/preset", entry) for entry in preset]
+        entries += [(f"/entries/{index}/schedule", entry) for index, entry in enumerate(self.entries)]
+        return [(pointer, _label(entry)) for pointer, entry in entries]
 
 
-def _check_entry(given: dict[str, Any], *path: object) -> None:
-    refuse_unknown(given, Entry.model_fields, *path)
-    check_optimizer(given.get("optimizer"), *path, "optimizer")
-    if isinstance(given.get("schedule"), dict):
-        check_schedule(given["schedule"], *path, "schedule")
+def _check_entry(entry: dict[str, Any], *path: object) -> None:
+    refuse_unknown(entry, Entry.model_fields, *path)
+    check_optimizer(entry.get("optimizer"), *path, "optimizer")
+    if isinstance(entry.get("schedule"), dict):
+        check_schedule(entry["schedule"], *path, "schedule")
 
 
 def _label(entry: Entry) -> Entry:
     """The entry under the label that it was given, or else its optimizer and policy."""
     policy = str(entry.schedule["policy"])
-    named = policy if entry.optimizer is None else f"{entry.optimizer.name} {policy}"
-    return entry.model_copy(update={"label": entry.label or named})
+    default = policy if entry.optimizer is None else f"{entry.optimizer.name} {policy}"
+    return entry.model_copy(update={"label": entry.label or default})
 
 
 class ConfirmationRequest(Budget):

@@ -42,7 +42,7 @@ class RangeTestRequest(WorkloadRequest):
     timeout_s: Timeout = 3600.0
 
     @model_validator(mode="after")
-    def _upward(self) -> "RangeTestRequest":
+    def _check_range(self) -> "RangeTestRequest":
         start_lr, end_lr = self.start_lr or SCOUT_START, self.end_lr or SCOUT_END
         if start_lr < end_lr:
             return self
@@ -53,7 +53,7 @@ class RangeTestRequest(WorkloadRequest):
         raise invalid("/end_lr", f"must be greater than start_lr ({start_lr:g})")
 
     @model_validator(mode="after")
-    def _quick_takes_one_seed(self) -> "RangeTestRequest":
+    def _check_quick(self) -> "RangeTestRequest":
         if self.effort == "quick":
             if "num_seeds" in self.model_fields_set and self.num_seeds != 1:
                 raise invalid("/num_seeds", "must be 1, or left out, with effort quick")

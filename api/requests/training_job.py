@@ -35,16 +35,16 @@ SCHEDULE = """a policy with its parameters, as for /schedules/preview; rates tha
 test, step_size from step_size_epochs, gamma and the like from the budget"""
 
 
-def check_schedule(given: Mapping[str, Any], *path: object) -> None:
+def check_schedule(schedule: Mapping[str, Any], *path: object) -> None:
     """Raise a 422 problem for what can be seen to be wrong in the schedule at `path` of the body."""
     try:
-        check_partial(given)
+        check_partial(schedule)
     except ValidationError as error:
-        raise invalid_at(error, dict(given), *path) from None
-    required = by_policy()[given["policy"]].list_required(given)
-    for rate, other in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
-        if rate in given and other in required and other not in given:
-            raise invalid(pointer_to(*path, other), f"must be given with {rate}, or both left out")
+        raise invalid_at(error, dict(schedule), *path) from None
+    required = by_policy()[schedule["policy"]].list_required(schedule)
+    for rate, partner in (("base_lr", "max_lr"), ("max_lr", "base_lr")):
+        if rate in schedule and partner in required and partner not in schedule:
+            raise invalid(pointer_to(*path, partner), f"must be given with {rate}, or both left out")
 
 
 class Budget(Body):
@@ -55,10 +55,10 @@ class Budget(Body):
     num_epochs: FiniteFloat | None = Field(default=None, gt=0, le=1e9, strict=True)
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Self:
-        given = [name for name in BUDGETS if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise invalid(f"/{given[1]}", f"give one of {', '.join(BUDGETS)}, not {' and '.join(given)}")
+    def _check_budget(self) -> Self:
+        names = [name for name in BUDGETS if getattr(self, name) is not None]
+        if len(names) > 1:
+            raise invalid(f"/{names[1]}", f"give one of {', '.join(BUDGETS)}, not {' and '.join(names)}")
         return self
 
 
@@ -114,12 +114,12 @@ class TrainingJobRequest(TrainingOptions, WorkloadRequest):
 
     @field_validator("schedule")
     @classmethod
-    def _can_be_right(cls, schedule: dict[str, Any]) -> dict[str, Any]:
+    def _check_schedule(cls, schedule: dict[str, Any]) -> dict[str, Any]:
         check_schedule(schedule, "schedule")
         return schedule
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _check_whole(self) -> Self:
         if self.workload is None and self.range_test_id is None:
             raise invalid("/workload", "must be given, or a range_test_id")
         if self.base_momentum > self.max_momentum:
@@ -146,13 +146,13 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
 
     Raises a 422 problem for a budget that is refused whatever they are.
     """
-    asked = TrainingConfig.from_dict(config)
+    training = TrainingConfig.from_dict(config)
     budget = next((name for name in BUDGETS if config[name] is not None), "num_cycles")
     warnings, refusals = [], []
     for steps_per_epoch in STAND_IN_EPOCHS:
         try:
             plan = plan_training(
-                asked,
+                training,
                 steps_per_epoch=steps_per_epoch,
                 recommended=STAND_IN_CYCLE if lacks_rates(config["schedule"]) else None,
                 max_steps=max_steps,

@@ -32,15 +32,15 @@ class WorkloadRequest(Body):
 
     @field_validator("optimizer", mode="before")
     @classmethod
-    def _known_parameters(cls, given: Any) -> Any:
-        check_optimizer(given, "optimizer")
-        return given
+    def _check_parameters(cls, optimizer: Any) -> Any:
+        check_optimizer(optimizer, "optimizer")
+        return optimizer
 
 
-def check_optimizer(given: Any, *path: object) -> None:
+def check_optimizer(optimizer: Any, *path: object) -> None:
     """Raise a 422 problem for what is wrong with an optimizer at `path`."""
-    if isinstance(given, dict):
+    if isinstance(optimizer, dict):
         try:
-            parse_optimizer(given)
+            parse_optimizer(optimizer)
         except ValidationError as error:
-            raise invalid_at(error, given, *path) from None
+            raise invalid_at(error, optimizer, *path) from None

@@ -36,8 +36,8 @@ def submit_comparison(
     transaction that writes, as a comparison may have hundreds of jobs. Raises a 422 problem.
     """
     with resources.database.read() as session:
-        if made := comparisons.made_before(session, **key):
-            return made, True
+        if earlier := comparisons.made_before(session, **key):
+            return earlier, True
         workload = find_workload(session, body.workload)
     new = NewComparison(
         workload=workload.name,
@@ -68,18 +68,18 @@ def submit_confirmation(
         stands = range_test.outcome or range_test.status
         raise Problem(409, "no_bounds", f"there are no bounds to confirm: it is {stands}")
     contenders = list_contenders(Bounds.from_dict(range_test.result))
-    given = body.model_dump(exclude_unset=True)
-    budget = {} if any(name in given for name in BUDGETS) else {"num_cycles": NUM_CYCLES}
-    asked = ComparisonRequest(
+    fields = body.model_dump(exclude_unset=True)
+    budget = {} if any(name in fields for name in BUDGETS) else {"num_cycles": NUM_CYCLES}
+    request = ComparisonRequest(
         workload=range_test.workload,
         entries=[Entry(**asdict(contender)) for contender in contenders],
-        seed=_unused_seed(range_test.config, body.num_seeds),
+        seed=_find_unused_seed(range_test.config, body.num_seeds),
         name=range_test.name,
         tags=range_test.tags,
         **{name: range_test.config[name] for name in SETUP},
-        **budget | given,
+        **budget | fields,
     )
-    return submit_comparison(resources, asked, range_test_id=range_test.id, **key)
+    return submit_comparison(resources, request, range_test_id=range_test.id, **key)
 
 
 def _plan_members(
@@ -96,19 +96,19 @@ def _plan_members(
     trainings: list[NewJob] = []
     first_round: list[NewJob] = []
     for pointer, entry in body.labelled():
-        asked = TrainingJobRequest(
+        request = TrainingJobRequest(
             **shared | {"optimizer": entry.optimizer or body.optimizer, "schedule": entry.schedule}
         )
         training = plan_training_job(
-            asked, workload, None, max_steps=max_steps, label=entry.label, comparison_id=comparison_id
+            request, workload, None, max_steps=max_steps, label=entry.label, comparison_id=comparison_id
         )
         if lacks_rates(entry.schedule):
             test = plan_range_test_for(training, workload, max_steps=max_steps, pointer=pointer)
-            same = next((known for known in tests if known.config == test.config), None)
-            if same is None:
+            twin = next((other for other in tests if other.config == test.config), None)
+            if twin is None:
                 tests.append(test)
                 first_round.append(test)
-            training = replace(training, after_job=(same or test).id)
+            training = replace(training, after_job=(twin or test).id)
         trainings.append(training)
         first_round.append(training)
     later_seeds = range(body.seed + 1, body.seed + body.num_seeds)
@@ -125,12 +125,12 @@ def _describe(body: ComparisonRequest) -> dict[str, Any]:
         {"label": entry.label, **entry.model_dump(mode="json", include={"schedule", "optimizer"})}
         for _, entry in body.labelled()
     ]
-    given = body.model_dump(mode="json", exclude={"workload", "name", "tags", "entries"})
-    return given | {"entries": entries}
+    fields = body.model_dump(mode="json", exclude={"workload", "name", "tags", "entries"})
+    return fields | {"entries": entries}
 
 
-def _unused_seed(config: dict[str, Any], num_seeds: int) -> int:
+def _find_unused_seed(config: dict[str, Any], num_seeds: int) -> int:
     """The first of so many that the range test did not use: above its own, or from 0 where no seed is left there."""
-    trained = NUM_SEEDS if config["effort"] == "thorough" else 0
-    first = int(config["seed"] + config["num_seeds"] + trained)
-    return first if first + num_seeds - 1 <= LAST_SEED else 0
+    confirming = NUM_SEEDS if config["effort"] == "thorough" else 0
+    first_seed = int(config["seed"] + config["num_seeds"] + confirming)
+    return first_seed if first_seed + num_seeds - 1 <= LAST_SEED else 0

@@ -23,8 +23,8 @@ give schedules with rates of their own"""
 def submit_range_test(resources: Resources, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
     """Queue a range test; (the job, replayed). Raises a 422 problem."""
     with resources.database.write() as session:
-        if made := jobs.made_before(session, Kind.RANGE_TEST, **key):
-            return made, True
+        if earlier := jobs.made_before(session, Kind.RANGE_TEST, **key):
+            return earlier, True
         workload = find_workload(session, body.workload)
         new = plan_range_test(
             body, workload, max_steps=resources.settings.max_steps, name=body.name, tags=body.tags, **key
@@ -71,8 +71,8 @@ def plan_range_test_for(
 def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
     """The request as its job keeps it, every default of the workload filled in."""
     optimizer = body.optimizer or parse_optimizer(workload.default_optimizer)
-    given = body.model_dump(mode="json", exclude={"workload", "name", "tags"})
-    return given | {
+    fields = body.model_dump(mode="json", exclude={"workload", "name", "tags"})
+    return fields | {
         "params": resolve_params(workload, body.params),
         "optimizer": optimizer.model_dump(mode="json"),
         "batch_size": body.batch_size or workload.default_batch_size,

@@ -30,8 +30,8 @@ def submit_training_job(
     Raises a 422 problem.
     """
     with resources.database.write() as session:
-        if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
-            return made, True
+        if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
+            return earlier, True
         source = _find_source(session, body.range_test_id)
         if source is not None:
             body = _fill_in(body, source)
@@ -48,8 +48,8 @@ def submit_resume(
 ) -> tuple[Job, bool]:
     """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
     with resources.database.write() as session:
-        if made := jobs.made_before(session, Kind.TRAINING_JOB, **key):
-            return made, True
+        if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
+            return earlier, True
         stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
         config = _resume(session, stopped, body)
         config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
@@ -147,18 +147,18 @@ def _resume(session: Session, stopped: Job, body: ResumeRequest) -> dict[str, An
         raise Problem(409, "job_not_final", f"the job is {stopped.status}: wait until it is final")
     if stopped.outcome == Outcome.DIVERGED:
         raise Problem(409, "job_diverged", "the job diverged: there is nothing sound to go on from")
-    kept = checkpoints.of_job(session, stopped.id)
-    if not kept:
+    newest_first = checkpoints.of_job(session, stopped.id)
+    if not newest_first:
         raise Problem(409, "no_checkpoint", "the job left no checkpoint to go on from")
-    [trained] = runs.load(session, stopped.id, series=())
-    schedule = trained.plan["schedule"]
+    [run] = runs.load(session, stopped.id, series=())
+    schedule = run.plan["schedule"]
     ends_at = parse_schedule(schedule).length(1) if schedule["policy"] in ("one_cycle", "staged") else None
-    if ends_at is not None and kept[0].step + 1 >= ends_at:
+    if ends_at is not None and newest_first[0].step + 1 >= ends_at:
         raise Problem(409, "schedule_ended", f"{schedule['policy']} has ended: nothing is left to go on with")
     return stopped.config | {
         "schedule": schedule,
         "resume_from": stopped.id,
-        "resume_at": kept[0].step + 1,
+        "resume_at": newest_first[0].step + 1,
         "range_test_id": None,
         "timeout_s": body.timeout_s,
         "priority": body.priority,

@@ -19,23 +19,23 @@ YES_ABOVE = {
 }
 
 
-def scores_of(outputs: Any) -> Tensor:
+def find_scores(outputs: Any) -> Tensor:
     """The tensor that accuracy is read from: the output, or of several their `logits`, else the first.
 
     Raises `Untrainable` where there is none.
     """
     if isinstance(outputs, Mapping):
-        found = outputs.get("logits", next(iter(outputs.values()), None))
+        scores = outputs.get("logits", next(iter(outputs.values()), None))
     else:
-        found = getattr(outputs, "logits", outputs)
-    if isinstance(found, tuple | list) and found:
-        found = found[0]
-    if not isinstance(found, Tensor):
+        scores = getattr(outputs, "logits", outputs)
+    if isinstance(scores, tuple | list) and scores:
+        scores = scores[0]
+    if not isinstance(scores, Tensor):
         raise Untrainable(
             f"no accuracy can be read from outputs that are a {type(outputs).__name__}: answer a tensor, "
             "`logits` among others, or a tuple whose first is the tensor; or say classifies=False"
         )
-    return found
+    return scores
 
 
 def share_right(loss: nn.Module, outputs: Any, targets: Tensor) -> Tensor:
@@ -44,8 +44,8 @@ def share_right(loss: nn.Module, outputs: Any, targets: Tensor) -> Tensor:
     With a loss of yes or no (`BCEWithLogitsLoss`, ...) each output counts by itself; targets that are probabilities
     of classes count by the most probable. Raises `Untrainable` where outputs and targets do not fit.
     """
-    scores = scores_of(outputs)
-    above = _yes_above(loss)
+    scores = find_scores(outputs)
+    above = _find_threshold(loss)
     if above is not None and scores.shape == targets.shape:
         right = (scores > above) == (targets > 0.5)
     elif (
@@ -55,14 +55,14 @@ def share_right(loss: nn.Module, outputs: Any, targets: Tensor) -> Tensor:
     ):
         right = scores.argmax(dim=1) == targets.argmax(dim=1)
     else:
-        right = scores.argmax(dim=class_axes(loss, scores, targets)[0]) == targets
-    kept = counted(loss, targets)
-    if kept is None:
+        right = scores.argmax(dim=find_class_axes(loss, scores, targets)[0]) == targets
+    counts = find_counted(loss, targets)
+    if counts is None:
         return right.float().mean()
-    return (right & kept).sum() / kept.sum()
+    return (right & counts).sum() / counts.sum()
 
 
-def class_axes(loss: nn.Module, scores: Tensor, targets: Tensor) -> list[int]:
+def find_class_axes(loss: nn.Module, scores: Tensor, targets: Tensor) -> list[int]:
     """The dimensions of `scores` that may hold the classes, the likeliest first: where two fit, only a loss of torch's
     own tells which. Raises `Untrainable` where none does."""
     last, shape = scores.dim() - 1, list(scores.shape)
@@ -82,10 +82,10 @@ def class_axes(loss: nn.Module, scores: Tensor, targets: Tensor) -> list[int]:
 
 def guessed(loss: nn.Module, outputs: Any, targets: Tensor) -> str | None:
     """Which dimension was taken for that of the classes, in a sentence; None where there is no doubt."""
-    scores = scores_of(outputs)
-    if targets.is_floating_point() or _yes_above(loss) is not None:
+    scores = find_scores(outputs)
+    if targets.is_floating_point() or _find_threshold(loss) is not None:
         return None
-    axes = class_axes(loss, scores, targets)
+    axes = find_class_axes(loss, scores, targets)
     if len(axes) == 1:
         return None
     return (
@@ -96,17 +96,17 @@ def guessed(loss: nn.Module, outputs: Any, targets: Tensor) -> str | None:
 
 def takes_floats(loss: nn.Module) -> bool:
     """Whether targets that are no integers can still be right or wrong with this loss."""
-    return _yes_above(loss) is not None or isinstance(loss, nn.CrossEntropyLoss)
+    return _find_threshold(loss) is not None or isinstance(loss, nn.CrossEntropyLoss)
 
 
-def counted(loss: nn.Module, targets: Any) -> Tensor | None:
+def find_counted(loss: nn.Module, targets: Any) -> Tensor | None:
     """Which targets the loss takes; None: all of them, as it has no `ignore_index`."""
     ignored = getattr(loss, "ignore_index", None)
     if ignored is None or not isinstance(targets, Tensor) or targets.is_floating_point():
         return None
-    kept: Tensor = targets != ignored
-    return kept
+    counts: Tensor = targets != ignored
+    return counts
 
 
-def _yes_above(loss: nn.Module) -> float | None:
+def _find_threshold(loss: nn.Module) -> float | None:
     return next((above for kind, above in YES_ABOVE.items() if isinstance(loss, kind)), None)

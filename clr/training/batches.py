@@ -54,15 +54,15 @@ class StagedBatches:
 
 def endless(batches: Iterable[Item]) -> Iterator[Item]:
     """Begin again whenever the batches end. Raises ValueError where there are none, or none again."""
-    begun = False
+    has_begun = False
     while True:
         empty = True
         for batch in batches:
             empty = False
             yield batch
         if empty:
-            raise Untrainable(ENDED if begun else NO_BATCHES)
-        begun = True
+            raise Untrainable(ENDED if has_begun else NO_BATCHES)
+        has_begun = True
 
 
 def move_all(batches: Iterable[Batch], device: str) -> Iterator[Batch]:

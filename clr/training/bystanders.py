@@ -32,19 +32,19 @@ class Bystanders:
 
     def __init__(self, optimizers: list[Any], model: nn.Module) -> None:
         kinds = _Kinds()
-        found = [value for value in gc.get_objects() if kinds[type(value)]]
-        self._optimizers = {id(one) for one in optimizers}
-        self._parameters = {id(one) for one in model.parameters()}
-        self.holders = _holding(self._optimizers, found)
+        objects = [value for value in gc.get_objects() if kinds[type(value)]]
+        self._optimizers = {id(optimizer) for optimizer in optimizers}
+        self._parameters = {id(parameter) for parameter in model.parameters()}
+        self.holders = _find_holders(self._optimizers, objects)
         further = [
-            one
-            for one in found
-            if isinstance(one, torch.optim.Optimizer)
-            and id(one) not in self._optimizers
-            and self._trains(one)
+            value
+            for value in objects
+            if isinstance(value, torch.optim.Optimizer)
+            and id(value) not in self._optimizers
+            and self._trains(value)
         ]
-        self.others = [*further, *_holding({id(one) for one in further}, found)]
-        self._unknown = [one for one in found if isinstance(one, tuple(TOLD_BY))]
+        self.others = [*further, *_find_holders({id(optimizer) for optimizer in further}, objects)]
+        self._unknown = [value for value in objects if isinstance(value, tuple(TOLD_BY))]
         self._watched: list[tuple[Any, str, Any]] = []
 
     def watch(self, before: Snapshot) -> None:
@@ -52,28 +52,30 @@ class Bystanders:
 
         `release` must be called at the end.
         """
-        for one in self._unknown:
-            name = next(name for kind, name in TOLD_BY.items() if isinstance(one, kind))
-            call, kept = getattr(one, name), vars(one).get(name)
+        for bystander in self._unknown:
+            name = next(name for kind, name in TOLD_BY.items() if isinstance(bystander, kind))
+            call, shadowed = getattr(bystander, name), vars(bystander).get(name)
             if isinstance(call, MethodType):
-                vars(one)[name] = MethodType(self._telling(one, call.__func__, before), one)
-                self._watched.append((one, name, kept))
+                vars(bystander)[name] = MethodType(
+                    self._make_telling(bystander, call.__func__, before), bystander
+                )
+                self._watched.append((bystander, name, shadowed))
 
     def release(self) -> None:
         """Watch no more, and let go of all: it may be large."""
-        for one, name, kept in reversed(self._watched):
-            if kept is None:
-                vars(one).pop(name, None)
+        for bystander, name, shadowed in reversed(self._watched):
+            if shadowed is None:
+                vars(bystander).pop(name, None)
             else:
-                vars(one)[name] = kept
+                vars(bystander)[name] = shadowed
         self.holders, self.others, self._unknown, self._watched = [], [], [], []
 
-    def _telling(self, watched: Any, call: Any, before: Snapshot) -> Any:
+    def _make_telling(self, watched: Any, call: Any, before: Snapshot) -> Any:
         """`call`, a method of the watched one, which tells as well."""
         at_first = Snapshot(watched) if isinstance(watched, SCALER) else None  # `scale` changes it before
 
         @wraps(call)
-        def told(self_: Any, *args: Any, **kwargs: Any) -> Any:
+        def tell(self_: Any, *args: Any, **kwargs: Any) -> Any:
             nonlocal at_first
             if self_ is watched and any(map(self._is_ours, (*args, *kwargs.values()))):
                 if at_first is not None:
@@ -82,22 +84,26 @@ class Bystanders:
                 before.add(watched)
             return call(self_, *args, **kwargs)
 
-        return told
+        return tell
 
     def _is_ours(self, value: Any) -> bool:
         if isinstance(value, nn.Module):
-            return any(id(one) in self._parameters for one in value.parameters())
-        return any(id(one) in self._optimizers for one in with_inner(value))
+            return any(id(parameter) in self._parameters for parameter in value.parameters())
+        return any(id(optimizer) in self._optimizers for optimizer in with_inner(value))
 
     def _trains(self, optimizer: torch.optim.Optimizer) -> bool:
-        return any(id(one) in self._parameters for group in optimizer.param_groups for one in group["params"])
+        return any(
+            id(parameter) in self._parameters
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        )
 
 
-def _holding(ours: set[int], found: Iterable[Any]) -> list[Any]:
+def _find_holders(ours: set[int], objects: Iterable[Any]) -> list[Any]:
     return [
         value
-        for value in found
-        if any(id(one) in ours for one in list(getattr(value, "__dict__", {}).values()))
+        for value in objects
+        if any(id(attribute) in ours for attribute in list(getattr(value, "__dict__", {}).values()))
     ]
 
 
@@ -105,7 +111,7 @@ class _Kinds(dict[type, bool]):
     """Whether objects of a type may stand by; each is asked once, as there are hundreds of thousands of objects."""
 
     def __missing__(self, kind: type) -> bool:
-        names = {name for one in kind.__mro__ for name in vars(one)}  # `hasattr` may run code of others
-        saved = names >= {"state_dict", "load_state_dict", "step"}
-        self[kind] = issubclass(kind, KNOWN) or (saved and not issubclass(kind, nn.Module))
+        names = {name for base in kind.__mro__ for name in vars(base)}  # `hasattr` may run code of others
+        has_state = names >= {"state_dict", "load_state_dict", "step"}
+        self[kind] = issubclass(kind, KNOWN) or (has_state and not issubclass(kind, nn.Module))
         return self[kind]

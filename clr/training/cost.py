@@ -27,7 +27,7 @@ class CostReport:
         if shown is None:
             shown = sys.stderr is not None and sys.stderr.isatty()
         self._config, self._planned = config, planned_steps(config, [])
-        self._bar = _bar(self._planned) if shown else None
+        self._bar = _make_bar(self._planned) if shown else None
         self._taken, self._sweeps, self._began_at = 0, 0, 0.0
 
     def __enter__(self) -> Self:
@@ -49,9 +49,9 @@ class CostReport:
 
         most = most_steps(self._config)
         at_most = f", at most {most:,}" if most > self._planned else ""
-        kept = f"{decimal(snapshot_bytes)} kept to restore from"
+        memory = f"{decimal(snapshot_bytes)} kept to restore from"
         self._bar.console.print(
-            f"range test: about {self._planned:,} steps{at_most}; {kept}", highlight=False
+            f"range test: about {self._planned:,} steps{at_most}; {memory}", highlight=False
         )
 
     def step(self, sweeps: Sequence[Sweep]) -> None:
@@ -73,7 +73,7 @@ class CostReport:
             self._bar.console.print(f"about {left_s:.0f} s to go, at {pace}", highlight=False)
 
 
-def _bar(total: int) -> Progress:
+def _make_bar(total: int) -> Progress:
     from rich.console import Console  # noqa: PLC0415 - slow to load, for those who see a bar
     from rich.progress import (  # noqa: PLC0415 - as above
         BarColumn,

@@ -41,43 +41,43 @@ def keep_tensor(tensor: Tensor, device: Device = None) -> Restore:
 
 
 def _keep_sparse(tensor: Tensor, device: Device) -> Restore:
-    value = _copied(tensor.detach(), device)
+    value = _copy(tensor.detach(), device)
 
     def restore() -> None:
-        tensor.data = _copied(value, tensor.device)  # in place a sparse tensor cannot get back fewer numbers
+        tensor.data = _copy(value, tensor.device)  # in place a sparse tensor cannot get back fewer numbers
 
     return restore
 
 
 def _keep_dense(tensor: Tensor, device: Device) -> Restore:
     alias = tensor.detach()  # the same memory, in the shape of now
-    written = _each_once(alias)
-    value, where, size = _copied(written, device), _where(alias), _bytes(alias)
+    memory = _show_each_once(alias)
+    value, where, size = _copy(memory, device), _locate(alias), _count_bytes(alias)
 
     def restore() -> None:
-        if _bytes(alias) < size:
+        if _count_bytes(alias) < size:
             alias.untyped_storage().resize_(size)
-        if not _equal(written, value):
+        if not _equal(memory, value):
             with torch.inference_mode(alias.is_inference()), torch.no_grad():
-                written.copy_(value)
-        if _where(tensor) != where:
+                memory.copy_(value)
+        if _locate(tensor) != where:
             tensor.data = alias
 
     return restore
 
 
-def _copied(tensor: Tensor, device: Device) -> Tensor:
+def _copy(tensor: Tensor, device: Device) -> Tensor:
     return tensor.clone() if device in (None, tensor.device) else tensor.to(device, copy=True)
 
 
-def _each_once(tensor: Tensor) -> Tensor:
+def _show_each_once(tensor: Tensor) -> Tensor:
     """The memory of a tensor that shows some of it more than once, as an expanded one does; else the tensor."""
     steps = zip(tensor.shape, tensor.stride(), strict=True)
     span = 1 + sum((length - 1) * stride for length, stride in steps)
     return tensor.as_strided((span,), (1,)) if span < tensor.numel() else tensor
 
 
-def _where(tensor: Tensor) -> tuple[Any, ...] | None:
+def _locate(tensor: Tensor) -> tuple[Any, ...] | None:
     """What of its memory a tensor shows, and how; None of one that has no memory of its own, as some subclasses."""
     try:
         memory = tensor.untyped_storage()._cdata
@@ -86,30 +86,30 @@ def _where(tensor: Tensor) -> tuple[Any, ...] | None:
     return memory, tensor.dtype, tensor.shape, tensor.stride(), tensor.storage_offset()
 
 
-def _bytes(tensor: Tensor) -> int:
-    return tensor.untyped_storage().nbytes() if _where(tensor) is not None else 0
+def _count_bytes(tensor: Tensor) -> int:
+    return tensor.untyped_storage().nbytes() if _locate(tensor) is not None else 0
 
 
-def _equal(one: Tensor, other: Tensor) -> bool:
+def _equal(tensor: Tensor, value: Tensor) -> bool:
     """Bit for bit: NaN is itself, and 0 is not -0. False also where that cannot be told, as on two devices."""
     try:
-        integers = INTEGERS[one.element_size()]
-        return torch.equal(one.view(integers), other.view(integers))
+        integers = INTEGERS[tensor.element_size()]
+        return torch.equal(tensor.view(integers), value.view(integers))
     except (RuntimeError, KeyError):
         return False
 
 
-def keep_mapping(held: dict[Any, Any]) -> Restore:
+def keep_mapping(mapping: dict[Any, Any]) -> Restore:
     """Which keys it has, in which order, bound to what: a dict, or the attributes of an object."""
-    before = dict(held)
+    before = dict(mapping)
 
     def restore() -> None:
-        if _same(held, before) and _same(held.values(), before.values()):
+        if _same(mapping, before) and _same(mapping.values(), before.values()):
             return
         try:
-            held.clear()
+            mapping.clear()
         finally:  # Ctrl-C between the two would lose them all
-            held.update(before)
+            mapping.update(before)
 
     return restore
 
@@ -125,17 +125,17 @@ def keep_class(value: Any) -> Restore:
     return restore
 
 
-def slots_of(value: Any) -> dict[str, Any]:
+def read_slots(value: Any) -> dict[str, Any]:
     """What it holds in the slots of its classes; those that are not set are left out."""
-    return {name: slot.__get__(value) for name, slot in _slots(value) if _is_set(slot, value)}
+    return {name: slot.__get__(value) for name, slot in _list_slots(value) if _is_set(slot, value)}
 
 
 def keep_slots(value: Any) -> Restore:
     """What its slots are bound to, also where it is frozen."""
-    before = slots_of(value)
+    before = read_slots(value)
 
     def restore() -> None:
-        for name, slot in _slots(value):
+        for name, slot in _list_slots(value):
             if name in before:
                 slot.__set__(value, before[name])
             elif _is_set(slot, value):
@@ -144,7 +144,7 @@ def keep_slots(value: Any) -> Restore:
     return restore
 
 
-def _slots(value: Any) -> list[tuple[str, Any]]:
+def _list_slots(value: Any) -> list[tuple[str, Any]]:
     return [
         (f"{kind.__name__}.{name}", slot)
         for kind in type(value).__mro__
@@ -162,38 +162,38 @@ def _is_set(slot: Any, value: Any) -> bool:
     return True
 
 
-def keep_list(held: list[Any]) -> Restore:
+def keep_list(items: list[Any]) -> Restore:
     """Its items, in their order."""
-    before = list(held)
+    before = list(items)
 
     def restore() -> None:
-        if not _same(held, before):
-            held[:] = before
+        if not _same(items, before):
+            items[:] = before
 
     return restore
 
 
-def keep_set(held: set[Any]) -> Restore:
+def keep_set(members: set[Any]) -> Restore:
     """Its members."""
-    before = set(held)
+    before = set(members)
 
     def restore() -> None:
         try:
-            held.clear()
+            members.clear()
         finally:
-            held.update(before)
+            members.update(before)
 
     return restore
 
 
-def keep_deque(held: deque[Any]) -> Restore:
+def keep_deque(items: deque[Any]) -> Restore:
     """Its items, in their order."""
-    before = list(held)
+    before = list(items)
 
     def restore() -> None:
-        if not _same(held, before):
-            held.clear()
-            held.extend(before)
+        if not _same(items, before):
+            items.clear()
+            items.extend(before)
 
     return restore
 
@@ -217,11 +217,11 @@ def keep_generator(generator: Any) -> Restore:
             return lambda: generator.set_state(state)
         case np.random.Generator():
             numpys = generator.bit_generator
-            drawn = numpys.state
-            return lambda: setattr(numpys, "state", drawn)
+            bit_state = numpys.state
+            return lambda: setattr(numpys, "state", bit_state)
         case np.random.RandomState():
-            old = generator.get_state()
-            return lambda: generator.set_state(old)
+            legacy_state = generator.get_state()
+            return lambda: generator.set_state(legacy_state)
     pythons = generator.getstate()
     return lambda: generator.setstate(pythons)
 
@@ -247,6 +247,6 @@ def is_generator(value: Any) -> bool:
     return isinstance(value, kinds) and not isinstance(value, random.SystemRandom)
 
 
-def _same(some: Any, others: Any) -> bool:
+def _same(objects: Any, originals: Any) -> bool:
     """Whether these are the very same objects in the same order."""
-    return len(some) == len(others) and all(map(is_, some, others))
+    return len(objects) == len(originals) and all(map(is_, objects, originals))

@@ -12,12 +12,15 @@ FUSED = {"SGD", "Adam", "AdamW", "Adagrad"}  # torch has a fused kernel for thes
 TAKE_SPARSE = ("SGD", "Adagrad")  # gradients, as torch's do
 
 
-def kernel_for(name: str, parameters: Iterable[Tensor]) -> dict[str, bool]:
+def find_kernel(name: str, parameters: Iterable[Tensor]) -> dict[str, bool]:
     """The keyword of the fastest kernel that this optimizer of torch has for the parameters; none: torch chooses."""
-    held = list(parameters)
-    if not all(type(one) in (Tensor, nn.Parameter) and one.layout == torch.strided for one in held):
+    parameters = list(parameters)
+    if not all(
+        type(parameter) in (Tensor, nn.Parameter) and parameter.layout == torch.strided
+        for parameter in parameters
+    ):
         return {}
-    return {"fused": True} if name in FUSED and all(map(_fits_fused, held)) else {"foreach": True}
+    return {"fused": True} if name in FUSED and all(map(_fits_fused, parameters)) else {"foreach": True}
 
 
 def _fits_fused(parameter: Tensor) -> bool:
@@ -29,8 +32,8 @@ def _fits_fused(parameter: Tensor) -> bool:
 
 def any_sparse(parameters: Iterable[Tensor]) -> bool:
     """Whether one of them has a sparse gradient, which is known after each backward pass only."""
-    for one in parameters:  # noqa: SIM110, as `any` takes twice as long, at every step
-        if one.grad is not None and one.grad.is_sparse:
+    for parameter in parameters:  # noqa: SIM110, as `any` takes twice as long, at every step
+        if parameter.grad is not None and parameter.grad.is_sparse:
             return True
     return False
 
@@ -42,16 +45,20 @@ def meet_sparse(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
     """
     kind = type(optimizer).__name__
     for group in optimizer.param_groups:
-        sparse = [one for one in group["params"] if one.grad is not None and one.grad.is_sparse]
+        sparse = [
+            parameter
+            for parameter in group["params"]
+            if parameter.grad is not None and parameter.grad.is_sparse
+        ]
         if sparse and (kind not in TAKE_SPARSE or group["weight_decay"]):
             names = {parameter: name for name, parameter in model.named_parameters()}
-            raise Untrainable(_refused(kind, names.get(sparse[0], "a parameter")))
+            raise Untrainable(_explain_refusal(kind, names.get(sparse[0], "a parameter")))
         group["fused"] = group["foreach"] = None  # torch chooses
-        for one in sparse:
-            one.grad = one.grad.coalesce()
+        for parameter in sparse:
+            parameter.grad = parameter.grad.coalesce()
 
 
-def _refused(kind: str, parameter: str) -> str:
+def _explain_refusal(kind: str, parameter: str) -> str:
     if kind in TAKE_SPARSE:
         what, instead = "weight_decay", "make it 0 (a ParameterGroup with decay_scale=0 will do)"
     else:
@@ -61,10 +68,10 @@ def _refused(kind: str, parameter: str) -> str:
 
 def clip_gradients(parameters: Iterable[Tensor], largest: float) -> None:
     """`nn.utils.clip_grad_norm_`, which takes no sparse gradients, for these too, once `meet_sparse` has seen them."""
-    nn.utils.clip_grad_norm_([_with_values(one) for one in parameters], largest)
+    nn.utils.clip_grad_norm_([_show_values(parameter) for parameter in parameters], largest)
 
 
-def _with_values(parameter: Any) -> Any:
+def _show_values(parameter: Any) -> Any:
     """The parameter, or where its gradient is sparse a stand-in whose gradient is the values of that one."""
     if parameter.grad is None or not parameter.grad.is_sparse:
         return parameter

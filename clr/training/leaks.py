@@ -21,14 +21,15 @@ class FirstLosses:
 
     def seen(self, seed: int, loss: float, batch: Any) -> None:
         """Take a sweep's first loss, and the `fingerprint` of its first batch."""
-        first, first_batch = self._began.setdefault(seed, (loss, batch))
-        both_gone = not math.isfinite(first) and not math.isfinite(loss)
-        if both_gone or math.isclose(first, loss, rel_tol=NOISE, abs_tol=1e-9):
+        first_loss, first_batch = self._began.setdefault(seed, (loss, batch))
+        both_gone = not math.isfinite(first_loss) and not math.isfinite(loss)
+        if both_gone or math.isclose(first_loss, loss, rel_tol=NOISE, abs_tol=1e-9):
             return
         if batch == first_batch:
             self._leak = self._leak or (
-                f"a sweep began with a loss of {loss:.6g}, where the first of its seed began with {first:.6g} on the "
-                "same batch: something outlives the sweeps; hand it over with `also`, or reset it in `on_sweep`"
+                f"a sweep began with a loss of {loss:.6g}, where the first of its seed began with "
+                f"{first_loss:.6g} on the same batch: something outlives the sweeps; hand it over with `also`, or "
+                "reset it in `on_sweep`"
             )
         else:
             self._batches_differ = True
@@ -53,7 +54,7 @@ def fingerprint(batch: Any) -> Any:
         case np.ndarray():
             return batch.shape, hash(batch.tobytes())
         case Mapping():
-            return tuple((str(name), fingerprint(one)) for name, one in batch.items())
+            return tuple((str(name), fingerprint(value)) for name, value in batch.items())
         case list() | tuple():
             return tuple(map(fingerprint, batch))
         case int() | float() | str() | bytes():

@@ -19,7 +19,7 @@ from clr.sweep import Divergence, HeldOut, Point, Sweep
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
-from clr.training.snapshot import Snapshot, generators_in
+from clr.training.snapshot import Snapshot, find_generators
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")
@@ -70,7 +70,7 @@ class LRFinder:
         self._model, self._optimizer = model, optimizer
         self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
         self._evaluate, self._on_sweep = evaluate, on_sweep
-        self._config = _parsed(config)
+        self._config = _parse(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
         self._before: Snapshot | None = None
@@ -85,12 +85,12 @@ class LRFinder:
         self.sweeps, self._begun, self._over = [], False, True
         self._first_losses = FirstLosses()
         beside = Bystanders(with_inner(self._optimizer), self._model)
-        cycled = any(getattr(one, "cycle_momentum", False) for one in beside.holders)
+        cycled = any(getattr(holder, "cycle_momentum", False) for holder in beside.holders)
         self._rates = Rates(self._optimizer, momentum_cycled=cycled)
         self._warnings = [RATES_DIFFER] if self._rates.differ else []
         self._beside = beside
         try:
-            self._before = self._snapshot(beside)
+            self._before = self._take_snapshot(beside)
             beside.watch(self._before)
         except BaseException:
             self._release()
@@ -115,46 +115,46 @@ class LRFinder:
     @property
     def snapshot_bytes(self) -> int:
         """What the copies take that everything is restored from. Raises RuntimeError outside the block."""
-        return self._in_block().nbytes
+        return self._require_block().nbytes
 
     def batches(self, loader: Iterable[Item]) -> Iterator[Item]:
         """The loader's batches, begun again at its end, until the test has measured enough.
 
         Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
         """
-        before = self._in_block()
+        before = self._require_block()
         _check_loader(loader)
-        for generator in generators_in(loader):
+        for generator in find_generators(loader):
             before.add(generator)
-        self._epoch = _length(loader)
+        self._epoch = _count_batches(loader)
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
             )
-        inside = self._made_inside()
+        inside = self._snapshot_made_inside()
         while (plan := next_sweep(self._config, self.sweeps)) is not None:
-            before = self._in_block()
+            before = self._require_block()
             before.restore()
             inside.restore()
             before.seed(plan.seed)
             if self._on_sweep is not None:
                 self._on_sweep()
-            yield from self._swept(Sweep(plan), endless(loader))
+            yield from self._sweep(Sweep(plan), endless(loader))
 
-    def _swept(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
+    def _sweep(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
         self._rates.set(sweep.plan.lr(0))
-        waited = 0
+        waiting = 0
         while not self._over:
-            measured = len(sweep.points)
+            num_points = len(sweep.points)
             batch = next(batches)
-            if not measured and not waited:
+            if not num_points and not waiting:
                 self._first_batch = fingerprint(batch)
             self._taken += 1
             self._rates.hold()
             yield batch
-            waited = waited + 1 if len(sweep.points) == measured else 0
-            if waited > MOST_BATCHES_A_STEP:
+            waiting = waiting + 1 if len(sweep.points) == num_points else 0
+            if waiting > MOST_BATCHES_A_STEP:
                 raise RuntimeError("call finder.step(loss) after each optimizer.step()")
 
     def step(self, loss: Any) -> None:
@@ -166,17 +166,17 @@ class LRFinder:
         if self._over:
             raise RuntimeError("this sweep is over: step once per batch of `finder.batches(loader)`, at most")
         plan, step = self.current.plan, len(self.current.points)
-        lr, last = plan.lr(step), step == plan.num_steps - 1
-        value = _number(loss)
+        lr, is_last = plan.lr(step), step == plan.num_steps - 1
+        value = _read_number(loss)
         self._rates.check()
         if step == 0:
             self._first_losses.seen(plan.seed, value, self._first_batch)
         self.current.add(Point(step, lr, value))
         diverged = self._divergence.judge(value)
-        due = last or (step + 1) % plan.eval_every == 0
+        due = is_last or (step + 1) % plan.eval_every == 0
         if self._evaluate is not None and due and not diverged:
             self.current.add(HeldOut.from_answer(step, lr, self._look(self._evaluate)))
-        self._over = diverged or last
+        self._over = diverged or is_last
         if self._over:
             self.sweeps.append(self.current)
         else:
@@ -191,7 +191,7 @@ class LRFinder:
             raise RuntimeError(
                 "nothing was measured yet: first train over `finder.batches(loader)` in the `with` block"
             )
-        sweeps, early = self._readable()
+        sweeps, early = self._choose_readable()
         warnings = [*self._warnings, *self._rates.warnings, *self._first_losses.warnings, *early]
         if not sweeps:
             return Inconclusive(
@@ -211,7 +211,7 @@ class LRFinder:
             warnings=warnings,
         )
 
-    def _readable(self) -> tuple[list[Sweep], list[str]]:
+    def _choose_readable(self) -> tuple[list[Sweep], list[str]]:
         """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""
         if self.sweeps:
             if next_sweep(self._config, self.sweeps) is None:
@@ -219,17 +219,19 @@ class LRFinder:
             return self.sweeps, [
                 f"the loop ended before the test did: {len(self.sweeps)} of its sweeps were read"
             ]
-        plan, taken = self.current.plan, len(self.current.points)
-        if taken < FEWEST_STEPS:
+        plan, num_steps = self.current.plan, len(self.current.points)
+        if num_steps < FEWEST_STEPS:
             return [], []
         shorter = Sweep(
-            replace(plan, num_steps=taken, end_lr=plan.lr(taken - 1)),
+            replace(plan, num_steps=num_steps, end_lr=plan.lr(num_steps - 1)),
             self.current.points,
             self.current.held_out,
         )
-        return [shorter], [f"the loop ended after {taken} of the {plan.num_steps} steps of its first sweep"]
+        return [shorter], [
+            f"the loop ended after {num_steps} of the {plan.num_steps} steps of its first sweep"
+        ]
 
-    def _snapshot(self, beside: Bystanders) -> Snapshot:
+    def _take_snapshot(self, beside: Bystanders) -> Snapshot:
         """The optimizer's first, so that it is restored first; finders are left alone, also where `also` holds one."""
         before = Snapshot(
             self._optimizer,
@@ -240,21 +242,21 @@ class LRFinder:
         )
         before.add(self._scaler, whole=True)
         before.add(self._model)
-        for one in self._also:
-            before.hand_over(one)
+        for value in self._also:
+            before.hand_over(value)
         return before
 
-    def _in_block(self) -> Snapshot:
+    def _require_block(self) -> Snapshot:
         if self._before is None:
             raise RuntimeError("use the finder in a `with` block: it restores everything at its end")
         return self._before
 
-    def _made_inside(self) -> Snapshot:
+    def _snapshot_made_inside(self) -> Snapshot:
         """Of schedulers made in the `with` block, and of what they wrote into the groups: each sweep begins with it."""
-        known = {id(one) for one in self._beside.holders}
+        known = {id(holder) for holder in self._beside.holders}
         holders = Bystanders(with_inner(self._optimizer), self._model).holders
-        new = [one for one in holders if id(one) not in known]
-        return Snapshot(*new, without=(nn.Parameter, LRFinder))
+        fresh = [holder for holder in holders if id(holder) not in known]
+        return Snapshot(*fresh, without=(nn.Parameter, LRFinder))
 
     def _look(self, evaluate: Evaluate) -> Any:
         """What `evaluate` answers; it leaves no trace in modes, buffers, hidden states and generators."""
@@ -279,7 +281,7 @@ def _check(model: Any, optimizer: Any) -> None:
         )
 
 
-def _parsed(config: RangeTestConfig | Mapping[str, Any] | None) -> RangeTestConfig:
+def _parse(config: RangeTestConfig | Mapping[str, Any] | None) -> RangeTestConfig:
     if config is None or isinstance(config, RangeTestConfig):
         return config or RangeTestConfig()
     names = [field.name for field in fields(RangeTestConfig)]
@@ -300,7 +302,7 @@ def _check_loader(loader: Any) -> None:
         raise ValueError("hand over the loader, not an iterator: a test begins it anew")
 
 
-def _length(loader: Any) -> int:
+def _count_batches(loader: Any) -> int:
     """In batches; 0 where it is unknown, as every DataLoader has a `len` that a stream does not bear."""
     try:
         return len(loader)
@@ -308,13 +310,13 @@ def _length(loader: Any) -> int:
         return 0
 
 
-def _number(loss: Any) -> float:
+def _read_number(loss: Any) -> float:
     try:
         return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
     except (TypeError, ValueError, RuntimeError):
-        shown = (
+        description = (
             f"a tensor of shape {tuple(loss.shape)}"
             if isinstance(loss, torch.Tensor)
             else type(loss).__name__
         )
-        raise ValueError(f"step takes the batch's loss, a single number; got {shown}") from None
+        raise ValueError(f"step takes the batch's loss, a single number; got {description}") from None

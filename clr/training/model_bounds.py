@@ -77,28 +77,28 @@ def find_bounds(
         effort=effort,
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
-    step = training_step or _step_of(model, criterion)
+    step = training_step or _make_step(model, criterion)
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None if held_out is None else _evaluation(model, criterion, step, held_out),
+        evaluate=None if held_out is None else _make_evaluation(model, criterion, step, held_out),
         scaler=scaler,
         config=config,
         also=also,
         on_sweep=on_sweep,
         snapshot_device=snapshot_device,
     )
-    with _scaled_alike(optimizer), CostReport(config, shown=progress) as report:
+    with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
-            batches = (moved(batch, _device_of(model)) for batch in finder.batches(loader or ()))
-            for loss in _updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
+            batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader or ()))
+            for loss in _run_updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 finder.step(loss)
                 report.step(finder.sweeps)
         return finder.bounds()
 
 
-def _updates(
+def _run_updates(
     batches: Iterable[Any],
     step: TrainingStep,
     optimizer: torch.optim.Optimizer,
@@ -111,7 +111,7 @@ def _updates(
     for batch in batches:
         if not losses:
             optimizer.zero_grad()
-        loss = _checked(step(batch)) / accumulation_steps
+        loss = _check_loss(step(batch)) / accumulation_steps
         (loss if scaler is None else scaler.scale(loss)).backward()
         losses.append(loss.detach())
         if len(losses) < accumulation_steps:
@@ -119,8 +119,8 @@ def _updates(
         if clip_grad_norm is not None:
             if scaler is not None:
                 scaler.unscale_(optimizer)
-            trained = [one for group in optimizer.param_groups for one in group["params"]]
-            nn.utils.clip_grad_norm_(trained, clip_grad_norm)
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, clip_grad_norm)
         if scaler is None:
             optimizer.step()
         else:
@@ -130,11 +130,13 @@ def _updates(
         losses.clear()
 
 
-def _checked(loss: Any) -> Tensor:
+def _check_loss(loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
-        shown = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        description = (
+            f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        )
         raise ValueError(
-            f"the loss must be a single number with its graph, as criterion answers it; got {shown}"
+            f"the loss must be a single number with its graph, as criterion answers it; got {description}"
         )
     return loss
 
@@ -159,23 +161,23 @@ def _check(
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
-def _step_of(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
+def _make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
     def step(batch: Any) -> Tensor:
         if criterion is None:
-            return _own_loss(_called(model, batch))
-        inputs, targets = _pair(batch)
-        return criterion(_called(model, inputs), targets)
+            return _read_loss(_call(model, batch))
+        inputs, targets = _read_pair(batch)
+        return criterion(_call(model, inputs), targets)
 
     return step
 
 
-def _called(model: nn.Module, inputs: Any) -> Any:
+def _call(model: nn.Module, inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, tuple | list) else model(inputs)
 
 
-def _own_loss(outputs: Any) -> Tensor:
+def _read_loss(outputs: Any) -> Tensor:
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
     if not isinstance(loss, Tensor):
         raise ValueError(
@@ -184,7 +186,7 @@ def _own_loss(outputs: Any) -> Tensor:
     return loss
 
 
-def _pair(batch: Any) -> tuple[Any, Any]:
+def _read_pair(batch: Any) -> tuple[Any, Any]:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise ValueError(
             f"a batch must be (inputs, targets), got {type(batch).__name__}: give training_step= for others, "
@@ -194,7 +196,7 @@ def _pair(batch: Any) -> tuple[Any, Any]:
     return inputs, targets
 
 
-def _evaluation(
+def _make_evaluation(
     model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
 ) -> Callable[[], tuple[float, float | None]]:
     """What `LRFinder` calls: (loss, accuracy) over the whole held-out set, each batch by its examples."""
@@ -203,15 +205,15 @@ def _evaluation(
 
     def evaluate() -> tuple[float, float | None]:
         examples, loss, right = 0, 0.0, 0.0
-        for batch in _batches_of(held_out):
-            batch = moved(batch, _device_of(model))
+        for batch in _list_batches(held_out):
+            batch = moved(batch, _find_device(model))
             many = num_examples(batch)
             if criterion is None:
                 mean, share = step(batch), None
             else:
-                inputs, targets = _pair(batch)
-                outputs = _called(model, inputs)
-                mean, share = criterion(outputs, targets), _accuracy(criterion, outputs, targets)
+                inputs, targets = _read_pair(batch)
+                outputs = _call(model, inputs)
+                mean, share = criterion(outputs, targets), _read_accuracy(criterion, outputs, targets)
             examples, loss = examples + many, loss + many * float(mean)
             right += many * (float("nan") if share is None else share)
         if not examples:
@@ -221,7 +223,7 @@ def _evaluation(
     return evaluate
 
 
-def _batches_of(held_out: Any) -> Iterable[Any]:
+def _list_batches(held_out: Any) -> Iterable[Any]:
     if _is_map(held_out):
         return DataLoader(held_out, batch_size=HELD_OUT_CHUNK)
     if isinstance(held_out, tuple | list) and len(held_out) == 2 and isinstance(held_out[1], Tensor):
@@ -235,7 +237,7 @@ def _is_map(data: Any) -> bool:
     return isinstance(data, Dataset) and not isinstance(data, IterableDataset)
 
 
-def _accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
+def _read_accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
     """The share of the targets that are met; None where they are nothing to be met, as in a regression."""
     try:
         return share_right(AS_MODULE.get(criterion, criterion), outputs, targets).item()  # type: ignore[arg-type]
@@ -243,20 +245,20 @@ def _accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
         return None
 
 
-def _device_of(model: nn.Module) -> str:
-    return next((str(one.device) for one in model.parameters()), "cpu")
+def _find_device(model: nn.Module) -> str:
+    return next((str(parameter.device) for parameter in model.parameters()), "cpu")
 
 
 @contextmanager
-def _scaled_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def _scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
     groups = optimizer.param_groups
-    scaled = [] if any("lr_scale" in group for group in groups) else list(groups)
-    first = float(groups[0]["lr"]) or 1.0
+    unscaled = [] if any("lr_scale" in group for group in groups) else list(groups)
+    first_lr = float(groups[0]["lr"]) or 1.0
     try:
-        for group in scaled:
-            group["lr_scale"] = float(group["lr"]) / first
+        for group in unscaled:
+            group["lr_scale"] = float(group["lr"]) / first_lr
         yield
     finally:
-        for group in scaled:
+        for group in unscaled:
             group.pop("lr_scale", None)

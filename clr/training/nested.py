@@ -11,14 +11,14 @@ def moved(value: Any, device: str) -> Any:
     """Everything on the device."""
     if hasattr(value, "to"):  # a tensor, or what holds some and knows how, as a PackedSequence does
         return value.to(device)
-    return _rebuilt(value, lambda one: moved(one, device))
+    return _rebuild(value, lambda part: moved(part, device))
 
 
 def gathered(value: Any, indices: Tensor) -> Any:
     """These examples, out of every tensor."""
     if isinstance(value, Tensor):
         return value.index_select(0, indices)
-    return _rebuilt(value, lambda one: gathered(one, indices))
+    return _rebuild(value, lambda part: gathered(part, indices))
 
 
 def sliced(value: Any, start: int, stop: int) -> Any:
@@ -27,7 +27,7 @@ def sliced(value: Any, start: int, stop: int) -> Any:
         if value.layout == torch.strided:
             return value[start:stop]
         return value.index_select(0, torch.arange(start, min(stop, len(value)), device=value.device))
-    return _rebuilt(value, lambda one: sliced(one, start, stop))
+    return _rebuild(value, lambda part: sliced(part, start, stop))
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -35,8 +35,8 @@ def tensors(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping | tuple | list):
-        for one in value.values() if isinstance(value, Mapping) else value:
-            yield from tensors(one)
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from tensors(part)
 
 
 def num_examples(value: Any) -> int:
@@ -53,11 +53,11 @@ def content(tensor: Tensor) -> bytes:
     return plain.flatten().view(torch.uint8).numpy().tobytes()
 
 
-def _rebuilt(value: Any, do: Callable[[Any], Any]) -> Any:
+def _rebuild(value: Any, do: Callable[[Any], Any]) -> Any:
     """The same tuple, list or mapping with `do` of what it holds; anything else as it is."""
     if isinstance(value, Mapping):
-        return {name: do(one) for name, one in value.items()}
+        return {name: do(part) for name, part in value.items()}
     if isinstance(value, tuple | list):
-        each = [do(one) for one in value]
-        return type(value)(*each) if hasattr(value, "_fields") else type(value)(each)
+        parts = [do(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return value

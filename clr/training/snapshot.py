@@ -34,7 +34,7 @@ from clr.training.kept import (
     keep_set,
     keep_slots,
     keep_tensor,
-    slots_of,
+    read_slots,
 )
 
 TRAINING = (nn.Module, torch.optim.Optimizer, LRScheduler, Scheduler, torch.amp.GradScaler, SimpleNamespace)
@@ -77,9 +77,9 @@ class Snapshot:
             self._seen[id(value)] = value
             parts, inside = _keep(value, whole, self._device)
             if isinstance(value, Tensor | np.ndarray):
-                self.nbytes += _bytes_of(value)
+                self.nbytes += _count_bytes(value)
             self._parts += parts
-            waiting += ((one, whole or inner) for one, inner in inside if type(one) not in CONSTANT)
+            waiting += ((part, whole or inner) for part, inner in inside if type(part) not in CONSTANT)
 
     def include(self, other: "Snapshot") -> None:
         """Restore also what another one holds, but for the generators that everybody draws from."""
@@ -124,12 +124,12 @@ class Snapshot:
             except BaseException as error:  # Ctrl-C too: what comes after it must not stay behind
                 errors.append(error)
         if errors:
-            for other in errors[1:]:
-                errors[0].add_note(f"and also: {other!r}")
+            for other_error in errors[1:]:
+                errors[0].add_note(f"and also: {other_error!r}")
             raise errors[0]
 
 
-def _bytes_of(value: Tensor | np.ndarray) -> int:
+def _count_bytes(value: Tensor | np.ndarray) -> int:
     if isinstance(value, np.ndarray) or value.layout == torch.strided:
         return value.nbytes
     return sum(part.nbytes for part in (value._indices(), value._values())) if value.is_sparse else 0
@@ -147,15 +147,15 @@ def _keep(
                 )
             return [keep_tensor(value, device)], [(value.grad, False)] if value.is_leaf else []
         case dict():
-            return [keep_mapping(value)], [(one, False) for pair in list(value.items()) for one in pair]
+            return [keep_mapping(value)], [(part, False) for pair in list(value.items()) for part in pair]
         case list():
-            return [keep_list(value)], _plain(value)
+            return [keep_list(value)], _list_plain(value)
         case deque():
-            return [keep_deque(value)], _plain(value)
+            return [keep_deque(value)], _list_plain(value)
         case set():
-            return [keep_set(value)], _plain(value)
+            return [keep_set(value)], _list_plain(value)
         case tuple() | frozenset():
-            return [], _plain(value)
+            return [], _list_plain(value)
         case np.ndarray() if type(value) is np.ndarray:
             return [keep_array(value)], []
         case _ if is_generator(value):
@@ -166,12 +166,12 @@ def _keep(
 
 
 def _keep_object(value: Any) -> tuple[list[Restore], list[tuple[Any, bool]]]:
-    attributes, slots = getattr(value, "__dict__", {}), slots_of(value)
+    attributes, slots = getattr(value, "__dict__", {}), read_slots(value)
     steps = is_optimizer(value)
-    inside = [(one, steps and name == "state") for name, one in [*attributes.items(), *slots.items()]]
+    inside = [(part, steps and name == "state") for name, part in [*attributes.items(), *slots.items()]]
     parts = [keep_class(value), keep_mapping(attributes), keep_slots(value)]
     if isinstance(value, torch.jit.ScriptModule):  # its tensors and its mode lie in C++
-        inside += _plain([*value.parameters(), *value.buffers(), *value.modules()])
+        inside += _list_plain([*value.parameters(), *value.buffers(), *value.modules()])
         parts.append(partial(value.train, value.training))
     return parts, inside
 
@@ -185,18 +185,18 @@ def _is_entered(value: Any, whole: bool) -> bool:
 
 
 def _has_attributes(value: Any) -> bool:
-    return isinstance(getattr(value, "__dict__", None), dict) or bool(slots_of(value))
+    return isinstance(getattr(value, "__dict__", None), dict) or bool(read_slots(value))
 
 
 def _has_state(value: Any) -> bool:
     return hasattr(type(value), "state_dict") and hasattr(type(value), "load_state_dict")
 
 
-def _plain(values: Iterable[Any]) -> list[tuple[Any, bool]]:
-    return [(one, False) for one in values]
+def _list_plain(values: Iterable[Any]) -> list[tuple[Any, bool]]:
+    return [(value, False) for value in values]
 
 
-def generators_in(loader: Any) -> Iterator[Any]:
+def find_generators(loader: Any) -> Iterator[Any]:
     """The random generators that a loader draws from: its own, its samplers', its dataset's, its transforms'."""
     seen: dict[int, Any] = {}
     waiting = deque([loader])

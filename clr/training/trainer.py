@@ -13,9 +13,9 @@ from torch.nn.parameter import is_lazy
 
 from clr.problem import ParameterGroup, Problem, Untrainable
 from clr.scheduler import set_momentum
-from clr.training.accuracy import counted, share_right
+from clr.training.accuracy import find_counted, share_right
 from clr.training.batches import StagedBatches, endless, move_all
-from clr.training.kernels import any_sparse, clip_gradients, kernel_for, meet_sparse
+from clr.training.kernels import any_sparse, clip_gradients, find_kernel, meet_sparse
 from clr.training.nested import moved, sliced, tensors
 from clr.training.seeding import seeded
 
@@ -47,13 +47,13 @@ class Trainer:
         materialise(problem, device=device)
         self._model = problem.model.to(device)
         self._loss = problem.loss.to(device)
-        _train(self._model, but_for=_resting(self._model) if self._model.training else [])
+        _train(self._model, but_for=_find_resting(self._model) if self._model.training else [])
         self._classifies = problem.classifies
         self._staged = problem.batches if isinstance(problem.batches, StagedBatches) else None
         self._batches = iter(self._staged or move_all(endless(problem.batches), device))
-        self._held_out = list(_weighed_chunks(problem))
+        self._held_out = list(_weigh_chunks(problem))
         self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
-        grouped = [one for group in self._optimizer.param_groups for one in group["params"]]
+        grouped = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         self._parameters = list(dict.fromkeys([*self._model.parameters(), *grouped]))
         self._accumulation_steps = accumulation_steps
         self._clip_grad_norm = clip_grad_norm
@@ -120,14 +120,14 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["rng"].cpu())
         if self.device != "cpu" and len(state["cuda_rng"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda_rng"]])
+            torch.cuda.set_rng_state_all([gpu_state.cpu() for gpu_state in state["cuda_rng"]])
         if self._staged is not None and state["batches"] is not None:
             self._staged.load_state_dict(state["batches"])
 
     @torch.no_grad()
     def evaluate(self) -> tuple[float, float | None]:
         """Mean loss and accuracy (in [0, 1]; None where there are no classes) on the held-out set."""
-        resting = _resting(self._model)
+        resting = _find_resting(self._model)
         self._model.eval()
         total = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
@@ -163,11 +163,11 @@ def materialise(problem: Problem, *, device: str, seed: int = 0) -> None:
                 model(inputs)
     for module, training in modes:
         module.training = training
-    if left := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
-        raise Untrainable(f"{', '.join(left)} of a lazy layer got no shape: the model does not use it")
+    if shapeless := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise Untrainable(f"{', '.join(shapeless)} of a lazy layer got no shape: the model does not use it")
 
 
-def _resting(model: nn.Module) -> list[nn.Module]:
+def _find_resting(model: nn.Module) -> list[nn.Module]:
     """The parts in eval mode: a workload's frozen ones, say."""
     return [module for module in model.modules() if not module.training]
 
@@ -178,16 +178,16 @@ def _train(model: nn.Module, *, but_for: list[nn.Module]) -> None:
         module.training = False
 
 
-def _weighed_chunks(problem: Problem) -> Iterator[tuple[Any, Any, float]]:
+def _weigh_chunks(problem: Problem) -> Iterator[tuple[Any, Any, float]]:
     """The held-out set, a chunk at a time, with the number of its examples, less their share that the loss ignores."""
     inputs, targets = problem.held_out
     num_examples, some = len(next(tensors(inputs))), False
     for start in range(0, num_examples, HELD_OUT_CHUNK):
         chunk = sliced(targets, start, start + HELD_OUT_CHUNK)
         weight: float = min(HELD_OUT_CHUNK, num_examples - start)
-        kept = counted(problem.loss, chunk)
-        if kept is not None:
-            weight *= int(kept.sum()) / kept.numel()
+        counts = find_counted(problem.loss, chunk)
+        if counts is not None:
+            weight *= int(counts.sum()) / counts.numel()
         if weight:
             some = True
             yield sliced(inputs, start, start + HELD_OUT_CHUNK), chunk, weight
@@ -205,21 +205,27 @@ def make_optimizer(
     """
     parameters = spec.model_dump()
     name = parameters.pop("name")
-    kernel = kernel_for(name, model.parameters())
-    trained = _torch_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(trained, lr=1e-3, **parameters, **kernel)
+    kernel = find_kernel(name, model.parameters())
+    groups = _make_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
+    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(groups, lr=1e-3, **parameters, **kernel)
     return optimizer
 
 
-def _torch_groups(
+def _make_groups(
     groups: Sequence[ParameterGroup], model: nn.Module, weight_decay: float
 ) -> list[dict[str, Any]]:
-    held = [list(group.parameters) for group in groups]  # once: somebody gives what can be read only once
-    times = Counter(id(parameter) for parameters in held for parameter in parameters)
-    named = dict(model.named_parameters())
-    if groups and (out := [name for name, one in named.items() if one.requires_grad and not times[id(one)]]):
+    lists = [list(group.parameters) for group in groups]  # once: somebody gives what can be read only once
+    times = Counter(id(parameter) for parameters in lists for parameter in parameters)
+    by_name = dict(model.named_parameters())
+    if groups and (
+        out := [
+            name
+            for name, parameter in by_name.items()
+            if parameter.requires_grad and not times[id(parameter)]
+        ]
+    ):
         raise Untrainable(f"the parameter groups leave out {', '.join(out)}")
-    if twice := [name for name, one in named.items() if times[id(one)] > 1]:
+    if twice := [name for name, parameter in by_name.items() if times[id(parameter)] > 1]:
         raise Untrainable(f"the parameter groups hold {', '.join(twice)} twice; name tied weights once")
     return [
         {
@@ -227,5 +233,5 @@ def _torch_groups(
             "lr_scale": group.lr_scale,
             "weight_decay": weight_decay * group.decay_scale,
         }
-        for group, parameters in zip(groups, held, strict=True)
+        for group, parameters in zip(groups, lists, strict=True)
     ]

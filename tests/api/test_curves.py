@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from api.curves import Columns, curve, downsample
+from api.curves import Columns, downsample, view_curve
 from store.runs import StoredRun
 
 PLAN = {"phase": "test", "shape": "linear"}
@@ -55,7 +55,7 @@ def test_thinning_does_not_move_the_step_where_the_loss_stopped_being_finite() -
         sweep=1, seed=0, plan=PLAN, finished=True, series={"train": columns(losses), "held_out": held_out}
     )
 
-    (run,) = curve([sweep], complete=True, max_points=10).runs
+    (run,) = view_curve([sweep], complete=True, max_points=10).runs
 
     assert run.non_finite_from == 637
     assert run.held_out.non_finite_from is None

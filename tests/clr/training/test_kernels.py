@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from clr.optimizers import NAMES, parse_optimizer
 from clr.problem import ParameterGroup, Problem, Untrainable
-from clr.training.kernels import kernel_for
+from clr.training.kernels import find_kernel
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer, make_optimizer
 
@@ -259,7 +259,7 @@ def test_a_gradient_may_turn_sparse_at_any_step(name: str) -> None:
     ],
 )
 def test_the_kernel_follows_from_the_parameters(name: str, model: str, kernel: dict[str, bool]) -> None:
-    assert kernel_for(name, MODELS[model][0]().parameters()) == kernel
+    assert find_kernel(name, MODELS[model][0]().parameters()) == kernel
 
 
 def test_tied_weights_in_two_groups_are_named() -> None:
