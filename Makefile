@@ -30,7 +30,7 @@ migrate: $(READY) ## bring the database of CLR_DATABASE_URL to the newest schema
 	@$(BIN)/clr-tuner migrate
 
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(READY) ## the fault contract: kill everything and see that nothing is lost
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos --ignore tests/chaos/test_soak.py

@@ -23,6 +23,11 @@ from store.settings import Settings
 from tests import machine, services
 
 TEMPLATE = "clr_template"
+LONG = {
+    "e2e",
+    "embedded",
+    "test_docs.py",
+}  # folders and files: at the end one would run alone, the others done
 # Small steps gain nothing from more threads, and threads that spin starve the other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A run in a shell's background ignores Ctrl-C, and so would the programs whose Ctrl-C is tested.
@@ -37,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The same for a deadline that a test names."""
+    """Run long files first, and have the deadlines that tests name scale too."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
     for item in items:
         if named := item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(machine.patience(named.args[0])), append=False)

@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,17 +49,26 @@ def shell(commands: str, folder: Path, **environment: str) -> subprocess.Complet
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """What `make serve` runs, on a free port. Yields the port."""
-    with serving(tmp_path_factory.mktemp("serve")) as url:
-        yield url.rpartition(":")[2]
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Where docs/plugins.md has its own workload installed, and what the commands said that did it."""
+    folder = tmp_path_factory.mktemp("plugin")
+    installed = folder / "installed"
+    offline = f"pip install --no-index --no-deps --no-build-isolation --target {installed}"
+    make = blocks("sh", PLUGINS)[0].replace("pip install", offline)
+    return installed, shell(make, folder, PYTHONPATH=str(installed))
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def service(
+    plugin: tuple[Path, subprocess.CompletedProcess[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """What `make serve` runs, with that workload, on a free port. Yields the port."""
+    folder = tmp_path_factory.mktemp("serve")
     settings = Settings(port=0, data_dir=folder, database_url="", broker_url="")
-    with EmbeddedService(settings, say=lambda _: None) as embedded:
-        yield embedded.url
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(plugin[0]))
+        with EmbeddedService(settings, say=lambda _: None) as embedded:
+            yield embedded.url.rpartition(":")[2]
 
 
 def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
@@ -265,17 +273,13 @@ def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_dr
 
 
 def test_ones_own_workload_goes_from_nothing_to_bounds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plugin: tuple[Path, subprocess.CompletedProcess[str]], service: str, tmp_path: Path
 ) -> None:
-    make, test = blocks("sh", PLUGINS)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
-    offline = f"pip install --no-index --no-deps --no-build-isolation --target {tmp_path / 'installed'}"
-
-    made = shell(make.replace("pip install", offline), tmp_path)
+    _, made = plugin
     assert made.returncode == 0, made.stdout + made.stderr
     assert "all is well" in made.stdout
-    with serving(tmp_path / "serve") as url:
-        tested = shell(test, tmp_path, CLR_URL=url)
+
+    tested = shell(blocks("sh", PLUGINS)[1], tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "max_lr" in tested.stdout

@@ -16,7 +16,7 @@ SHORT = {
     "lease_s": slowed(6),
     "reap_s": 0.5,
     "watch_s": 0.1,
-    "stall_timeout_s": slowed(20),  # a busy machine loads torch and data meanwhile
+    "stall_timeout_s": slowed(10),  # a busy machine loads data meanwhile
     "cancel_grace_s": 1,
     "max_attempts": 2,
 }
