@@ -163,7 +163,8 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
     409 `no_points` until the first point is stored.
     """
     job, runs = find_with_runs(resources, job_id, kind=Kind.RANGE_TEST)
-    sweeps = read_sweeps(thin(runs))
+    runs = thin(runs)  # and the whole of them is let go before they are drawn
+    sweeps = read_sweeps(runs)
     answer = read_answer(job.result) if job.result else None
     summary = job.status if answer is None else summarize(answer)
     title = f"{job.workload}, {job.config['optimizer']['name']}: {summary}"

@@ -3,20 +3,18 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from api.jobs import get
 from api.resources import Resources
 from store.models import Job
-from store.runs import StoredRun, load
+from store.runs import Columns, Floats, StoredRun, load
 from store.status import Kind
 
-Floats = npt.NDArray[np.float64]
-Columns = dict[str, Floats]
+PART = 2**18  # characters
+INTEGERS, FLOATS = TypeAdapter(list[int]), TypeAdapter(list[float])
 
 
 class HeldOutSeries(BaseModel):
@@ -65,59 +63,99 @@ def find_with_runs(
         return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
 
 
-def view_curve(stored: Iterable[StoredRun], *, complete: bool, max_points: int | None) -> Curve:
-    """The JSON answer; each series has at most `max_points` rows, keeping its minima and maxima."""
-    runs = [
-        RunSeries(
-            seed=run.seed,
-            sweep=run.sweep,
-            phase=run.plan["phase"],
-            shape=run.plan["shape"],
-            label=run.plan.get("label"),
-            finished=run.finished,
-            **_series(run.series["train"], max_points, may_be_null=("loss",)),
-            held_out=HeldOutSeries(
-                **_series(run.series["held_out"], max_points, may_be_null=("loss", "accuracy"))
-            ),
-        )
-        for run in stored
-    ]
-    return Curve(complete=complete, runs=runs)
+def stream_json(runs: Sequence[StoredRun], *, complete: bool, max_points: int | None) -> Iterator[str]:
+    """A `Curve` as JSON, in parts; each series has at most `max_points` rows, keeping its minima and maxima."""
+    return _gather(_write_json(runs, complete=complete, max_points=max_points))
 
 
-def _series(columns: Columns, max_points: int | None, *, may_be_null: Sequence[str]) -> dict[str, Any]:
-    broken = columns["step"][~np.isfinite(columns["loss"])]
-    thinned = downsample(columns, max_points)
-    return {
-        "step": thinned["step"].astype(int).tolist(),
-        "lr": thinned["lr"].tolist(),
-        **{name: _put_null(thinned[name]) for name in may_be_null},
-        "non_finite_from": int(broken[0]) if broken.size else None,
-    }
+def stream_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
+    """One row a measurement, in parts; `series` is train or held_out; nan and inf are spelled so."""
+    return _gather(_write_csv(runs, max_points=max_points))
 
 
-def _put_null(values: Floats) -> list[float | None]:
-    return [
-        value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)
-    ]
+def _gather(texts: Iterable[str]) -> Iterator[str]:
+    """The same text in parts of some size, as each that is sent costs a switch of threads."""
+    parts: list[str] = []
+    size = 0
+    for text in texts:
+        parts.append(text)
+        size += len(text)
+        if size >= PART:
+            yield "".join(parts)
+            parts.clear()
+            size = 0
+    yield "".join(parts)
+
+
+def _write_json(runs: Sequence[StoredRun], *, complete: bool, max_points: int | None) -> Iterator[str]:
+    before, after = Curve(complete=complete, runs=[]).model_dump_json().rsplit("[]", 1)
+    yield f"{before}["
+    for number, run in enumerate(runs):
+        yield "," if number else ""
+        yield from _write_run(run, max_points)
+    yield f"]{after}"
+
+
+def _write_run(run: StoredRun, max_points: int | None) -> Iterator[str]:
+    """A `RunSeries`, written around its columns, which come last in it."""
+    train, held_out = run.series["train"], run.series["held_out"]
+    looks = HeldOutSeries(step=[], lr=[], loss=[], accuracy=[], non_finite_from=_find_break(held_out))
+    empty = RunSeries(
+        seed=run.seed,
+        sweep=run.sweep,
+        phase=run.plan["phase"],
+        shape=run.plan["shape"],
+        label=run.plan.get("label"),
+        finished=run.finished,
+        step=[],
+        lr=[],
+        loss=[],
+        non_finite_from=_find_break(train),
+        held_out=looks,
+    )
+    kept = [downsample(series, max_points) for series in (train, held_out)]
+    columns = [(series, name) for series in kept for name in series]
+    *texts, end = empty.model_dump_json().rsplit("[]", len(columns))
+    for text, (series, name) in zip(texts, columns, strict=True):
+        yield f"{text}["
+        for number, values in enumerate(series.split(name)):
+            yield "," if number else ""
+            yield _dump(name, values)
+        yield "]"
+    yield end
+
+
+def _dump(name: str, values: Floats) -> str:
+    """Some values of a column, separated by commas; null where one is not finite."""
+    whole = (
+        INTEGERS.dump_json(values.astype(int).tolist())
+        if name == "step"
+        else FLOATS.dump_json(values.tolist())
+    )
+    return whole[1:-1].decode()
+
+
+def _find_break(columns: Columns) -> int | None:
+    """The step at which the loss stopped being finite."""
+    broken = np.flatnonzero(~np.isfinite(columns["loss"]))[:1]
+    return int(columns.take(broken)["step"][0]) if broken.size else None
 
 
 def downsample(columns: Columns, max_points: int | None) -> Columns:
     """At most `max_points` (>= 4) rows: the first, the last, and the lowest and highest finite loss of equal
     stretches between them."""
-    loss = columns["loss"]
-    if max_points is None or len(loss) <= max_points:
+    num_rows = columns.num_rows
+    if max_points is None or num_rows <= max_points:
         return columns
-    finite = np.isfinite(loss)
-    low, high = np.where(finite, loss, np.inf), np.where(finite, loss, -np.inf)
-    picks = [np.array([0, len(loss) - 1])]
-    for first, stretches, length in _cut_stretches(len(loss), (max_points - 2) // 2):
-        span = slice(first, first + stretches * length)
-        begins = np.arange(span.start, span.stop, length)
-        picks.append(begins + low[span].reshape(stretches, length).argmin(axis=1))
-        picks.append(begins + high[span].reshape(stretches, length).argmax(axis=1))
-    rows = np.unique(np.concatenate(picks))
-    return {name: values[rows] for name, values in columns.items()}
+    loss = columns["loss"]
+    kept = [np.array([0, num_rows - 1])]
+    for first, stretches, length in _cut_stretches(num_rows, (max_points - 2) // 2):
+        begins = np.arange(first, first + stretches * length, length)
+        losses = loss[first : first + stretches * length].reshape(stretches, length)
+        finite = np.isfinite(losses)
+        kept.append(begins + np.where(finite, losses, np.inf).argmin(axis=1))
+        kept.append(begins + np.where(finite, losses, -np.inf).argmax(axis=1))
+    return columns.take(np.unique(np.concatenate(kept)))
 
 
 def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
@@ -129,15 +167,17 @@ def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
         yield longer * (length + 1), stretches - longer, length
 
 
-def write_csv(runs: Iterable[StoredRun], *, max_points: int | None) -> str:
-    """One row a measurement; `series` is train or held_out; nan and inf are spelled so."""
+def _write_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["seed", "sweep", "series", "step", "lr", "loss", "accuracy"])
     for run in runs:
         for series, columns in run.series.items():
-            thinned = {name: values.tolist() for name, values in downsample(columns, max_points).items()}
-            accuracy = thinned.get("accuracy", [""] * len(thinned["step"]))
-            for step, *values in zip(thinned["step"], thinned["lr"], thinned["loss"], accuracy, strict=True):
-                writer.writerow([run.seed, run.sweep, series, int(step), *values])
-    return text.getvalue()
+            for piece in downsample(columns, max_points).pieces:
+                for step, *values in piece.T.tolist():
+                    accuracy = [] if series == "held_out" else [""]
+                    writer.writerow([run.seed, run.sweep, series, int(step), *values, *accuracy])
+                yield text.getvalue()
+                text.seek(0)
+                text.truncate()
+    yield text.getvalue()

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
 from api import curves
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
@@ -84,11 +85,12 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         job, runs = curves.find_with_runs(resources, job_id, kind=kind, after_step=after_step)
         accepts = request.headers.get("Accept", "")
         if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
-            text, media_type = curves.write_csv(runs, max_points=max_points), "text/csv"
+            text, media_type = curves.stream_csv(runs, max_points=max_points), "text/csv"
         else:
-            answer = curves.view_curve(runs, complete=job.status in FINAL, max_points=max_points)
-            text, media_type = answer.model_dump_json(), "application/json"
-        return Response(text, headers={"Vary": "Accept"}, media_type=media_type)
+            complete = job.status in FINAL
+            text = curves.stream_json(runs, complete=complete, max_points=max_points)
+            media_type = "application/json"
+        return StreamingResponse(text, headers={"Vary": "Accept"}, media_type=media_type)
 
 
 def _add_ending(

@@ -104,7 +104,8 @@ def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> R
     409 `no_points` until the first point is stored.
     """
     job, runs = find_with_runs(resources, job_id, kind=Kind.TRAINING_JOB)
-    series = thin(runs)[0].series
+    runs = thin(runs)  # and the whole of them is let go before they are drawn
+    series = runs[0].series
     title = f"{job.workload}, {job.config['schedule']['policy']}"
     result = TrainingResult.from_dict(job.result) if job.result else None
     return answer_picture(

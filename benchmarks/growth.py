@@ -130,7 +130,7 @@ def measure(backend: str) -> None:
             started = time.perf_counter()
             fill(database, size)
             print(f"{backend:9} {size} jobs stored in {time.perf_counter() - started:.0f} s", flush=True)
-            address = stack.enter_context(api_alone(url, broker_url, folder))
+            address = stack.enter_context(api_alone(url, broker_url, folder)).url
             http = stack.enter_context(httpx2.Client(base_url=address, timeout=120))
             places.append(Place(database, http, find_paths(http)))
         taken: dict[str, list[list[float]]] = {}

@@ -65,8 +65,8 @@ def to_running(url: str, broker_url: str, folder: Path) -> str:
 
 
 @contextmanager
-def api_alone(url: str, broker_url: str, folder: Path) -> Iterator[str]:
-    """An API with a catalogue and no worker, so that jobs stay queued; yields its address."""
+def api_alone(url: str, broker_url: str, folder: Path) -> Iterator[Service]:
+    """An API with a catalogue and no worker, so that jobs stay queued."""
     database = Database(url)
     worker = WorkerInfo(id="w", hostname="h", pid=1, slots=1, device="cpu")
     workload = {
@@ -84,7 +84,7 @@ def api_alone(url: str, broker_url: str, folder: Path) -> Iterator[str]:
     service.start("api")
     try:
         service.wait_until_ready()
-        yield service.url
+        yield service
     finally:
         service.stop()
 
@@ -136,7 +136,8 @@ def measure(backend: str) -> None:
         with servers(backend, folder) as (url, broker_url):
             upgrade(url)
             print(f"{backend:9} POST to running, ms: {to_running(url, broker_url, folder)} of {SAMPLES}")
-            with api_alone(url, broker_url, folder) as address:
+            with api_alone(url, broker_url, folder) as service:
+                address = service.url
                 posts = per_second(lambda http: http.post("/range-tests", json=BODY), address)
                 with httpx2.Client(base_url=address) as http:
                     one = http.get("/jobs").json()["items"][0]["links"]["self"]

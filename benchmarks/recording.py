@@ -1,7 +1,7 @@
-"""Curves of a million steps: what recording adds to a step, and how soon a thinned curve is answered.
+"""Curves of a million steps: what recording adds to a step. What reading one costs is in curves.py.
 
-Steps without work, so that the time is the recorder's alone, beside the same loop without a recorder; then the curve
-over HTTP. SQLite as embedded, Postgres as at scale; real files, real servers.
+Steps without work, so that the time is the recorder's alone, beside the same loop without a recorder. SQLite as
+embedded, Postgres as at scale; real files, real servers.
 """
 
 import statistics
@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
-
-from benchmarks.queueing import api_alone, servers
+from benchmarks.queueing import servers
 from clr.policies import parse_schedule
 from clr.training_job import TrainingPlan, run_training
 from migrations.schema import upgrade
@@ -24,7 +22,7 @@ from worker.recorder import Recorder
 
 NUM_STEPS, LOOKS = 1_000_000, 1_000
 STEP_MS = 1.0  # of a quick network, which the share is of
-ROUNDS, REQUESTS = 3, 15
+ROUNDS = 3
 
 
 def plan() -> TrainingPlan:
@@ -51,7 +49,7 @@ def loop(recorder: Recorder | None) -> float:
 
 
 @contextmanager
-def recorded(database: Database) -> Iterator[tuple[str, Recorder]]:
+def recorded(database: Database) -> Iterator[Recorder]:
     """A claimed training job and its recorder; the job ends with the block."""
     with database.write() as session:
         new = NewJob(kind="training_job", workload="w", config={"schedule": {"policy": "triangular"}})
@@ -63,36 +61,24 @@ def recorded(database: Database) -> Iterator[tuple[str, Recorder]]:
     recorder.begin(
         {"phase": "training", "shape": "triangular"}, phase="training", seed=0, completed=0, total=NUM_STEPS
     )
-    yield job.id, recorder
+    yield recorder
     with database.write() as session:
         claims.succeed(session, job.id, 1, outcome="trained", result={})
 
 
 def measure(backend: str, folder: Path) -> Iterator[str]:
     """The rows of one database."""
-    with servers(backend, folder) as (url, broker_url):
+    with servers(backend, folder) as (url, _):
         upgrade(url)
         database = Database(url)
         shares = []
         for _ in range(ROUNDS):
             alone = loop(None)
-            with recorded(database) as (job_id, recorder):
+            with recorded(database) as recorder:
                 shares.append(100 * 1000 * (loop(recorder) - alone) / NUM_STEPS / STEP_MS)
         database.close()
         low, high = min(shares), max(shares)
         yield f"recording: {statistics.median(shares):.2f} % of a {STEP_MS:g} ms step ({low:.2f}-{high:.2f})"
-        with (
-            api_alone(url, broker_url, folder) as address,
-            httpx2.Client(base_url=address, timeout=60) as http,
-        ):
-            taken = []
-            for _ in range(REQUESTS):
-                started = time.perf_counter()
-                answer = http.get(f"/training-jobs/{job_id}/curve?max_points=2000")
-                taken.append(1000 * (time.perf_counter() - started))
-                assert len(answer.json()["runs"][0]["step"]) > 1900
-        low, median, high = statistics.quantiles(taken, n=4)
-        yield f"curve of 10^6 steps at max_points=2000: {median:.0f} ms ({low:.0f}-{high:.0f})"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ loss and accuracy (NaN where there is none). Non-finite values are stored as the
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,18 +18,63 @@ from store.database import now
 from store.models import CurveChunk, Job, Run
 from store.status import Kind, Status
 
+Floats = npt.NDArray[np.float64]
+
 COLUMNS = {"train": ("step", "lr", "loss"), "held_out": ("step", "lr", "loss", "accuracy")}
+CHUNKS_AT_ONCE = 128  # that a driver reads ahead, in whatever form the database sends them
+
+
+class Columns(Mapping[str, Floats]):
+    """The columns of a series by name, each (num_rows,), in pieces as they were stored; joined when one is asked for.
+
+    A million rows are held once, and not again for each that only looks through them.
+    """
+
+    def __init__(self, names: Sequence[str], pieces: Sequence[Floats]) -> None:
+        """pieces: each (len(names), some rows), in step order."""
+        self._names = tuple(names)
+        self.pieces = [piece for piece in pieces if piece.shape[1]]
+
+    def __getitem__(self, name: str) -> Floats:
+        index = self._names.index(name)
+        return np.concatenate([np.empty(0), *(piece[index] for piece in self.pieces)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows there are."""
+        return sum(piece.shape[1] for piece in self.pieces)
+
+    def split(self, name: str) -> Iterator[Floats]:
+        """One column, piece by piece."""
+        index = self._names.index(name)
+        return (piece[index] for piece in self.pieces)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Columns":
+        """These rows alone, by their numbers, which rise."""
+        stops = np.cumsum([piece.shape[1] for piece in self.pieces])
+        parts = np.split(rows, np.searchsorted(rows, stops)[:-1])
+        taken = [
+            piece[:, part - stop + piece.shape[1]]
+            for piece, part, stop in zip(self.pieces, parts, stops, strict=True)
+        ]
+        return Columns(self._names, [np.concatenate(taken, axis=1)])
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One seed of a sweep, trial or training; `series` maps a name of `COLUMNS` to its columns, each (num_rows,)."""
+    """One seed of a sweep, trial or training; `series` maps a name of `COLUMNS` to its columns."""
 
     sweep: int
     seed: int
     plan: dict[str, Any]
     finished: bool
-    series: dict[str, dict[str, npt.NDArray[np.float64]]] = field(default_factory=dict)
+    series: dict[str, Columns] = field(default_factory=dict)
 
 
 def begin_run(
@@ -78,9 +123,10 @@ def load(
     chunks = session.execute(
         select(*key, CurveChunk.data)
         .where(CurveChunk.job_id == job_id, CurveChunk.series.in_(series))
-        .order_by(*key, CurveChunk.first_step)  # as the primary key has it: nothing is sorted
+        .order_by(*key, CurveChunk.first_step),  # as the primary key has it: nothing is sorted
+        execution_options={"yield_per": CHUNKS_AT_ONCE, "binary": True},
     )
-    pieces: dict[tuple[int, int, str], list[npt.NDArray[np.float64]]] = defaultdict(list)
+    pieces: dict[tuple[int, int, str], list[Floats]] = defaultdict(list)
     for sweep, seed, name, data in chunks:
         columns = np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1)
         pieces[sweep, seed, name].append(columns if after_step < 0 else columns[:, columns[0] > after_step])
@@ -90,13 +136,13 @@ def load(
             seed=row.seed,
             plan=row.plan,
             finished=row.finished_at is not None,
-            series={name: _table(COLUMNS[name], pieces[row.sweep, row.seed, name]) for name in series},
+            series={name: Columns(COLUMNS[name], pieces[row.sweep, row.seed, name]) for name in series},
         )
         for row in rows
     ]
 
 
-def load_looks(session: Session, comparison_id: str) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+def load_looks(session: Session, comparison_id: str) -> dict[str, dict[str, Floats]]:
     """The held-out columns of every training job of a comparison that succeeded, by job; `NO_LOOKS` is that of none."""
     chunks = session.execute(
         select(CurveChunk.job_id, CurveChunk.data)
@@ -107,17 +153,10 @@ def load_looks(session: Session, comparison_id: str) -> dict[str, dict[str, npt.
         .where(CurveChunk.series == "held_out")
         .order_by(CurveChunk.job_id, CurveChunk.first_step)
     )
-    pieces: dict[str, list[npt.NDArray[np.float64]]] = defaultdict(list)
+    pieces: dict[str, list[Floats]] = defaultdict(list)
     for job_id, data in chunks:
         pieces[job_id].append(np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS["held_out"]), -1))
-    return {job_id: _table(COLUMNS["held_out"], parts) for job_id, parts in pieces.items()}
+    return {job_id: dict(Columns(COLUMNS["held_out"], parts)) for job_id, parts in pieces.items()}
 
 
-def _table(
-    names: tuple[str, ...], pieces: list[npt.NDArray[np.float64]]
-) -> dict[str, npt.NDArray[np.float64]]:
-    columns = np.concatenate(pieces, axis=1) if pieces else np.empty((len(names), 0))
-    return dict(zip(names, columns, strict=True))
-
-
-NO_LOOKS = _table(COLUMNS["held_out"], [])
+NO_LOOKS = dict(Columns(COLUMNS["held_out"], []))
