@@ -31,21 +31,21 @@ def url_host(host: str) -> str:
 
 def parse(url: str) -> httpx2.URL:
     """The URL of a service, which may have a path before its own. Raises ValueError that shows no password."""
-    stripped, shown = url.strip(), show(url)
+    stripped, visible = url.strip(), show(url)
     if not re.match(r"https?://", stripped, re.IGNORECASE):
-        guess = "" if "://" in stripped or not stripped else f"; did you mean http://{shown}?"
-        raise ValueError(f"base_url must start with http:// or https://, got {shown!r}{guess}")
+        guess = "" if "://" in stripped or not stripped else f"; did you mean http://{visible}?"
+        raise ValueError(f"base_url must start with http:// or https://, got {visible!r}{guess}")
     try:
-        parsed = httpx2.URL(stripped.rstrip("/"))
+        address = httpx2.URL(stripped.rstrip("/"))
     except httpx2.InvalidURL as error:
-        raise ValueError(f"base_url {shown!r} is no URL: {error}") from None
-    if not parsed.host or " " in stripped:
-        raise ValueError(f"base_url {shown!r} names no host")
-    if parsed.port is not None and parsed.port > 65535:
-        raise ValueError(f"base_url {shown!r} has no such port: 65535 is the last")
-    if parsed.query or parsed.fragment:
-        raise ValueError(f"base_url must end before `?` and `#`, got {shown!r}")
-    return parsed
+        raise ValueError(f"base_url {visible!r} is no URL: {error}") from None
+    if not address.host or " " in stripped:
+        raise ValueError(f"base_url {visible!r} names no host")
+    if address.port is not None and address.port > 65535:
+        raise ValueError(f"base_url {visible!r} has no such port: 65535 is the last")
+    if address.query or address.fragment:
+        raise ValueError(f"base_url must end before `?` and `#`, got {visible!r}")
+    return address
 
 
 def show(url: str) -> str:

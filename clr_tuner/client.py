@@ -75,7 +75,7 @@ class Client:
         Raises `Refused` with the fields that are wrong.
         """
         fields |= {"workload": workload, "params": params, "num_seeds": num_seeds}
-        fields["optimizer"] = _spelled_out("name", optimizer)
+        fields["optimizer"] = _spell_out("name", optimizer)
         return RangeTest(self.connection, self.connection.create("/range-tests", fields))
 
     def train(
@@ -95,8 +95,8 @@ class Client:
         Raises `Refused` with the fields that are wrong.
         """
         fields |= {"workload": workload, "range_test_id": range_test_id, "params": params}
-        fields["schedule"] = _spelled_out("policy", schedule)
-        fields["optimizer"] = _spelled_out("name", optimizer)
+        fields["schedule"] = _spell_out("policy", schedule)
+        fields["optimizer"] = _spell_out("name", optimizer)
         return TrainingJob(self.connection, self.connection.create("/training-jobs", fields))
 
     def compare(
@@ -120,7 +120,7 @@ class Client:
         fields["entries"] = entries and [
             {"schedule": {"policy": entry}} if isinstance(entry, str) else entry for entry in entries
         ]
-        fields["optimizer"] = _spelled_out("name", optimizer)
+        fields["optimizer"] = _spell_out("name", optimizer)
         return Comparison(self.connection, self.connection.create("/comparisons", fields))
 
     def comparison(self, id: str) -> Comparison:
@@ -129,24 +129,24 @@ class Client:
 
     def comparisons(self) -> Iterator[Comparison]:
         """Every comparison, newest first, through all pages."""
-        return (Comparison(self.connection, item) for item in self._listed("/comparisons", {}))
+        return (Comparison(self.connection, item) for item in self._list("/comparisons", {}))
 
     def job(self, id: str) -> Job:
         """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""
-        found = self.connection.get(path_of("jobs", id))
-        return self._job(self.connection.get(found["links"]["self"]))
+        summary = self.connection.get(path_of("jobs", id))
+        return self._job(self.connection.get(summary["links"]["self"]))
 
     def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
         """Every job of either kind, newest first, through all pages; `refresh` one for its config and result."""
-        return map(self._job, self._listed("/jobs", filters))
+        return map(self._job, self._list("/jobs", filters))
 
     def range_tests(self, **filters: Unpack[Filters]) -> Iterator[RangeTest]:
         """Every range test, newest first, through all pages."""
-        return (RangeTest(self.connection, item) for item in self._listed("/range-tests", filters))
+        return (RangeTest(self.connection, item) for item in self._list("/range-tests", filters))
 
     def training_jobs(self, **filters: Unpack[Filters]) -> Iterator[TrainingJob]:
         """Every training job, newest first, through all pages."""
-        return (TrainingJob(self.connection, item) for item in self._listed("/training-jobs", filters))
+        return (TrainingJob(self.connection, item) for item in self._list("/training-jobs", filters))
 
     def workloads(self) -> list[dict[str, Any]]:
         """What can be run: name, description, JSON Schema of its params, defaults."""
@@ -163,7 +163,7 @@ class Client:
     def _job(self, data: dict[str, Any]) -> Job:
         return KINDS.get(data["kind"], Job)(self.connection, data)
 
-    def _listed(self, path: str, filters: Filters) -> Iterator[dict[str, Any]]:
+    def _list(self, path: str, filters: Filters) -> Iterator[dict[str, Any]]:
         page_token = None
         while True:
             page = self.connection.get(path, **filters, page_token=page_token)
@@ -173,5 +173,5 @@ class Client:
                 return
 
 
-def _spelled_out(key: str, given: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    return {key: given} if isinstance(given, str) else given
+def _spell_out(key: str, value: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return {key: value} if isinstance(value, str) else value

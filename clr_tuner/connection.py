@@ -53,7 +53,7 @@ class Connection:
 
     def ping(self) -> None:
         """Ask once whether somebody is there; raises `Unreachable`."""
-        self._once("GET", "/healthz", timeout=self._timeout_s)
+        self._send("GET", "/healthz", timeout=self._timeout_s)
 
     def get(self, path: str, **query: Any) -> Any:
         """The JSON of a GET; query parameters that are None are left out."""
@@ -90,25 +90,25 @@ class Connection:
             "headers": {"Content-Type": "application/json", **(headers or {})},
             "timeout": self._timeout_s + wait_s,
         }
-        return self._repeated(lambda: self._once(method, path, **arguments))
+        return self._repeat(lambda: self._send(method, path, **arguments))
 
     def download(self, path: str, file: Path) -> None:
         """Write what a GET answers to `file` piece by piece; it is there when it is whole, and not before."""
         part = file.with_name(f".{file.name}.{uuid4()}.part")
         try:
-            self._repeated(lambda: self._fetch(path, part))
+            self._repeat(lambda: self._fetch(path, part))
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
 
-    def _repeated(self, send: Callable[[], Answer]) -> Answer:
+    def _repeat(self, send: Callable[[], Answer]) -> Answer:
         deadline = time.monotonic() + self._retry_s
-        backoff_s, tried = 0.25, 0
+        backoff_s, attempts = 0.25, 0
         while True:
             pause_s = backoff_s * random.uniform(0.5, 1.0)
             try:
                 answer = send()
-                if tried:
+                if attempts:
                     log.warning("%s answers again", self.shown)
                 return answer
             except Unreachable as unreachable:
@@ -120,30 +120,30 @@ class Connection:
                 pause_s = refused.retry_after_s or pause_s
             if time.monotonic() + pause_s > deadline:
                 raise failure
-            if not tried:
+            if not attempts:
                 log.warning("%s: trying again, for up to %g s", str(failure).partition(";")[0], self._retry_s)
-            tried += 1
+            attempts += 1
             time.sleep(pause_s)
             backoff_s = min(4.0, 2 * backoff_s)
 
-    def _once(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
-        with self._answered(method, path, **arguments) as answer:
+    def _send(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
+        with self._stream(method, path, **arguments) as answer:
             answer.read()
         return answer
 
     def _fetch(self, path: str, file: Path) -> None:
-        with self._answered("GET", path, timeout=self._timeout_s) as answer, file.open("wb") as opened:
+        with self._stream("GET", path, timeout=self._timeout_s) as answer, file.open("wb") as output:
             for piece in answer.iter_bytes():
-                opened.write(piece)
+                output.write(piece)
 
     @contextmanager
-    def _answered(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
+    def _stream(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
         """A good answer whose body is still to be read."""
         try:
             with self._http.stream(method, path, **arguments) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise Refused(answer.status_code, _problem(answer), retry_after(answer))
+                    raise Refused(answer.status_code, _read_problem(answer), retry_after(answer))
                 yield answer
         except httpx2.RequestError as error:
             reason = str(error).rstrip(".") or type(error).__name__
@@ -174,7 +174,7 @@ def retry_after(answer: httpx2.Response) -> float | None:
     return float(header) if header.isdecimal() else None
 
 
-def _problem(answer: httpx2.Response) -> dict[str, Any]:
+def _read_problem(answer: httpx2.Response) -> dict[str, Any]:
     try:
         problem = answer.json()
     except ValueError:  # not our service, or a proxy in front of it

@@ -8,7 +8,7 @@ MOST_LISTED = 500
 PRIORITIES = ("high", "normal", "low")
 
 
-def _place(job: dict[str, Any]) -> tuple[int, bool, str]:
+def _find_place(job: dict[str, Any]) -> tuple[int, bool, str]:
     """Where it stands in the queue: by priority, jobs of comparisons last, by age."""
     priority = PRIORITIES.index(job.get("priority") or "normal")
     return priority, job.get("comparison_id") is not None, job.get("created_at") or ""
@@ -42,10 +42,10 @@ class Job(Resource):
             return f"no worker runs {workload} now"
         queued = self._connection.get("/jobs", status="queued", page_size=MOST_LISTED)["items"]
         running = self._connection.get("/jobs", status="running", page_size=MOST_LISTED)["items"]
-        before = len(running) + sum(_place(job) < _place(self.data) for job in queued)
-        again = ["its worker was lost or stopped"] if self.data.get("attempt") else []
+        before = len(running) + sum(_find_place(job) < _find_place(self.data) for job in queued)
+        reasons = ["its worker was lost or stopped"] if self.data.get("attempt") else []
         jobs = [f"{before} job{'s' if before > 1 else ''} before it"] if before else []
-        return ", ".join(again + jobs)
+        return ", ".join(reasons + jobs)
 
     def curve(self, max_points: int | None = None) -> dict[str, Any]:
         """The raw points in columns, `{"complete", "runs": [...]}`; every point unless `max_points`."""

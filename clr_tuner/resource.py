@@ -70,12 +70,12 @@ class Resource:
                 on_progress(self._in_progress())
             if self.is_final:
                 break
-            now = time.monotonic()
-            if now >= deadline:
+            now_at = time.monotonic()
+            if now_at >= deadline:
                 raise StillRunning(
                     f"{self.noun} {self.id} is {self.status} after {timeout_s:g} s; it goes on"
                 ).of(self.data)
-            time.sleep(max(0.0, min(asked_at + retry_after_s, deadline) - now))
+            time.sleep(max(0.0, min(asked_at + retry_after_s, deadline) - now_at))
         if self.status != "succeeded":
             raise self._failure()
         return self

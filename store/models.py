@@ -97,7 +97,7 @@ class Attempt(Base):
 
 
 class Run(Base):
-    """One seed of a sweep, a trial or a training: what was planned, and whether it was measured to its end.
+    """A run, one seed of a sweep or a training: what was planned, and whether it was measured to its end.
 
     The table has its first name, `sweeps`, as migrations of old databases know it.
     """

@@ -68,7 +68,7 @@ class Columns(Mapping[str, Floats]):
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One seed of a sweep, trial or training; `series` maps a name of `COLUMNS` to its columns."""
+    """A run, one seed of a sweep or a training; `series` maps a name of `COLUMNS` to its columns."""
 
     sweep: int
     seed: int

@@ -69,8 +69,8 @@ main.add_typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(f"clr-tuner {version('clr-tuner')}")
         raise typer.Exit
 

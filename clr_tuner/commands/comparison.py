@@ -8,27 +8,9 @@ import typer
 
 from clr import json_text
 from clr.presets import Preset
+from clr_tuner.commands import options
 from clr_tuner.commands.describe import describe_comparison
-from clr_tuner.commands.options import (
-    ApiKey,
-    AsJson,
-    FirstSeed,
-    Name,
-    NumCycles,
-    NumEpochs,
-    NumSteps,
-    Optimizer,
-    OptimizerParam,
-    Param,
-    Picture,
-    Priority,
-    StepSizeEpochs,
-    Tag,
-    Url,
-    Workload,
-    common_fields,
-    plot_format,
-)
+from clr_tuner.commands.options import collect_fields, read_plot_format
 from clr_tuner.commands.policy_command import PolicyCommand
 from clr_tuner.commands.session import about, columns, connect, follow, print_json, write_plot
 from clr_tuner.comparison import Comparison
@@ -48,7 +30,7 @@ An entry of FILE is a policy, or as much of this as it needs:
 {"schedule": {"policy": "fixed", "lr": 0.05}, "optimizer": {"name": "Adam"}, "label": "slow"}""",
 )
 def compare(
-    workload: Workload,
+    workload: options.Workload,
     preset: Annotated[
         Preset | None,
         typer.Option(
@@ -65,26 +47,26 @@ def compare(
             metavar="FILE", exists=True, dir_okay=False, help="More entries, a JSON list; see below."
         ),
     ] = None,
-    num_cycles: NumCycles = None,
-    num_steps: NumSteps = None,
-    num_epochs: NumEpochs = None,
-    step_size_epochs: StepSizeEpochs = None,
+    num_cycles: options.NumCycles = None,
+    num_steps: options.NumSteps = None,
+    num_epochs: options.NumEpochs = None,
+    step_size_epochs: options.StepSizeEpochs = None,
     num_seeds: Annotated[int | None, typer.Option(help="Runs of each entry. Default 3.")] = None,
-    seed: FirstSeed = None,
+    seed: options.FirstSeed = None,
     target: Annotated[
         float | None,
         typer.Option(help="Count steps to this accuracy, or loss. Default: what the first entry ends with."),
     ] = None,
-    param: Param = None,
-    optimizer: Optimizer = None,
-    optimizer_param: OptimizerParam = None,
-    priority: Priority = None,
-    name: Name = None,
-    tag: Tag = None,
-    plot: Picture = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    param: options.Param = None,
+    optimizer: options.Optimizer = None,
+    optimizer_param: options.OptimizerParam = None,
+    priority: options.Priority = None,
+    name: options.Name = None,
+    tag: options.Tag = None,
+    plot: options.Picture = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Train WORKLOAD under several schedules at an equal budget and print which of them is ahead.
 
@@ -97,10 +79,10 @@ def compare(
         raise typer.BadParameter("say what to compare, with --policy, --preset or --entries")
     _refuse_unknown(policy or [])
     if plot:
-        plot_format(plot)
+        read_plot_format(plot)
     request: dict[str, Any] = {
         "preset": preset,
-        "entries": [*(policy or ()), *(_listed(entries) if entries else ())] or None,
+        "entries": [*(policy or ()), *(_read_entries(entries) if entries else ())] or None,
         "num_cycles": num_cycles,
         "num_steps": num_steps,
         "num_epochs": num_epochs,
@@ -108,7 +90,7 @@ def compare(
         "num_seeds": num_seeds,
         "seed": seed,
         "target": target,
-        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
+        **collect_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         comparison = client.compare(workload, **request)
@@ -123,22 +105,28 @@ def compare(
 def comparisons(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="Print this one, as far as it is.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """List the comparisons, newest first, or print one of them."""
     with connect(url, api_key) as client:
         if id is not None:
             _print(client.comparison(id), as_json=as_json)
             return
-        listed = list(islice(client.comparisons(), limit))
+        items = list(islice(client.comparisons(), limit))
     if as_json:
-        print_json([comparison.data for comparison in listed])
+        print_json([comparison.data for comparison in items])
         return
     rows = [
-        [one.id, one.data.get("name"), one.data["workload"], one.status, one.data["created_at"]]
-        for one in listed
+        [
+            comparison.id,
+            comparison.data.get("name"),
+            comparison.data["workload"],
+            comparison.status,
+            comparison.data["created_at"],
+        ]
+        for comparison in items
     ]
     typer.echo(
         columns([["ID", "NAME", "WORKLOAD", "STATUS", "CREATED"], *rows]) if rows else "no comparisons"
@@ -160,13 +148,13 @@ def _print(comparison: Comparison, *, as_json: bool) -> None:
         typer.echo(describe_comparison(comparison))
 
 
-def _listed(file: Path) -> list[Any]:
+def _read_entries(file: Path) -> list[Any]:
     try:
-        read = json_text.read(file.read_bytes())
+        entries = json_text.read(file.read_bytes())
     except json_text.Broken as broken:
         raise typer.BadParameter(f"{file} is not JSON: {broken}") from None
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from None
-    if not isinstance(read, list):
-        raise typer.BadParameter(f"{file} must hold a list of entries, not {json_text.kind(read)}")
-    return read
+    if not isinstance(entries, list):
+        raise typer.BadParameter(f"{file} must hold a list of entries, not {json_text.kind(entries)}")
+    return entries

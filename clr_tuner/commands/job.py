@@ -8,7 +8,7 @@ import typer
 
 from clr_tuner.commands.describe import describe_params
 from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url
-from clr_tuner.commands.session import columns, connect, identified, print_json, write_plot
+from clr_tuner.commands.session import columns, connect, identify, print_json, write_plot
 
 JOBS = "Jobs"
 
@@ -27,15 +27,15 @@ def jobs(
 ) -> None:
     """List the jobs of either kind, newest first."""
     with connect(url, api_key) as client:
-        found = client.jobs(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
-        listed = list(islice(found, limit))
+        matches = client.jobs(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        items = list(islice(matches, limit))
     if as_json:
-        print_json([job.data for job in listed])
+        print_json([job.data for job in items])
         return
     header = ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
     rows = [
         [job.id, job.kind, job.data.get("workload"), job.status, job.outcome, job.data.get("created_at")]
-        for job in listed
+        for job in items
     ]
     typer.echo(columns([header, *rows]) if rows else "no jobs")
 
@@ -51,8 +51,8 @@ def status(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey 
     lines = [(name, job.data.get(name)) for name in ("id", "kind", "status", "outcome", "reason", "message")]
     progress = job.progress
     if progress.get("total"):
-        done = f"{progress.get('phase')}: {progress.get('completed')} of {progress['total']}"
-        lines.append(("progress", f"{done} {progress.get('unit') or ''}"))
+        steps = f"{progress.get('phase')}: {progress.get('completed')} of {progress['total']}"
+        lines.append(("progress", f"{steps} {progress.get('unit') or ''}"))
     lines += [(name, job.data.get(name)) for name in ("attempt", "created_at", "started_at", "finished_at")]
     typer.echo(columns([line for line in lines if line[1] is not None]))
 
@@ -69,7 +69,7 @@ def curve(
     with connect(url, api_key) as client:
         job = client.job(id)
         if as_json:
-            print_json({**identified(job), **job.curve(max_points)})
+            print_json({**identify(job), **job.curve(max_points)})
         else:
             typer.echo(job.curve_csv(max_points), nl=False)
 
@@ -91,7 +91,7 @@ def plot(
         file = output or Path(f"{job.id}.png")
         write_plot(job, file)
     if as_json:
-        print_json({**identified(job), "file": str(file)})
+        print_json({**identify(job), "file": str(file)})
 
 
 @app.command(rich_help_panel=JOBS)
@@ -109,12 +109,12 @@ def cancel(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey 
 def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
     """List what can be tested and trained, with its parameters."""
     with connect(url, api_key) as client:
-        found = client.workloads()
+        items = client.workloads()
     if as_json:
-        print_json(found)
+        print_json(items)
         return
-    width = max((len(workload["name"]) for workload in found), default=0)
-    for workload in found:
+    width = max((len(workload["name"]) for workload in items), default=0)
+    for workload in items:
         typer.echo(f"{workload['name']:<{width}} {workload.get('description', '')}")
         if params := describe_params(workload.get("params_schema") or {}):
             typer.echo(f"{'':<{width}} --param {params}")

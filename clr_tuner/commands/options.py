@@ -47,7 +47,7 @@ Tag = Annotated[list[str] | None, typer.Option(help="A tag for the job; repeat f
 Picture = Annotated[Path | None, typer.Option(help="Write the picture here (.png, .svg or .pdf).")]
 
 
-def common_fields(
+def collect_fields(
     param: list[str] | None,
     optimizer: str | None,
     optimizer_param: list[str] | None,
@@ -57,31 +57,31 @@ def common_fields(
 ) -> dict[str, Any]:
     """What every request for work may say, as the service wants it; None where nothing was typed."""
     return {
-        "params": pairs(param) or None,
-        "optimizer": _optimizer(optimizer, optimizer_param),
+        "params": read_pairs(param) or None,
+        "optimizer": _read_optimizer(optimizer, optimizer_param),
         "priority": priority,
         "name": name,
         "tags": tag or None,
     }
 
 
-def pairs(pairs: list[str] | None) -> dict[str, Any]:
+def read_pairs(words: list[str] | None) -> dict[str, Any]:
     """K=V as a dict."""
-    read: dict[str, Any] = {}
-    for pair in pairs or ():
+    fields: dict[str, Any] = {}
+    for pair in words or ():
         name, equals, value = pair.partition("=")
         if not equals:
             raise typer.BadParameter(f"{pair!r} must look like name=value")
-        if name in read:
+        if name in fields:
             raise typer.BadParameter(f"{name} is given twice")
-        read[name] = read_value(value)
-    return read
+        fields[name] = read_value(value)
+    return fields
 
 
-def _optimizer(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
+def _read_optimizer(name: str | None, params: list[str] | None) -> dict[str, Any] | None:
     if params and not name:
         raise typer.BadParameter("--optimizer-param needs --optimizer")
-    return {"name": name, **pairs(params)} if name else None
+    return {"name": name, **read_pairs(params)} if name else None
 
 
 def read_value(text: str) -> Any:
@@ -96,7 +96,7 @@ def read_value(text: str) -> Any:
         return text
 
 
-def plot_format(file: Path) -> Any:
+def read_plot_format(file: Path) -> Any:
     """ "png", "svg" or "pdf" by the file's name."""
     if file.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise typer.BadParameter(f"{file} must end in .png, .svg or .pdf")

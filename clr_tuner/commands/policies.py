@@ -27,24 +27,24 @@ def describe_policies() -> str:
 
 def read_schedule(
     policy: str,
-    given: dict[str, Any],
+    parameters: dict[str, Any],
     parse: Callable[[dict[str, Any]], Schedule] = parse_schedule,
     *,
-    others: Iterable[str] = (),
+    options: Iterable[str] = (),
 ) -> Schedule:
     """The schedule of a policy and its options, as `parse` reads it; what is wrong is told by its option.
 
-    others: the options of the command itself, one of which may have been meant.
+    options: those of the command itself, one of which may have been meant.
     """
-    model_of(policy)
+    find_model(policy)
     try:
-        return parse({**given, "policy": policy})
+        return parse({**parameters, "policy": policy})
     except ValidationError as error:
-        wrong = [_say(one, policy, others) for one in drop_consequences(error.errors())]
-        raise typer.BadParameter("; ".join(wrong)) from None
+        faults = [_say(fault, policy, options) for fault in drop_consequences(error.errors())]
+        raise typer.BadParameter("; ".join(faults)) from None
 
 
-def model_of(policy: str) -> type[BaseModel]:
+def find_model(policy: str) -> type[BaseModel]:
     """The parameters of a policy; where there is none of this name, `typer.BadParameter` with what was meant."""
     if policy not in by_policy():
         known = f"{did_you_mean(policy, by_policy())}known: {', '.join(by_policy())}"
@@ -52,42 +52,42 @@ def model_of(policy: str) -> type[BaseModel]:
     return by_policy()[policy]
 
 
-def _say(error: Any, policy: str, others: Iterable[str]) -> str:
+def _say(error: Any, policy: str, options: Iterable[str]) -> str:
     _, field, *inside = error["loc"]  # the policy comes first
     option = " ".join(["--" + str(field).replace("_", "-"), *map(str, inside)])
     if error["type"] == "missing":
         return f"{option} is missing"
     if error["type"] == "misnamed" and not inside:
-        return f"{option} is not an option of this policy; {_meant(str(field), policy, others)}"
+        return f"{option} is not an option of this policy; {_suggest(str(field), policy, options)}"
     return f"{option} {error['msg'].removeprefix('Value error, ')}"
 
 
-def _meant(field: str, policy: str, others: Iterable[str]) -> str:
+def _suggest(field: str, policy: str, options: Iterable[str]) -> str:
     """Which option of the policy, or of the command itself, was meant."""
-    own = [f"--{name.replace('_', '-')}" for name in by_policy()[policy].model_fields if name != "policy"]
-    near = did_you_mean(f"--{field}", [*own, *others])
-    return f"{near}it has {', '.join(own)}"
+    flags = [f"--{name.replace('_', '-')}" for name in by_policy()[policy].model_fields if name != "policy"]
+    near = did_you_mean(f"--{field}", [*flags, *options])
+    return f"{near}it has {', '.join(flags)}"
 
 
-def policy_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
+def read_options(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     """({"base_lr": 0.1} of `--base-lr 0.1` or `--base-lr=0.1`, the words that belong to no option)."""
-    read, others, left = {}, [], list(words)
-    while left:
-        name, equals, value = left.pop(0).partition("=")
+    parameters, rest, waiting = {}, [], list(words)
+    while waiting:
+        name, equals, value = waiting.pop(0).partition("=")
         if not name.startswith("--"):
-            others.append(name + equals + value)
+            rest.append(name + equals + value)
             continue
         if not equals:
-            if not left:
+            if not waiting:
                 raise typer.BadParameter(f"{name} needs a value")
-            value = left.pop(0)
+            value = waiting.pop(0)
         field = name.removeprefix("--").replace("-", "_")
-        if field in read:
+        if field in parameters:
             raise typer.BadParameter(f"{name} is given twice")
-        read[field] = read_value(value)
-    return read, others
+        parameters[field] = read_value(value)
+    return parameters, rest
 
 
-def own_options(context: typer.Context) -> list[str]:
+def list_options(context: typer.Context) -> list[str]:
     """The options of the command that is run."""
     return [option for parameter in context.command.params for option in parameter.opts if option[:2] == "--"]

@@ -7,34 +7,15 @@ import typer
 
 from clr.bounds import Bounds
 from clr.snippets import Framework
+from clr_tuner.commands import options
 from clr_tuner.commands.describe import (
     describe_analysis,
     describe_bounds,
     describe_comparison,
     describe_verdict,
 )
-from clr_tuner.commands.options import (
-    ApiKey,
-    AsJson,
-    BatchSize,
-    FirstSeed,
-    JobId,
-    Name,
-    NumEpochs,
-    NumSteps,
-    Optimizer,
-    OptimizerParam,
-    Param,
-    Picture,
-    Priority,
-    Tag,
-    TimeoutS,
-    Url,
-    Workload,
-    common_fields,
-    plot_format,
-)
-from clr_tuner.commands.session import about, connect, follow, identified, of_kind, print_json, write_plot
+from clr_tuner.commands.options import collect_fields, read_plot_format
+from clr_tuner.commands.session import about, connect, follow, identify, print_json, require_kind, write_plot
 from clr_tuner.errors import DIVERGED, INCONCLUSIVE
 from clr_tuner.range_test import RangeTest
 
@@ -45,14 +26,14 @@ app = typer.Typer()
 
 @app.command("range-test", rich_help_panel=RANGE_TESTS)
 def range_test(
-    workload: Workload,
-    param: Param = None,
-    optimizer: Optimizer = None,
-    optimizer_param: OptimizerParam = None,
+    workload: options.Workload,
+    param: options.Param = None,
+    optimizer: options.Optimizer = None,
+    optimizer_param: options.OptimizerParam = None,
     num_seeds: Annotated[
         int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
     ] = None,
-    seed: FirstSeed = None,
+    seed: options.FirstSeed = None,
     start_lr: Annotated[
         float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
     ] = None,
@@ -64,22 +45,22 @@ def range_test(
         str | None,
         typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),
     ] = None,
-    batch_size: BatchSize = None,
-    timeout_s: TimeoutS = None,
-    priority: Priority = None,
-    name: Name = None,
-    tag: Tag = None,
-    plot: Picture = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    batch_size: options.BatchSize = None,
+    timeout_s: options.TimeoutS = None,
+    priority: options.Priority = None,
+    name: options.Name = None,
+    tag: options.Tag = None,
+    plot: options.Picture = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
 
     Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
     """
     if plot:
-        plot_format(plot)
+        read_plot_format(plot)
     request: dict[str, Any] = {
         "num_seeds": num_seeds,
         "seed": seed,
@@ -89,7 +70,7 @@ def range_test(
         "effort": effort,
         "batch_size": batch_size,
         "timeout_s": timeout_s,
-        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
+        **collect_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.range_test(workload, **request)
@@ -102,9 +83,9 @@ def range_test(
 
 @app.command(rich_help_panel=RANGE_TESTS)
 def bounds(
-    id: JobId,
-    num_steps: NumSteps = None,
-    num_epochs: NumEpochs = None,
+    id: options.JobId,
+    num_steps: options.NumSteps = None,
+    num_epochs: options.NumEpochs = None,
     snippet: Annotated[
         str | None,
         typer.Option(
@@ -114,42 +95,42 @@ def bounds(
     framework: Annotated[
         str | None, typer.Option(help="What --snippet is written for: torch (the default) or keras.")
     ] = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
     if framework is not None and snippet is None:
         raise typer.BadParameter("--framework needs --snippet")
     budget: Any = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
-        job = of_kind(client.job(id), RangeTest)
+        job = require_kind(client.job(id), RangeTest)
         if snippet is None:
             print_bounds(job, as_json=as_json, **budget)
             return
-        found = Bounds.from_dict(job.bounds_data(**budget))
+        recommended = Bounds.from_dict(job.bounds_data(**budget))
     try:
-        code = found.snippet(snippet, framework=cast(Framework, framework or "torch"), **budget)
+        code = recommended.snippet(snippet, framework=cast(Framework, framework or "torch"), **budget)
     except ValueError as error:
         raise typer.BadParameter(f"--snippet: {str(error).removeprefix('policy: ')}") from None
     if as_json:
-        print_json({**identified(job), "snippet": code})
+        print_json({**identify(job), "snippet": code})
     else:
         typer.echo(code, nl=False)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
 def confirm(
-    id: JobId,
+    id: options.JobId,
     num_seeds: Annotated[int | None, typer.Option(help="Runs of each contender. Default 3.")] = None,
     num_cycles: Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 2.")] = None,
-    num_steps: NumSteps = None,
-    num_epochs: NumEpochs = None,
-    priority: Priority = None,
-    plot: Picture = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    num_steps: options.NumSteps = None,
+    num_epochs: options.NumEpochs = None,
+    priority: options.Priority = None,
+    plot: options.Picture = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Train around the bounds of a range test and print whether they hold.
 
@@ -157,44 +138,48 @@ def confirm(
     cancels all of its jobs. Exit code 4: every cycle diverged.
     """
     if plot:
-        plot_format(plot)
+        read_plot_format(plot)
     with connect(url, api_key) as client:
-        range_test = of_kind(client.job(id), RangeTest)
+        range_test = require_kind(client.job(id), RangeTest)
         comparison = range_test.confirm(num_seeds, num_cycles, num_steps, num_epochs, priority)
         with about(comparison):
             follow(comparison)
-            [said] = [one for one in range_test.confirmations() if one.comparison.id == comparison.id]
+            [confirmation] = [
+                candidate
+                for candidate in range_test.confirmations()
+                if candidate.comparison.id == comparison.id
+            ]
             if plot:
                 write_plot(comparison, plot)
     if as_json:
-        print_json({**identified(comparison), "range_test_id": range_test.id, **said.data})
+        print_json({**identify(comparison), "range_test_id": range_test.id, **confirmation.data})
     else:
-        typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(said.verdict)}")
-    if said.verdict is None:
+        typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(confirmation.verdict)}")
+    if confirmation.verdict is None:
         raise typer.Exit(DIVERGED)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
 def analyse(
-    id: JobId,
+    id: options.JobId,
     rule: Annotated[
         str,
         typer.Option(help="bounds, which is ours, or another finder's, as valley, slide, minimum or steep."),
     ] = "bounds",
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Read the stored curve of a range test again and print what a rule says of it. Trains nothing.
 
     Exit code 3: the rule gives no answer.
     """
     with connect(url, api_key) as client:
-        job = of_kind(client.job(id), RangeTest)
+        job = require_kind(client.job(id), RangeTest)
         with about(job):
             analysis = job.analyse(rule)
     if as_json:
-        print_json({**identified(job), **asdict(analysis)})
+        print_json({**identify(job), **asdict(analysis)})
     else:
         typer.echo(describe_analysis(analysis))
     if analysis.outcome in ("inconclusive", "no_lr"):
@@ -205,6 +190,6 @@ def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
     """Print what a range test found. Raises `NoBounds`."""
     data = job.bounds_data(**budget)
     if as_json:
-        print_json({**identified(job), **data})
+        print_json({**identify(job), **data})
     else:
         typer.echo(describe_bounds(Bounds.from_dict(data)))

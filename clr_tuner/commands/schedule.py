@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clr_tuner.commands.options import Picture, plot_format
+from clr_tuner.commands.options import Picture, read_plot_format
 from clr_tuner.commands.policy_command import PolicyCommand
 from clr_tuner.commands.session import columns, print_json
 from clr_tuner.errors import ClientError
@@ -40,35 +40,35 @@ def schedule(
     --step-size 2000 --plot triangular2.svg
     """
     from clr.preview import Preview  # noqa: PLC0415 - as in policy_command.py
-    from clr_tuner.commands.policies import model_of, own_options, policy_options, read_schedule  # noqa: PLC0415
+    from clr_tuner.commands.policies import find_model, list_options, read_options, read_schedule  # noqa: PLC0415
 
-    given, others = policy_options(context.args)
-    if others:
-        raise typer.BadParameter(f"unexpected {others[0]!r}; parameters are options: --base-lr 0.001")
-    if "policy" in given:
+    parameters, strays = read_options(context.args)
+    if strays:
+        raise typer.BadParameter(f"unexpected {strays[0]!r}; parameters are options: --base-lr 0.001")
+    if "policy" in parameters:
         raise typer.BadParameter("--policy is not an option: name the policy first")
-    if num_steps is not None and "num_steps" in model_of(policy).model_fields:
-        given["num_steps"] = num_steps
-    chosen = read_schedule(policy, given, others=own_options(context))
-    shown = num_steps or chosen.length(CYCLES)
-    if shown is None:
+    if num_steps is not None and "num_steps" in find_model(policy).model_fields:
+        parameters["num_steps"] = num_steps
+    schedule = read_schedule(policy, parameters, options=list_options(context))
+    num_shown = num_steps or schedule.length(CYCLES)
+    if num_shown is None:
         raise typer.BadParameter(f"{policy} has no cycles: say how far to look with --num-steps")
     if plot:
-        _draw(chosen, shown, plot)
+        _draw(schedule, num_shown, plot)
     if as_json:
-        print_json(Preview.of(chosen, range(shown)).model_dump())
+        print_json(Preview.of(schedule, range(num_shown)).model_dump())
         return
-    rows = Preview.of(chosen, range(0, shown, -(-shown // ROWS)))
-    table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_short, rows.x), strict=True)
+    rows = Preview.of(schedule, range(0, num_shown, -(-num_shown // ROWS)))
+    table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_shorten, rows.x), strict=True)
     typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
 
 
-def _draw(chosen: "Schedule", num_steps: int, file: Path) -> None:
-    format = plot_format(file)
+def _draw(schedule: "Schedule", num_steps: int, file: Path) -> None:
+    format = read_plot_format(file)
     from clr.plots.schedule import draw_schedule  # noqa: PLC0415 - matplotlib takes half a second, for drawing alone
     from clr.plots.style import render  # noqa: PLC0415 - as above
 
-    picture = render(draw_schedule(chosen, num_steps, title=chosen.policy), format)
+    picture = render(draw_schedule(schedule, num_steps, title=schedule.policy), format)
     try:
         file.write_bytes(picture)
     except OSError as error:
@@ -76,5 +76,5 @@ def _draw(chosen: "Schedule", num_steps: int, file: Path) -> None:
     typer.echo(f"picture: {file}", err=True)
 
 
-def _short(x: float | None) -> str | None:
+def _shorten(x: float | None) -> str | None:
     return None if x is None else f"{x:.4g}"

@@ -19,7 +19,7 @@ def run_service(settings: Settings) -> None:
     with signals_interrupt(), suppress(KeyboardInterrupt):
         typer.echo("starting ...")
         with EmbeddedService(settings, say=warn) as service:
-            typer.echo(_welcome(service, settings))
+            typer.echo(_write_welcome(service, settings))
             with suppress(KeyboardInterrupt):
                 while True:
                     service.tend()
@@ -31,19 +31,19 @@ def run_service(settings: Settings) -> None:
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
     """SIGTERM and a closed terminal end us as Ctrl-C does: in order, and once, as the end takes a while."""
-    asked = False
+    is_ending = False
 
     def interrupt() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
             raise KeyboardInterrupt
 
     with on_end(interrupt):
         yield
 
 
-def _welcome(service: EmbeddedService, settings: Settings) -> str:
+def _write_welcome(service: EmbeddedService, settings: Settings) -> str:
     key = " -H 'Authorization: Bearer YOUR_KEY'" if settings.api_keys else ""
     body = """-H 'Content-Type: application/json' -d '{"workload": "digits-mlp"}'"""
     return f"""clr-tuner is ready at {service.url}

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import typer
 
 from clr_tuner.client import Client
-from clr_tuner.commands.options import plot_format
+from clr_tuner.commands.options import read_plot_format
 from clr_tuner.commands.progress import ProgressReport
 from clr_tuner.errors import ClientError, Interrupted, Unreachable
 from clr_tuner.job import Job
@@ -32,15 +32,15 @@ def connect(url: str | None, api_key: str | None) -> Client:
     return client
 
 
-def of_kind(job: Job, kind: type[Kind]) -> Kind:
+def require_kind(job: Job, kind: type[Kind]) -> Kind:
     """The job, if it is of this kind."""
     if not isinstance(job, kind):
-        wanted = "a range test" if kind.__name__ == "RangeTest" else "a training job"
-        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}; this needs {wanted}")
+        noun = "a range test" if kind.__name__ == "RangeTest" else "a training job"
+        raise typer.BadParameter(f"job {job.id} is a {job.kind.replace('_', ' ')}; this needs {noun}")
     return job
 
 
-def identified(resource: Resource) -> dict[str, Any]:
+def identify(resource: Resource) -> dict[str, Any]:
     """What a program needs to go on from here; it comes first in what is printed as JSON."""
     return {"id": resource.id, "status": resource.status, "links": resource.data["links"]}
 
@@ -73,7 +73,7 @@ def follow(resource: Resource) -> None:
 
 def write_plot(resource: Resource, file: Path) -> None:
     """Write its picture in the format of the file's name."""
-    picture = resource.plot(plot_format(file))
+    picture = resource.plot(read_plot_format(file))
     try:
         file.write_bytes(picture)
     except OSError as error:

@@ -6,38 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
+from clr_tuner.commands import options
 from clr_tuner.commands.describe import describe_training
-from clr_tuner.commands.options import (
-    ApiKey,
-    AsJson,
-    BatchSize,
-    JobId,
-    Name,
-    NumCycles,
-    NumEpochs,
-    NumSteps,
-    Optimizer,
-    OptimizerParam,
-    Param,
-    Picture,
-    Priority,
-    StepSizeEpochs,
-    Tag,
-    TimeoutS,
-    Url,
-    common_fields,
-    plot_format,
-    require_folder,
-)
+from clr_tuner.commands.options import collect_fields, read_plot_format, require_folder
 from clr_tuner.commands.policy_command import PolicyCommand
 from clr_tuner.commands.session import (
     about,
     columns,
     connect,
     follow,
-    identified,
-    of_kind,
+    identify,
     print_json,
+    require_kind,
     warn,
     write_plot,
 )
@@ -70,14 +50,14 @@ def train(
     range_test: Annotated[
         str | None, typer.Option(metavar="ID", help="Train inside the bounds of this one, as it did.")
     ] = None,
-    num_cycles: NumCycles = None,
-    num_steps: NumSteps = None,
-    num_epochs: NumEpochs = None,
-    step_size_epochs: StepSizeEpochs = None,
-    param: Param = None,
-    optimizer: Optimizer = None,
-    optimizer_param: OptimizerParam = None,
-    batch_size: BatchSize = None,
+    num_cycles: options.NumCycles = None,
+    num_steps: options.NumSteps = None,
+    num_epochs: options.NumEpochs = None,
+    step_size_epochs: options.StepSizeEpochs = None,
+    param: options.Param = None,
+    optimizer: options.Optimizer = None,
+    optimizer_param: options.OptimizerParam = None,
+    batch_size: options.BatchSize = None,
     seed: Annotated[
         int | None, typer.Option(help="Of the weights and the order of batches. Default 0.")
     ] = None,
@@ -96,15 +76,15 @@ def train(
     accumulation_steps: Annotated[int | None, typer.Option(help="Batches of one step. Default 1.")] = None,
     clip_grad_norm: Annotated[float | None, typer.Option(help="Largest 2-norm of the gradient.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16 (autocast).")] = None,
-    timeout_s: TimeoutS = None,
-    priority: Priority = None,
-    name: Name = None,
-    tag: Tag = None,
-    plot: Picture = None,
+    timeout_s: options.TimeoutS = None,
+    priority: options.Priority = None,
+    name: options.Name = None,
+    tag: options.Tag = None,
+    plot: options.Picture = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Write the best checkpoint here.")] = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Train WORKLOAD and print the schedule, the final and the best accuracy and loss.
 
@@ -113,20 +93,20 @@ def train(
     size is 2 epochs. Exit code 3: that range test is inconclusive; 4: the training diverged. Ctrl-C cancels.
     """
     from clr.partial_schedules import check_partial  # noqa: PLC0415 - as in policy_command.py
-    from clr_tuner.commands.policies import own_options, policy_options, read_schedule  # noqa: PLC0415
+    from clr_tuner.commands.policies import list_options, read_options, read_schedule  # noqa: PLC0415
 
-    given, workloads = policy_options(words or [])
+    parameters, workloads = read_options(words or [])
     if len(workloads) > 1:
         raise typer.BadParameter(f"unexpected {workloads[1]!r}; parameters are options: --base-lr 0.001")
     if not workloads and range_test is None:
         raise typer.BadParameter("name a WORKLOAD, or a range test with --range-test")
-    read_schedule(policy, given, check_partial, others=own_options(context))
+    read_schedule(policy, parameters, check_partial, options=list_options(context))
     if plot:
-        plot_format(plot)
+        read_plot_format(plot)
     if checkpoint:
         require_folder(checkpoint)
     request: dict[str, Any] = {
-        "schedule": {"policy": policy, **given},
+        "schedule": {"policy": policy, **parameters},
         "range_test_id": range_test,
         "num_cycles": num_cycles,
         "num_steps": num_steps,
@@ -142,7 +122,7 @@ def train(
         "clip_grad_norm": clip_grad_norm,
         "precision": precision,
         "timeout_s": timeout_s,
-        **common_fields(param, optimizer, optimizer_param, priority, name, tag),
+        **collect_fields(param, optimizer, optimizer_param, priority, name, tag),
     }
     with connect(url, api_key) as client:
         job = client.train(next(iter(workloads), None), **request)
@@ -152,21 +132,21 @@ def train(
 
 @app.command(rich_help_panel=TRAINING)
 def resume(
-    id: JobId,
-    num_cycles: NumCycles = None,
-    num_steps: NumSteps = None,
-    num_epochs: NumEpochs = None,
-    priority: Priority = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    id: options.JobId,
+    num_cycles: options.NumCycles = None,
+    num_steps: options.NumSteps = None,
+    num_epochs: options.NumEpochs = None,
+    priority: options.Priority = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """Go on where a finished training job stopped, in a new job under the same schedule.
 
     It trains for so much longer, and prints what `train` does. Exit code 4: it diverged. Ctrl-C cancels.
     """
     with connect(url, api_key) as client:
-        before = of_kind(client.job(id), TrainingJob)
+        before = require_kind(client.job(id), TrainingJob)
         with about(before):
             job = before.resume(num_cycles, num_steps, num_epochs, priority=priority)
         with about(job):
@@ -175,14 +155,14 @@ def resume(
 
 @app.command(rich_help_panel=TRAINING)
 def checkpoints(
-    id: JobId,
+    id: options.JobId,
     download: Annotated[
         Path | None, typer.Option(help="Write one here: the best, or that of --step.")
     ] = None,
     step: Annotated[int | None, typer.Option(min=0, help="Which one to download.")] = None,
-    as_json: AsJson = False,
-    url: Url = None,
-    api_key: ApiKey = None,
+    as_json: options.AsJson = False,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
 ) -> None:
     """List the checkpoints of a training job, or download one.
 
@@ -193,17 +173,26 @@ def checkpoints(
     if download:
         require_folder(download)
     with connect(url, api_key) as client:
-        job = of_kind(client.job(id), TrainingJob)
+        job = require_kind(client.job(id), TrainingJob)
         if download:
             step = _download(job, download, step)
             if as_json:
-                print_json({**identified(job), "step": step, "file": str(download)})
+                print_json({**identify(job), "step": step, "file": str(download)})
             return
-        kept = job.checkpoints()
+        items = job.checkpoints()
     if as_json:
-        print_json({**identified(job), "items": [asdict(checkpoint) for checkpoint in kept]})
+        print_json({**identify(job), "items": [asdict(checkpoint) for checkpoint in items]})
         return
-    rows = [[one.step, one.cycle, "best" if one.best else "", one.size_bytes, one.created_at] for one in kept]
+    rows = [
+        [
+            checkpoint.step,
+            checkpoint.cycle,
+            "best" if checkpoint.best else "",
+            checkpoint.size_bytes,
+            checkpoint.created_at,
+        ]
+        for checkpoint in items
+    ]
     typer.echo(columns([["STEP", "CYCLE", "", "BYTES", "CREATED"], *rows]) if rows else "no checkpoints")
 
 
@@ -245,10 +234,10 @@ def _raise_why(range_test: RangeTest, job: TrainingJob) -> None:
 def _download(job: TrainingJob, file: Path, step: int | None = None) -> int:
     """Write a checkpoint, the best where no step is named; answers its step."""
     if step is None:
-        kept = sorted(job.checkpoints(), key=lambda one: (one.best, one.step))
-        if not kept:
+        ordered = sorted(job.checkpoints(), key=lambda checkpoint: (checkpoint.best, checkpoint.step))
+        if not ordered:
             raise ClientError(f"job {job.id} has no checkpoints")
-        step = kept[-1].step
+        step = ordered[-1].step
     try:
         job.download(step, file)
     except OSError as error:

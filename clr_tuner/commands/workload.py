@@ -24,11 +24,11 @@ def new(
     from clr_tuner.plugin.plugin import write_plugin  # noqa: PLC0415 - pydantic comes with it, and --help needs none
 
     try:
-        written = write_plugin(name, into)
+        files = write_plugin(name, into)
     except (ValueError, OSError) as error:
         raise typer.BadParameter(str(error)) from None
     folder = f"./{name}" if into == Path() else str(into / name)
-    for file in written:
+    for file in files:
         typer.echo(f"wrote {file}")
     typer.echo(f"""
 next, in the worker's environment:
@@ -53,16 +53,16 @@ def check(
 
     command = [*python("worker.check.__main__"), f"--steps={steps}"]
     if params is not None:
-        command.append(f"--params={_object(params)}")
+        command.append(f"--params={_check_object(params)}")
     command += ["--", name]
     os.execv(command[0], command)
 
 
-def _object(text: str) -> str:
+def _check_object(text: str) -> str:
     try:
-        read = json_text.read(os.fsencode(text))
+        value = json_text.read(os.fsencode(text))
     except json_text.Broken as error:
         raise typer.BadParameter(f"--params {text!r} is not JSON: {error}") from None
-    if not isinstance(read, dict):
+    if not isinstance(value, dict):
         raise typer.BadParameter(f'--params {text!r} must be a JSON object, as in {{"hidden": 64}}')
     return text

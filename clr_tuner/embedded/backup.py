@@ -30,8 +30,8 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool = False, force:
 
     Each appears whole or not at all. Raises `NoBackup`.
     """
-    database = _database(settings, file)
-    artifacts = _folder(settings) if checkpoints else None
+    database = _find_database(settings, file)
+    artifacts = _find_folder(settings) if checkpoints else None
     _refuse_taken(artifacts, database, file, force=force)
     try:
         copy(database, file)
@@ -41,13 +41,13 @@ def back_up(settings: Settings, file: Path, *, checkpoints: bool = False, force:
         raise NoBackup(f"cannot copy {database} to {file}: {reason}") from None
 
 
-def _database(settings: Settings, file: Path) -> Path:
+def _find_database(settings: Settings, file: Path) -> Path:
     """The SQLite file. Raises `NoBackup` where it is another database, with what to do instead."""
     if settings.database_file is not None:
         return settings.database_file
     url = settings.resolved_database_url
-    named = url._replace(password=None)  # which `set` takes for "as it is"
-    plain = named.set(drivername="postgresql", query=without_secrets(url.query))
+    without_password = url._replace(password=None)  # which `set` takes for "as it is"
+    plain = without_password.set(drivername="postgresql", query=without_secrets(url.query))
     address = shlex.quote(plain.render_as_string(hide_password=False))
     raise NoBackup(
         "the database is Postgres, which has a tool of its own (it asks for the password, or reads PGPASSWORD):\n"
@@ -56,7 +56,7 @@ def _database(settings: Settings, file: Path) -> Path:
     )
 
 
-def _folder(settings: Settings) -> Path:
+def _find_folder(settings: Settings) -> Path:
     """Where the folder of checkpoints lies. Raises `NoBackup` for a bucket, with what to do instead."""
     artifacts = find_artifacts(settings)
     if not isinstance(artifacts, Folder):
@@ -74,19 +74,19 @@ def _refuse_taken(artifacts: Path | None, database: Path, file: Path, *, force: 
         raise NoBackup(f"{file} must be a file to write, in a folder that is there")
     if file.exists() and file.samefile(database):
         raise NoBackup(f"{file} is the database itself")
-    for left in [file, *(file.with_name(file.name + ending) for ending in OF_SQLITE)]:
-        if left.name.endswith(OF_SQLITE) and (left == file or left.exists()):
+    for path in [file, *(file.with_name(file.name + ending) for ending in OF_SQLITE)]:
+        if path.name.endswith(OF_SQLITE) and (path == file or path.exists()):
             raise NoBackup(
-                f"{left} is SQLite's, part of a database that is or was in use: choose another name"
+                f"{path} is SQLite's, part of a database that is or was in use: choose another name"
             )
     beside = file.parent / CHECKPOINTS
     if artifacts and beside.resolve() == (artifacts / CHECKPOINTS).resolve():
         raise NoBackup(f"{beside} holds the service's own checkpoints: choose another folder")
     if artifacts and beside.exists() and (beside.is_symlink() or not beside.is_dir()):
         raise NoBackup(f"{beside} is no folder that can be replaced: choose another")
-    for taken in (file, *([beside] if artifacts else [])):
-        if taken.exists() and not force:
-            raise NoBackup(f"{taken} is there already: choose another name, or replace it with --force")
+    for target in (file, *([beside] if artifacts else [])):
+        if target.exists() and not force:
+            raise NoBackup(f"{target} is there already: choose another name, or replace it with --force")
 
 
 def _copy_checkpoints(artifacts: Path, database: Path, file: Path) -> int:
@@ -95,30 +95,30 @@ def _copy_checkpoints(artifacts: Path, database: Path, file: Path) -> int:
     A job that runs may have replaced one meanwhile: then the database is copied again, which knows the new one.
     """
     unfinished = file.with_name(f".{CHECKPOINTS}-{os.getpid()}")
-    listed, gone = checkpoints_of(file), list[str]()
+    paths, missing_before = checkpoints_of(file), list[str]()
     try:
         unfinished.mkdir()
-        while (missing := _copy_each(listed, artifacts, unfinished)) and missing != gone:
+        while (missing := _copy_each(paths, artifacts, unfinished)) and missing != missing_before:
             copy(database, file)
-            gone, listed = missing, checkpoints_of(file)
-        taken = file.with_name(CHECKPOINTS)
-        if taken.exists():
-            shutil.rmtree(taken)
-        unfinished.replace(taken)
+            missing_before, paths = missing, checkpoints_of(file)
+        folder = file.with_name(CHECKPOINTS)
+        if folder.exists():
+            shutil.rmtree(folder)
+        unfinished.replace(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return len(listed) - len(missing)
+    return len(paths) - len(missing)
 
 
-def _copy_each(listed: list[str], artifacts: Path, to: Path) -> list[str]:
+def _copy_each(paths: list[str], artifacts: Path, to: Path) -> list[str]:
     """Copy what is not there yet; answers which are gone."""
     missing = []
-    for path in listed:
-        copied = to / Path(path).relative_to(CHECKPOINTS)
-        copied.parent.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        target = to / Path(path).relative_to(CHECKPOINTS)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            if not copied.exists():
-                shutil.copy2(artifacts / path, copied)
+            if not target.exists():
+                shutil.copy2(artifacts / path, target)
         except FileNotFoundError:
             missing.append(path)
     return missing

@@ -8,7 +8,7 @@ from clr_tuner.errors import CannotServe
 def refuse_taken_port(host: str, port: int) -> None:
     """Raise `CannotServe` if the API could not listen there."""
     try:
-        with _bound(host, port):
+        with _bind(host, port):
             pass
     except OSError as error:
         raise CannotServe(
@@ -17,20 +17,20 @@ def refuse_taken_port(host: str, port: int) -> None:
         ) from None
 
 
-def free_port(host: str) -> int:
+def find_free_port(host: str) -> int:
     """A port on which nobody listens now."""
-    with _bound(host, 0) as bound:
-        port: int = bound.getsockname()[1]
+    with _bind(host, 0) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    bound = socket.socket(family, kind, protocol)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: TIME_WAIT is not taken
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: TIME_WAIT is not taken
     try:
-        bound.bind(address)
+        listener.bind(address)
     except OSError:
-        bound.close()
+        listener.close()
         raise
-    return bound
+    return listener

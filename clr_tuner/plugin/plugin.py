@@ -39,13 +39,13 @@ def write_plugin(name: str, into: Path) -> list[Path]:
         raise ValueError(
             f"{folder} exists already and is left alone; choose another name or --into"
         ) from None
-    written = []
+    paths = []
     for target, source in TEMPLATES.items():
         text = files("clr_tuner.plugin").joinpath("templates", source).read_text(encoding="utf-8")
         names = {"name": name, "module": module, "kind": kind}
-        written.append(folder / Template(target).substitute(names))
-        written[-1].write_text(Template(text).substitute(names), encoding="utf-8")
-    return written
+        paths.append(folder / Template(target).substitute(names))
+        paths[-1].write_text(Template(text).substitute(names), encoding="utf-8")
+    return paths
 
 
 def _refuse_bad_name(name: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from clr_tuner.embedded.data_dir import lock
-from clr_tuner.embedded.ports import free_port, refuse_taken_port
-from clr_tuner.embedded.programs import environment, refuse_open_bind
+from clr_tuner.embedded.ports import find_free_port, refuse_taken_port
+from clr_tuner.embedded.programs import make_environment, refuse_open_bind
 from clr_tuner.embedded.service import EmbeddedService
 from clr_tuner.errors import CannotServe
 from store.settings import Settings
@@ -42,7 +42,7 @@ def test_a_taken_port_is_told_before_anything_starts(taken_port: int, tmp_path: 
 
 
 def test_a_free_port_is_not_taken() -> None:
-    refuse_taken_port("127.0.0.1", free_port("127.0.0.1"))
+    refuse_taken_port("127.0.0.1", find_free_port("127.0.0.1"))
 
 
 def test_a_data_directory_serves_one_service_at_a_time(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_data_directory_serves_one_service_at_a_time(tmp_path: Path) -> None:
 def test_children_read_what_the_parent_decided(tmp_path: Path) -> None:
     settings = Settings(port=1234, data_dir=tmp_path, api_keys=[SecretStr("a secret")])
 
-    env = environment(settings)
+    env = make_environment(settings)
 
     assert env["CLR_PORT"] == "1234"
     assert env["CLR_DATA_DIR"] == str(tmp_path)
