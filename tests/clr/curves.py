@@ -1,10 +1,12 @@
-"""Sweeps made by formula, for tests: what a range test could have measured."""
+"""Sweeps made by formula, for tests: what a range test could have measured, and what is read off them."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from clr.analysis import read_bounds
+from clr.bounds import Bounds, Inconclusive
 from clr.sweep import HeldOut, Point, Sweep, SweepPlan
 
 Curve = Callable[[float], float]  # lr -> value
@@ -45,3 +47,34 @@ def accuracy_with_edges(rises_at: float, falls_at: float) -> Curve:
 def loss_of(accuracy: Curve) -> Curve:
     """A loss that mirrors an accuracy: 2.3 where nothing is learned, 0.2 at best."""
     return lambda lr: 2.3 - 2.1 * (accuracy(lr) - 0.1) / 0.85
+
+
+GOOD = accuracy_with_edges(rises_at=0.1, falls_at=0.6)
+
+
+def seeds(loss: object, accuracy: object = None, *, num_seeds: int = 3, **options: float) -> list[Sweep]:
+    """The test sweep of each seed."""
+    return [
+        measured(plan(seed=seed), loss, accuracy, **options)  # type: ignore[arg-type]
+        for seed in range(num_seeds)
+    ]
+
+
+def quick(loss: object, *, start_lr: float = 1e-6, end_lr: float = 10.0) -> Sweep:
+    """The one sweep of a quick test."""
+    sweep = plan(sweep=0, phase="scout", shape="exponential", start_lr=start_lr, end_lr=end_lr, num_steps=200)
+    return measured(sweep, loss)  # type: ignore[arg-type]
+
+
+def bounds_of(sweeps: list[Sweep], **context: object) -> Bounds:
+    """The bounds; fails where there are none."""
+    answer = read_bounds(sweeps, **context)  # type: ignore[arg-type]
+    assert isinstance(answer, Bounds), answer
+    return answer
+
+
+def doubt_of(sweeps: list[Sweep]) -> Inconclusive:
+    """Why there are none; fails where there are some."""
+    answer = read_bounds(sweeps)
+    assert isinstance(answer, Inconclusive), answer
+    return answer
