@@ -31,6 +31,7 @@ from tests.e2e.compose import (
     redis_of,
     wait_until_ready,
 )
+from tests.jobs import queue
 from tests.machine import patience
 from tests.services import BUCKET
 
@@ -191,9 +192,7 @@ def test_a_backup_brings_every_job_back(request: pytest.FixtureRequest, tmp_path
             subprocess.run(["bash", "-euc", there], cwd=tmp_path, env=environment, check=True)
 
         database = Database(url)
-        with database.write() as session:
-            new = jobs.NewJob(kind="range_test", workload="digits-mlp", config={"seed": 7})
-            job, _ = jobs.create(session, new)
+        job = queue(database, workload="digits-mlp", config={"seed": 7})
         command.downgrade(_config(url), "-1")  # a dump of the release before
         database.close()
         shell(dump)

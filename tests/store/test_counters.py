@@ -11,8 +11,9 @@ from store.database import COUNT_S, Database
 from store.errors import ClaimLost
 from store.settings import Settings
 from store.status import Reason
+from tests.jobs import queue
 from tests.machine import patience
-from tests.store.test_jobs import LEASE_S, age, claim, published, queue
+from tests.store.test_jobs import LEASE_S, age, claim, published
 
 
 def counted(database: Database) -> dict[str, dict[str, float]]:

@@ -12,11 +12,7 @@ from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
 from store.status import Priority, Reason, Status
-
-
-def queue(database: Database) -> str:
-    with database.write() as session:
-        return jobs.create(session, NewJob(kind="range_test", workload="w", config={}))[0].id
+from tests.jobs import queue
 
 
 def claim(database: Database) -> None:
@@ -30,7 +26,7 @@ def count(database: Database) -> dict[str, int]:
 
 
 def test_the_counts_are_those_of_the_rows(database: Database) -> None:
-    succeeded, failed, cancelled, cancelling, lost, running = (queue(database) for _ in range(6))
+    succeeded, failed, cancelled, cancelling, lost, running = (queue(database).id for _ in range(6))
     for _ in range(6):
         claim(database)
     queue(database)
@@ -64,7 +60,7 @@ def test_sweeps_that_nobody_asked_for_are_not_counted(database: Database) -> Non
 
 
 def test_a_deleted_job_is_counted_no_more(database: Database) -> None:
-    job_id = queue(database)
+    job_id = queue(database).id
     with database.write() as session:
         jobs.request_cancel(session, job_id)
     before = count(database)

@@ -16,14 +16,9 @@ from store.errors import ClaimLost, Conflict, KeyReused, NotFound
 from store.jobs import NewJob
 from store.models import Attempt, Job, Worker
 from store.status import Priority, Reason, Status
+from tests.jobs import queue
 
 LEASE_S = 30.0
-
-
-def queue(database: Database, **overrides: Any) -> Job:
-    new = {"kind": "range_test", "workload": "w", "config": {}, "timeout_s": 60.0} | overrides
-    with database.write() as session:
-        return jobs.create(session, NewJob(**new))[0]
 
 
 def claim(database: Database, *workloads: str, worker_id: str = "worker") -> Job | None:
@@ -383,7 +378,7 @@ def test_expired_jobs_are_those_whose_lease_ran_out(database: Database) -> None:
 
 
 def test_a_worker_sees_what_its_own_children_hold(database: Database) -> None:
-    job = queue(database)
+    job = queue(database, timeout_s=60.0)
     claim(database, worker_id="ours")
     age(database, job.id, progressed_at=7.0)
 

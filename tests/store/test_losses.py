@@ -5,18 +5,17 @@ import pytest
 from store import claims, jobs, workers, workloads
 from store.database import Database
 from store.errors import ClaimLost
-from store.jobs import NewJob
 from store.losses import take_over
 from store.settings import Settings
 from store.status import Reason, Status
+from tests.jobs import queue
 from tests.store.test_workers import worker
 from tests.store.test_workloads import workload
 
 
 def claimed(database: Database) -> str:
     """A job that a worker holds for long."""
-    with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
+    job = queue(database)
     claim(database)
     return job.id
 

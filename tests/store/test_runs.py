@@ -6,18 +6,13 @@ import numpy as np
 
 from store import jobs, runs
 from store.database import Database
-from store.jobs import NewJob
+from tests.jobs import queue
 
 PLAN = {"shape": "linear"}
 
 
-def job(database: Database) -> str:
-    with database.write() as session:
-        return jobs.create(session, NewJob(kind="range_test", workload="w", config={}))[0].id
-
-
 def test_batches_come_back_as_one_curve_bit_for_bit(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     rows = [(step, 10.0 ** (-step / 7), math.sin(step) / 3) for step in range(50)]
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=4, plan=PLAN)
@@ -34,7 +29,7 @@ def test_batches_come_back_as_one_curve_bit_for_bit(database: Database) -> None:
 
 
 def test_rows_written_again_replace_what_was_stored_from_there_on(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     rows = [(step, 0.1, float(step)) for step in range(9)]
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
@@ -49,7 +44,7 @@ def test_rows_written_again_replace_what_was_stored_from_there_on(database: Data
 
 
 def test_values_that_are_not_finite_are_kept(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     rows = [(0, 0.1, math.nan), (1, 0.2, math.inf), (2, 0.3, -math.inf)]
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
@@ -62,7 +57,7 @@ def test_values_that_are_not_finite_are_kept(database: Database) -> None:
 
 
 def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         runs.append(session, job_id, sweep=0, seed=0, series="train", rows=[(0, 0.1, 1.0)])
@@ -81,7 +76,7 @@ def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> 
 
 
 def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         runs.append(
@@ -95,7 +90,7 @@ def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
 
 
 def test_a_removed_job_takes_its_curve_along(database: Database) -> None:
-    job_id = job(database)
+    job_id = queue(database).id
     with database.write() as session:
         runs.begin_run(session, job_id, sweep=0, seed=0, plan=PLAN)
         jobs.request_cancel(session, job_id)

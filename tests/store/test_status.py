@@ -6,14 +6,14 @@ from sqlalchemy import update
 from store import jobs
 from store.database import Database
 from store.errors import ClaimLost, Conflict, NotFound
-from store.jobs import NewJob
 from store.models import Job
 from store.status import FINAL, MOVES, Status, move
+from tests.jobs import queue
 
 
 def job_in(database: Database, status: Status) -> str:
+    job = queue(database)
     with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
         session.execute(update(Job).where(Job.id == job.id).values(status=status, attempt=1))
     return job.id
 

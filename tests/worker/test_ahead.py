@@ -10,7 +10,7 @@ from store.models import Job
 from store.settings import Settings
 from store.status import Status
 from store.workers import WorkerInfo
-from tests.worker.test_runner import answer, assert_same_curves, curve, queue, run
+from tests.worker.test_runner import answer, assert_same_curves, curve, queue_fault, run
 from worker import ahead as worker_ahead
 from worker.ahead import Ahead
 
@@ -100,7 +100,7 @@ def test_what_nobody_began_is_measured_by_the_range_test_itself(
 
 def offered(database: Database) -> tuple[Job, Job]:
     """A range test that runs, and a sweep that is offered for it."""
-    range_test = queue(database)
+    range_test = queue_fault(database)
     with database.write() as session:
         job = claim(session)
         assert job is not None
@@ -115,7 +115,7 @@ def claim(session: Any) -> Job | None:
 
 def test_a_sweep_ahead_is_claimed_after_every_other_job(database: Database) -> None:
     _, sweep = offered(database)
-    newer = queue(database)
+    newer = queue_fault(database)
 
     with database.write() as session:
         claimed = [claim(session), claim(session)]

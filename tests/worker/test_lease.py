@@ -10,9 +10,9 @@ from sqlalchemy import update
 
 from store import claims, counters, jobs
 from store.database import Database
-from store.jobs import NewJob
 from store.models import Job
 from tests.e2e.service import wait_for
+from tests.jobs import queue
 from tests.machine import patience, slowed
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,8 +38,7 @@ def hold(database_url: str, job_id: str) -> subprocess.Popen[bytes]:
 @pytest.fixture
 def claimed(database: Database) -> str:
     """A job claimed for as long as a child may take to start."""
-    with database.write() as session:
-        jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
+    queue(database)
     with database.write() as session:
         job = claims.claim(session, workloads=["w"], worker_id="w", ring_id="r", pid=1, lease_s=patience(2))
     assert job is not None

@@ -2,11 +2,11 @@
 
 import pytest
 
-from store import jobs, workers, workloads
+from store import workers, workloads
 from store.database import Database
 from store.doorbell import make_celery
-from store.jobs import NewJob
 from tests.e2e.service import PLUGINS
+from tests.jobs import queue
 from worker.publisher import Publisher
 
 
@@ -64,8 +64,7 @@ def test_what_waited_for_a_worker_is_rung_for(
 ) -> None:
     monkeypatch.setenv("CLR_DATABASE_URL", database_url)
     monkeypatch.setenv("CLR_BROKER_URL", broker_url)
-    with database.write() as session:
-        jobs.create(session, NewJob(kind="range_test", workload="digits-mlp", config={}))
+    queue(database, workload="digits-mlp")
     app = make_celery(broker_url)
     app.control.purge()
 

@@ -13,11 +13,11 @@ from clr.range_test import RangeTestConfig
 from clr.sweep import HeldOut, Point
 from store import claims, counters, jobs, runs
 from store.database import Database
-from store.jobs import NewJob
 from store.models import Job
 from store.runs import StoredRun
 from store.settings import Settings
 from store.status import Status
+from tests.jobs import queue
 from tests.machine import patience
 from worker import range_tests
 from worker.ahead import Ahead
@@ -41,10 +41,9 @@ CONFIG: dict[str, Any] = {
 WORKLOADS = {"hostile": Hostile()}
 
 
-def queue(database: Database, fault: str = "none", **overrides: Any) -> str:
+def queue_fault(database: Database, fault: str = "none", **overrides: Any) -> str:
     config = CONFIG | {"params": {"fault": fault}} | overrides
-    with database.write() as session:
-        return jobs.create(session, NewJob(kind="range_test", workload="hostile", config=config))[0].id
+    return queue(database, workload="hostile", config=config).id
 
 
 def answer(database: Database, settings: Settings) -> None:
@@ -52,7 +51,7 @@ def answer(database: Database, settings: Settings) -> None:
 
 
 def run(database: Database, settings: Settings, fault: str = "none", **overrides: Any) -> Job:
-    job_id = queue(database, fault, **overrides)
+    job_id = queue_fault(database, fault, **overrides)
     answer(database, settings)
     with database.read() as session:
         return jobs.get(session, job_id)
@@ -148,7 +147,7 @@ def test_a_loss_without_an_answer_succeeds_as_inconclusive(
 
 
 def test_a_running_job_sees_the_cancel_and_keeps_its_points(database: Database, settings: Settings) -> None:
-    job_id = queue(database, "patient")
+    job_id = queue_fault(database, "patient")
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(answer, database, settings)
@@ -168,7 +167,7 @@ def test_a_running_job_sees_the_cancel_and_keeps_its_points(database: Database, 
 def test_a_worker_whose_claim_was_taken_ends_quietly_and_is_counted(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    job_id = queue(database, fault, num_seeds=1)
+    job_id = queue_fault(database, fault, num_seeds=1)
     build = Setup.problem
 
     def lose_the_claim(self: Setup, seed: int) -> Any:
@@ -189,7 +188,7 @@ def test_a_lost_range_test_restarts_at_its_first_unfinished_sweep(
     database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = run(database, settings)
-    job_id = queue(database)
+    job_id = queue_fault(database)
     with database.write() as session:
         job = claims.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
     assert job is not None
@@ -276,7 +275,7 @@ class InTheMiddle(Recorder):
 
 def run_until(database: Database, happens: Callable[[str], object], ends: type[Exception]) -> InTheMiddle:
     """A thorough test up to what happens in the middle of its confirmation."""
-    job_id = queue(database, "dropout", effort="thorough", num_seeds=1)
+    job_id = queue_fault(database, "dropout", effort="thorough", num_seeds=1)
     with database.write() as session:
         job = claims.claim(session, workloads=WORKLOADS, worker_id="w", ring_id="r", pid=1, lease_s=60)
     assert job is not None

@@ -16,7 +16,7 @@ from store.models import Attempt
 from store.status import Status
 from tests.conftest import fresh_database
 from tests.machine import patience
-from tests.worker.test_runner import queue
+from tests.worker.test_runner import queue_fault
 from worker import forking
 from worker.forking import hindrance
 
@@ -89,7 +89,7 @@ def answered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A job for each fault, and one slot that is rung for all."""
     with fresh_database("sqlite", tmp_path_factory.mktemp("slot"), request) as url:
         database = Database(url)
-        job_ids = [queue(database, fault, num_seeds=1, num_steps=30) for fault in FAULTS]
+        job_ids = [queue_fault(database, fault, num_seeds=1, num_steps=30) for fault in FAULTS]
         lines = run(RINGS, url, *map(str, range(len(FAULTS) + 1)))
         with database.read() as session:
             statuses = [jobs.get(session, job_id).status for job_id in job_ids]

@@ -15,10 +15,10 @@ from clr.sweep import HeldOut
 from store import checkpoints, claims, jobs, runs
 from store.artifacts import find_artifacts
 from store.database import Database
-from store.jobs import NewJob
 from store.models import Checkpoint, Job
 from store.settings import Settings
 from store.status import Reason, Status
+from tests.jobs import queue
 from worker.recorder import Recorder
 from worker.runner import answer_ring
 
@@ -60,11 +60,9 @@ def here(settings: Settings, tmp_path: Path) -> Settings:
     return settings.model_copy(update={"data_dir": tmp_path / "data"})
 
 
-def queue(database: Database, **overrides: Any) -> str:
-    about = {name: overrides.pop(name) for name in ("after_job",) if name in overrides}
-    new = NewJob(kind="training_job", workload="hostile", config=CONFIG | overrides, **about)
-    with database.write() as session:
-        return jobs.create(session, new)[0].id
+def queue_training(database: Database, **overrides: Any) -> str:
+    after = {name: overrides.pop(name) for name in ("after_job",) if name in overrides}
+    return queue(database, kind="training_job", workload="hostile", config=CONFIG | overrides, **after).id
 
 
 def answer(database: Database, settings: Settings) -> None:
@@ -77,7 +75,7 @@ def look(database: Database, job_id: str) -> Job:
 
 
 def train(database: Database, settings: Settings, **overrides: Any) -> Job:
-    job_id = queue(database, **overrides)
+    job_id = queue_training(database, **overrides)
     answer(database, settings)
     return look(database, job_id)
 
@@ -141,7 +139,7 @@ def killed(
     database: Database, settings: Settings, *, at_step: int, before_look: bool = False, **overrides: Any
 ) -> str:
     """A job whose first attempt died right after this step, or before the look that follows; it is queued again."""
-    job_id = queue(database, **overrides)
+    job_id = queue_training(database, **overrides)
     plain = Recorder.add
 
     def add(self: Recorder, measured: Any) -> None:
@@ -230,7 +228,7 @@ def test_a_job_that_stopped_early_stays_stopped(database: Database, here: Settin
         "patience": 2,
     }
     whole = train(database, here, **stale)
-    job_id = queue(database, **stale)
+    job_id = queue_training(database, **stale)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "finish", _die)
         with pytest.raises(Killed):
@@ -359,8 +357,7 @@ def test_without_bounds_it_fails_with_the_reason(
 
 
 def _range_test(database: Database, outcome: str | None, result: dict[str, Any] | None) -> str:
-    with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="range_test", workload="other", config={}))
+    job = queue(database, workload="other")
     with database.write() as session:
         if outcome is None or result is None:
             jobs.request_cancel(session, job.id)

@@ -9,10 +9,10 @@ import pytest
 
 from store import jobs, runs
 from store.database import Database
-from store.jobs import NewJob
 from store.models import Job
 from store.settings import Settings
 from store.status import Reason, Status
+from tests.jobs import queue
 from tests.worker import test_training_jobs
 from worker.check.__main__ import check
 from worker.runner import answer_ring
@@ -58,9 +58,7 @@ def run(
     kind: str, name: str, database: Database, settings: Settings, workloads: Any, config: dict[str, Any]
 ) -> Job:
     optimizer = workloads[name].default_optimizer
-    new = NewJob(kind=kind, workload=name, config={"optimizer": optimizer} | config)
-    with database.write() as session:
-        job_id = jobs.create(session, new)[0].id
+    job_id = queue(database, kind=kind, workload=name, config={"optimizer": optimizer} | config).id
     answer_ring(database, settings, workloads, worker_id="w", ring_id="r", device="cpu")
     with database.read() as session:
         return jobs.get(session, job_id)

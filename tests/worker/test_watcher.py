@@ -11,11 +11,11 @@ from sqlalchemy import update
 from store import claims, counters, jobs
 from store.claims import Held
 from store.database import Database
-from store.jobs import NewJob
 from store.losses import end_expired
 from store.models import Job
 from store.settings import Settings
-from store.status import Kind, Reason
+from store.status import Reason
+from tests.jobs import queue
 from tests.machine import patience
 from worker.descendants import kill
 from worker.watcher import Watcher, explain_death, judge
@@ -58,8 +58,8 @@ def test_a_dead_child_is_not_judged_before_its_death_is_explained(
 ) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
+    job = queue(database)
     with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="range_test", workload="w", config={}))
         claims.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=dead.pid, lease_s=30)
     watcher = Watcher(database, settings.model_copy(update={"stall_timeout_s": 0}), worker_id="me")
 
@@ -114,10 +114,8 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 def claimed(database: Database, child: subprocess.Popen[bytes], *, timeout_s: float = 600.0) -> str:
     """A job that the child runs."""
+    job = queue(database, timeout_s=timeout_s)
     with database.write() as session:
-        job, _ = jobs.create(
-            session, NewJob(kind=Kind.RANGE_TEST, workload="w", config={}, timeout_s=timeout_s)
-        )
         claims.claim(session, workloads=["w"], worker_id="me", ring_id="r", pid=child.pid, lease_s=30)
     return job.id
 

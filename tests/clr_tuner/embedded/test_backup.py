@@ -11,11 +11,11 @@ from sqlalchemy import URL
 from typer.testing import CliRunner, Result
 
 from clr_tuner.commands.cli import main
-from store import checkpoints, jobs
+from store import checkpoints
 from store.checkpoints import NewCheckpoint
 from store.database import Database
-from store.jobs import NewJob
 from store.settings import get_settings
+from tests.jobs import queue
 
 POSTGRES = "postgresql+psycopg://clr:hunter22@db:5432/clr?sslmode=require&sslpassword=hunter22"
 
@@ -48,8 +48,8 @@ def backup(*words: object) -> Result:
 def add_checkpoint(data_dir: Path, *, written: bool = True) -> str:
     """A job with a checkpoint; its path under the data directory."""
     database = Database(get_settings.__wrapped__().resolved_database_url)
+    job = queue(database, kind="training_job")
     with database.write() as session:
-        job, _ = jobs.create(session, NewJob(kind="training_job", workload="w", config={}))
         path = f"checkpoints/{job.id}/1/step-9.pt"
         new = NewCheckpoint(step=9, path=path, size_bytes=7, hostname="host", cycle=None, best=False)
         checkpoints.publish(session, job.id, 1, new)
