@@ -74,7 +74,7 @@ def stream_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator
 
 
 def _gather(texts: Iterable[str]) -> Iterator[str]:
-    """The same text in parts of some size, as each that is sent costs a switch of threads."""
+    """The text in parts of some size, as each that is sent costs a switch of threads."""
     parts: list[str] = []
     size = 0
     for text in texts:
@@ -113,8 +113,8 @@ def _write_run(run: StoredRun, max_points: int | None) -> Iterator[str]:
         non_finite_from=_find_break(train),
         held_out=looks,
     )
-    kept = [downsample(series, max_points) for series in (train, held_out)]
-    columns = [(series, name) for series in kept for name in series]
+    thinned = [downsample(series, max_points) for series in (train, held_out)]
+    columns = [(series, name) for series in thinned for name in series]
     *texts, end = empty.model_dump_json().rsplit("[]", len(columns))
     for text, (series, name) in zip(texts, columns, strict=True):
         yield f"{text}["
@@ -148,14 +148,14 @@ def downsample(columns: Columns, max_points: int | None) -> Columns:
     if max_points is None or num_rows <= max_points:
         return columns
     loss = columns["loss"]
-    kept = [np.array([0, num_rows - 1])]
+    picks = [np.array([0, num_rows - 1])]
     for first, stretches, length in _cut_stretches(num_rows, (max_points - 2) // 2):
         begins = np.arange(first, first + stretches * length, length)
         losses = loss[first : first + stretches * length].reshape(stretches, length)
         finite = np.isfinite(losses)
-        kept.append(begins + np.where(finite, losses, np.inf).argmin(axis=1))
-        kept.append(begins + np.where(finite, losses, -np.inf).argmax(axis=1))
-    return columns.take(np.unique(np.concatenate(kept)))
+        picks.append(begins + np.where(finite, losses, np.inf).argmin(axis=1))
+        picks.append(begins + np.where(finite, losses, -np.inf).argmax(axis=1))
+    return columns.take(np.unique(np.concatenate(picks)))
 
 
 def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:

@@ -12,7 +12,7 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def responses(*statuses: int, **answers: dict[str, Any]) -> Responses:
-    """What OpenAPI says of a route's problems, and of its `others`, given as `_202={...}`."""
+    """What OpenAPI says of a route's problems, and of its other `answers`, given as `_202={...}`."""
     documented: Responses = {int(status.removeprefix("_")): answer for status, answer in answers.items()}
     return documented | {
         status: {

@@ -57,7 +57,7 @@ class Paging(BaseModel):
         return after
 
     def page(self, rows: Sequence[Row]) -> tuple[list[Row], str | None]:
-        """Of up to `limit + 1` rows those of this page, and the token of the next one."""
+        """The rows of this page, out of up to `limit + 1`, and the token of the next one."""
         page = list(rows[: self.limit])
         if len(rows) <= self.limit:
             return page, None

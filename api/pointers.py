@@ -40,7 +40,7 @@ def _step(value: Any, part: Any) -> Any:
 
 
 def say(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors in the words of who sent JSON."""
+    """Say one of pydantic's errors in the words of who sent JSON."""
     if error["type"] == "extra_forbidden":
         return "unknown parameter"
     if error["type"] == "model_attributes_type":

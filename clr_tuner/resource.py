@@ -99,7 +99,7 @@ class Resource:
         return f"{self.data['links']['self']}{tail}"
 
     def _in_progress(self) -> "Resource":
-        """This one, or what it waits for."""
+        """The resource itself, or what it waits for."""
         return self
 
     def _failure(self) -> JobFailed:

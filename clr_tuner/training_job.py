@@ -46,7 +46,7 @@ class TrainingJob(Job):
         return RangeTest(self._connection, self._connection.get(path)) if path else None
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Those that are kept, newest first: the newest, and the best cycle end."""
+        """The checkpoints that are kept, newest first: the newest, and the best cycle end."""
         return [
             Checkpoint.from_dict(item) for item in self._connection.get(self._path("/checkpoints"))["items"]
         ]

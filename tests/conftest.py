@@ -30,6 +30,8 @@ LONG = {
 }  # folders and files: at the end one would run alone, the others done
 # Small steps gain nothing from more threads, and threads that spin starve the other processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A service's processes would each compile all of our modules anew, for a quarter of a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A run in a shell's background ignores Ctrl-C, and so would the programs whose Ctrl-C is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -20,7 +20,7 @@ INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # by
 
 
 def keep_tensor(tensor: Tensor, device: Device = None) -> Restore:
-    """Its numbers, shape, memory, gradient and whether it wants one; the gradient's numbers are kept by themselves.
+    """Keep a tensor's numbers, shape, memory, gradient and whether it wants one; not the gradient's own numbers.
 
     device: where the copy lies; None: where the tensor does.
     """
@@ -100,7 +100,7 @@ def _equal(tensor: Tensor, value: Tensor) -> bool:
 
 
 def keep_mapping(mapping: dict[Any, Any]) -> Restore:
-    """Which keys it has, in which order, bound to what: a dict, or the attributes of an object."""
+    """Keep the keys of a mapping, their order and what they are bound to: of a dict, or of an object's attributes."""
     before = dict(mapping)
 
     def restore() -> None:
@@ -115,7 +115,7 @@ def keep_mapping(mapping: dict[Any, Any]) -> Restore:
 
 
 def keep_class(value: Any) -> Restore:
-    """What kind of object it is, as a parametrization gives a module another class."""
+    """Keep the class of an object, as a parametrization gives a module another class."""
     kind = type(value)
 
     def restore() -> None:
@@ -126,12 +126,12 @@ def keep_class(value: Any) -> Restore:
 
 
 def read_slots(value: Any) -> dict[str, Any]:
-    """What it holds in the slots of its classes; those that are not set are left out."""
+    """Read what an object holds in the slots of its classes; those that are not set are left out."""
     return {name: slot.__get__(value) for name, slot in _list_slots(value) if _is_set(slot, value)}
 
 
 def keep_slots(value: Any) -> Restore:
-    """What its slots are bound to, also where it is frozen."""
+    """Keep what the slots of an object are bound to, also where it is frozen."""
     before = read_slots(value)
 
     def restore() -> None:
@@ -163,7 +163,7 @@ def _is_set(slot: Any, value: Any) -> bool:
 
 
 def keep_list(items: list[Any]) -> Restore:
-    """Its items, in their order."""
+    """Keep the items of a list, in their order."""
     before = list(items)
 
     def restore() -> None:
@@ -174,7 +174,7 @@ def keep_list(items: list[Any]) -> Restore:
 
 
 def keep_set(members: set[Any]) -> Restore:
-    """Its members."""
+    """Keep the members of a set."""
     before = set(members)
 
     def restore() -> None:
@@ -187,7 +187,7 @@ def keep_set(members: set[Any]) -> Restore:
 
 
 def keep_deque(items: deque[Any]) -> Restore:
-    """Its items, in their order."""
+    """Keep the items of a deque, in their order."""
     before = list(items)
 
     def restore() -> None:
@@ -199,7 +199,7 @@ def keep_deque(items: deque[Any]) -> Restore:
 
 
 def keep_array(array: np.ndarray[Any, Any]) -> Restore:
-    """Its numbers."""
+    """Keep the numbers of an array."""
     value = array.copy()
 
     def restore() -> None:
@@ -210,7 +210,7 @@ def keep_array(array: np.ndarray[Any, Any]) -> Restore:
 
 
 def keep_generator(generator: Any) -> Restore:
-    """The state of one of torch's generators, numpy's or Python's."""
+    """Keep the state of one of torch's generators, numpy's or Python's."""
     match generator:
         case torch.Generator():
             state = generator.get_state()
@@ -227,7 +227,7 @@ def keep_generator(generator: Any) -> Restore:
 
 
 def keep_global_generators() -> Restore:
-    """Those that everybody draws from: torch's on every device, numpy's and Python's."""
+    """Keep the generators that everybody draws from: torch's on every device, numpy's and Python's."""
     on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     on_cpu, numpys, pythons = torch.get_rng_state(), np.random.get_state(), random.getstate()
 

@@ -36,7 +36,7 @@ class FirstLosses:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence each."""
+        """A sentence for each difference."""
         warnings = [self._leak] if self._leak else []
         if self._batches_differ:
             warnings.append(
@@ -63,7 +63,7 @@ def fingerprint(batch: Any) -> Any:
 
 
 def _sum(tensor: Tensor) -> str | None:
-    """As text, so that NaN is like itself."""
+    """The sum as text, so that NaN is like itself."""
     try:
         return repr(
             tensor.detach().to(torch.complex128 if tensor.is_complex() else torch.float64).sum().item()

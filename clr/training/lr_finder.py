@@ -232,7 +232,7 @@ class LRFinder:
         ]
 
     def _take_snapshot(self, beside: Bystanders) -> Snapshot:
-        """The optimizer's first, so that it is restored first; finders are left alone, also where `also` holds one."""
+        """Snapshot everything, the optimizer first, so that it is restored first; finders are left alone."""
         before = Snapshot(
             self._optimizer,
             *beside.holders,
@@ -252,7 +252,7 @@ class LRFinder:
         return self._before
 
     def _snapshot_made_inside(self) -> Snapshot:
-        """Of schedulers made in the `with` block, and of what they wrote into the groups: each sweep begins with it."""
+        """Snapshot schedulers made in the `with` block, and what they wrote into groups: each sweep begins so."""
         known = {id(holder) for holder in self._beside.holders}
         holders = Bystanders(with_inner(self._optimizer), self._model).holders
         fresh = [holder for holder in holders if id(holder) not in known]
@@ -303,7 +303,7 @@ def _check_loader(loader: Any) -> None:
 
 
 def _count_batches(loader: Any) -> int:
-    """In batches; 0 where it is unknown, as every DataLoader has a `len` that a stream does not bear."""
+    """The batches of a loader; 0 where unknown, as every DataLoader has a `len` that a stream does not bear."""
     try:
         return len(loader)
     except (TypeError, NotImplementedError, AttributeError):

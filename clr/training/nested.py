@@ -8,14 +8,14 @@ from torch import Tensor
 
 
 def moved(value: Any, device: str) -> Any:
-    """Everything on the device."""
+    """The value with every tensor of it on the device."""
     if hasattr(value, "to"):  # a tensor, or what holds some and knows how, as a PackedSequence does
         return value.to(device)
     return _rebuild(value, lambda part: moved(part, device))
 
 
 def gathered(value: Any, indices: Tensor) -> Any:
-    """These examples, out of every tensor."""
+    """The examples of these indices, out of every tensor."""
     if isinstance(value, Tensor):
         return value.index_select(0, indices)
     return _rebuild(value, lambda part: gathered(part, indices))
@@ -31,7 +31,7 @@ def sliced(value: Any, start: int, stop: int) -> Any:
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """All of them, in order."""
+    """Every tensor of the value, in order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping | tuple | list):
@@ -45,7 +45,7 @@ def num_examples(value: Any) -> int:
 
 
 def content(tensor: Tensor) -> bytes:
-    """Its numbers byte for byte, whatever dtype and layout they have."""
+    """The numbers of a tensor byte for byte, whatever its dtype and layout."""
     if tensor.layout != torch.strided:
         tensor = tensor.to_sparse_coo().coalesce()
         return content(tensor.indices()) + content(tensor.values())
@@ -54,7 +54,7 @@ def content(tensor: Tensor) -> bytes:
 
 
 def _rebuild(value: Any, do: Callable[[Any], Any]) -> Any:
-    """The same tuple, list or mapping with `do` of what it holds; anything else as it is."""
+    """The tuple, list or mapping anew, with `do` of what it holds; anything else as it is."""
     if isinstance(value, Mapping):
         return {name: do(part) for name, part in value.items()}
     if isinstance(value, tuple | list):

@@ -47,8 +47,8 @@ def read_schedule(
 def find_model(policy: str) -> type[BaseModel]:
     """The parameters of a policy; where there is none of this name, `typer.BadParameter` with what was meant."""
     if policy not in by_policy():
-        known = f"{did_you_mean(policy, by_policy())}known: {', '.join(by_policy())}"
-        raise typer.BadParameter(f"there is no policy {policy!r}; {known}")
+        advice = f"{did_you_mean(policy, by_policy())}known: {', '.join(by_policy())}"
+        raise typer.BadParameter(f"there is no policy {policy!r}; {advice}")
     return by_policy()[policy]
 
 

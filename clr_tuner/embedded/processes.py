@@ -88,7 +88,7 @@ class Child:
         return self._process.pid
 
     def exit_code(self) -> int | None:
-        """As subprocess: None while it runs (or was stopped by us), negative for a signal."""
+        """The exit code, as subprocess has it: None while it runs (or was stopped by us), negative for a signal."""
         return None if self._process is None else self._process.poll()
 
     def wait(self) -> int:
