@@ -9,6 +9,11 @@ import os
 GATE_FD = "CLR_GATE_FD"  # of the pipe's end to read
 
 
+def find_gate() -> tuple[int, ...]:
+    """The file descriptor that a process started here must inherit to wait at the gate too; empty without one."""
+    return (int(os.environ[GATE_FD]),) if GATE_FD in os.environ else ()
+
+
 def pass_gate() -> None:
     """Wait until the gate is open."""
     if (descriptor := os.environ.pop(GATE_FD, None)) is not None:

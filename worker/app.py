@@ -79,33 +79,35 @@ def prepare_slot(**_: Any) -> None:
 class _Parent:
     """What the Celery parent runs beside its pool."""
 
-    def __init__(self) -> None:
+    def __init__(self, publisher: Publisher) -> None:
         self.id = os.environ[WORKER_ID]
         self.database = Database(settings.resolved_database_url)
         self.ringer = Ringer(self.database, settings)
         self.reaper = Reaper(self.database, settings, self.ringer)
-        self.publisher = Publisher(self.id)
-        self.watcher = Watcher(self.database, settings, worker_id=self.id, publisher=self.publisher)
+        self.watcher = Watcher(self.database, settings, worker_id=self.id, publisher=publisher)
 
 
 _parent: _Parent | None = None
 _drain: Drain | None = None
+_publisher: Publisher | None = None
 
 
 @signals.celeryd_init.connect
 def name_worker(**_: Any) -> None:
-    """Give the worker an id that its children inherit; from now on it can be stopped."""
-    global _drain
+    """Give the worker an id that its children inherit, and publish its catalogue; from now on it can be stopped."""
+    global _drain, _publisher
     _drain = Drain()
     os.environ |= {WORKER_ID: str(uuid4()), PARENT_PID: str(os.getpid())}
+    _publisher = Publisher(os.environ[WORKER_ID])  # it loads torch meanwhile
 
 
 @signals.worker_ready.connect
 def start_parent(**_: Any) -> None:
-    """Publish the catalogue, then watch, ring and reap."""
+    """Watch, ring and reap."""
     global _parent
     pass_gate()
-    _parent = _Parent()
+    assert _publisher is not None
+    _parent = _Parent(_publisher)
     if _drain is not None:
         _drain.watcher = _parent.watcher
     _parent.watcher.start()
@@ -130,8 +132,9 @@ def drain(**_: Any) -> None:
 @signals.worker_shutdown.connect
 def stop_parent(**_: Any) -> None:
     """Leave nothing running."""
+    if _publisher is not None:
+        _publisher.stop()
     if _parent is not None:
-        _parent.publisher.stop()
         _parent.watcher.stop()
         _parent.watcher.drain()  # what a child claimed in its last moment
         _parent.reaper.stop()

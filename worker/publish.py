@@ -16,6 +16,7 @@ from clr.workload import GROUP
 from store import claims, logs, workers, workloads
 from store.database import Database
 from store.doorbell import Doorbell
+from store.gate import pass_gate
 from store.settings import Settings, get_settings
 from worker.catalogue import describe, load_workloads
 from worker.device import device
@@ -38,6 +39,7 @@ def publish(worker_id: str, parent_pid: int) -> None:
     here = installation()  # before the workloads are loaded: what changes meanwhile is another one
     offered = [describe(workload) for workload in load_workloads().values()]
     complete = len(offered) == len(entry_points(group=GROUP))
+    pass_gate()
     with database.write() as session:
         workloads.publish(session, offered, installation=here if complete else None)
         workers.publish(session, worker, [workload["name"] for workload in offered])
