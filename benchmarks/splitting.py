@@ -22,10 +22,9 @@ Answer = tuple[dict[str, Any], dict[str, Any]]  # bounds without their cost, and
 
 def measure(workload: str, *, slots: int) -> tuple[Answer, dict[str, Any]]:
     """((bounds, cost), curve) of a service of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(
-            port=0, data_dir=Path(folder), database_url="", broker_url="", api_keys=[], worker_slots=slots
-        )
+    variables = {"OMP_NUM_THREADS": "1", "CLR_WORKER_SLOTS": str(slots)}  # as the worker reads them
+    with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", variables):
+        settings = Settings(port=0, data_dir=Path(folder), database_url="", broker_url="", api_keys=[])
         with EmbeddedService(settings, say=print) as service, Client(service.url) as client:
             client.range_test(workload, effort="quick").wait()  # the data is read, the slots are there
             job = client.range_test(workload).wait()
@@ -37,13 +36,12 @@ def main(workload: str, rounds: int = ROUNDS) -> None:
     """Print the table."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     extra, answers = list[float](), list[Any]()
-    with patch.dict("os.environ", {"OMP_NUM_THREADS": "1"}):
-        for _ in range(rounds):
-            for slots, times in seconds.items():
-                (bounds, cost), curve = measure(workload, slots=slots)
-                times.append(cost["seconds"])
-                extra.append(cost["unread_steps"] / cost["steps"])
-                answers.append((bounds, curve))
+    for _ in range(rounds):
+        for slots, times in seconds.items():
+            (bounds, cost), curve = measure(workload, slots=slots)
+            times.append(cost["seconds"])
+            extra.append(cost["unread_steps"] / cost["steps"])
+            answers.append((bounds, curve))
     print(f"{workload}, standard, {rounds} rounds")
     for slots, times in seconds.items():
         print(f"{slots} slots  {statistics.median(times):7.1f} s ({min(times):.1f} .. {max(times):.1f})")
