@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from store import jobs
 from store.database import now
-from store.errors import Conflict
 from store.jobs import NewJob
 from store.models import Attempt, CurveChunk, Job, Run, Worker
 from store.status import Kind, Priority, Status, move
@@ -50,13 +49,10 @@ def list_offers(session: Session, range_test_id: str) -> list[Job]:
 
 def withdraw(session: Session, sweep_id: str) -> bool:
     """Cancel a sweep that nobody has begun; whether it was so."""
-    try:
-        job = session.get(Job, sweep_id, with_for_update=True, populate_existing=True)
-        if job is None or job.status != Status.QUEUED:
-            return False
-        move(session, sweep_id, Status.CANCELLED)
-    except Conflict:
+    job = session.get(Job, sweep_id, with_for_update=True, populate_existing=True)
+    if job is None or job.status != Status.QUEUED:
         return False
+    move(session, sweep_id, Status.CANCELLED)
     return True
 
 

@@ -14,7 +14,7 @@ from store import counters, jobs
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Kind, Status
+from store.status import FINAL, Status
 
 Counts = Counter[tuple[str, str]]  # jobs, by (kind, status)
 
@@ -152,7 +152,7 @@ def remove(session: Session, comparison_id: str) -> list[str]:
     if unfinished:
         raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
     jobs.refuse_needed(session, [job.id for job in made])
-    session.execute(delete(Job).where(Job.made_for.in_([job.id for job in made]), Job.kind == Kind.SWEEP))
+    jobs.remove_sweeps(session, [job.id for job in made])
     session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
     for job in made:
         counters.add(session, counters.ENDED_JOBS, job.status, by=-1)

@@ -222,4 +222,9 @@ def remove(session: Session, job_id: str) -> None:
         advice = "wait until it has stopped" if status == Status.CANCELLING else "cancel it first"
         raise Conflict(f"the job is {status}: {advice}")
     counters.add(session, counters.ENDED_JOBS, removed, by=-1)
-    session.execute(delete(Job).where(Job.made_for == job_id, Job.kind == Kind.SWEEP))
+    remove_sweeps(session, [job_id])
+
+
+def remove_sweeps(session: Session, job_ids: Sequence[str]) -> None:
+    """Delete what was measured ahead for these range tests, and not taken over."""
+    session.execute(delete(Job).where(Job.made_for.in_(job_ids), Job.kind == Kind.SWEEP))
