@@ -15,7 +15,8 @@ FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /venv
-COPY pyproject.toml constraints.txt datasets.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY requirements requirements
 COPY service service
 RUN pip install -c constraints.txt . ./service
 
@@ -27,7 +28,7 @@ FROM build AS build-worker
 # For torch from elsewhere: an index of wheels for the CPU alone, or for an older CUDA.
 ARG PIP_EXTRA_INDEX_URL
 RUN pip install -c constraints.txt . './service[worker]' \
- && pip install --no-deps --no-build-isolation --use-pep517 -r datasets.txt
+ && pip install --no-deps --require-hashes --no-build-isolation --use-pep517 -r requirements/datasets.txt
 COPY . .
 RUN pip install --no-deps --force-reinstall . ./service
 

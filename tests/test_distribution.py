@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -284,3 +285,40 @@ def test_a_newer_torch_that_is_there_is_not_replaced(wheels: Path, tmp_path: Pat
 
     assert resolved.returncode == 0, resolved.stderr
     assert "torch" not in [item["metadata"]["name"] for item in json.loads(resolved.stdout)["install"]]
+
+
+def locked(list_name: str) -> dict[str, str]:
+    """{distribution: version} of a list that is installed without resolving; all have hashes."""
+    text = (ROOT / "requirements" / f"{list_name}.txt").read_text()
+    lines = [line for line in text.replace("\\\n", "").splitlines() if not line.startswith("#")]
+    assert all("--hash=sha256:" in line for line in lines)
+    return dict(re.findall(r"^(\S+?)==([^\s;]+)", "\n".join(lines), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("list_name", "asked"),
+    [
+        ("service", "clr-tuner-service[worker]"),
+        ("dev", "clr-tuner[dev]"),
+        ("bench", "clr-tuner[bench]"),
+    ],
+)
+def test_a_lock_lacks_nothing_that_is_asked_for_here_but_torch(list_name: str, asked: str) -> None:
+    ours = {"clr-tuner", "clr-tuner-service", "torch"}
+
+    assert brought(asked) - locked(list_name).keys() == ours & brought(asked)
+
+
+def test_all_locks_hold_the_versions_of_the_constraints() -> None:
+    constraints = set(re.findall(r"^(\S+?)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+
+    of_locks = [set(locked(list_name).items()) for list_name in ("service", "dev", "bench")]
+
+    assert set.union(*of_locks) == {pin for pin in constraints if pin[0] != "torch"}
+
+
+@pytest.mark.parametrize("list_name", ["datasets", "finders"])
+def test_what_is_installed_without_its_own_requirements_is_locked_as_listed(list_name: str) -> None:
+    listed = (ROOT / "requirements" / f"{list_name}.in").read_text()
+
+    assert locked(list_name) == dict(re.findall(r"^(\S+)==(\S+)", listed, re.MULTILINE))

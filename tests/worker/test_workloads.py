@@ -14,7 +14,7 @@ from worker.catalogue import load_workloads
 from worker.runner import explain
 from worker.workloads import digits, files, flights, kjv, mnist5k, spoken_digits
 
-REQUIREMENTS = (Path(__file__).parents[2] / "datasets.txt").read_text()
+REQUIREMENTS = (Path(__file__).parents[2] / "requirements" / "datasets.in").read_text()
 BUILT_IN = {name: one for name, one in load_workloads().items() if type(one).__module__.startswith("worker.")}
 RATES = {"kjv-transformer": 0.003, "cifar10-caffe-full": 0.001}  # others: 0.05
 BATCH_SIZES = {"cifar10-caffe-full": 10}  # a hundred take an eighth of a second
