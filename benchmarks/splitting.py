@@ -17,6 +17,7 @@ from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
 
 ROUNDS = 3
+NUM_STEPS = 300  # of each sweep, which makes those of kjv-transformer 7 s long on one thread
 Answer = tuple[dict[str, Any], dict[str, Any]]  # bounds without their cost, and the cost
 
 
@@ -27,7 +28,7 @@ def measure(workload: str, *, slots: int) -> tuple[Answer, dict[str, Any]]:
         settings = Settings(port=0, data_dir=Path(folder), database_url="", broker_url="", api_keys=[])
         with EmbeddedService(settings, say=print) as service, Client(service.url) as client:
             client.range_test(workload, effort="quick").wait()  # the data is read, the slots are there
-            job = client.range_test(workload).wait()
+            job = client.range_test(workload, num_steps=NUM_STEPS).wait()
             bounds = job.bounds_data()
             return (bounds, bounds.pop("cost")), job.curve()
 
@@ -42,7 +43,7 @@ def main(workload: str, rounds: int = ROUNDS) -> None:
             times.append(cost["seconds"])
             extra.append(cost["unread_steps"] / cost["steps"])
             answers.append((bounds, curve))
-    print(f"{workload}, standard, {rounds} rounds")
+    print(f"{workload}, standard, {NUM_STEPS} steps a sweep, {rounds} rounds")
     for slots, times in seconds.items():
         print(f"{slots} slots  {statistics.median(times):7.1f} s ({min(times):.1f} .. {max(times):.1f})")
     one, two = (statistics.median(times) for times in seconds.values())

@@ -25,7 +25,7 @@ LATE_STEPS = 400  # where no scout has shown that learning begins early
 LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
 USUAL_RANGES, MAX_RANGES = 4, 6
-MOST_AHEAD = 0.25  # of all steps, that may be measured while nobody knows whether they will be asked for
+MOST_AHEAD = 0.3  # of all steps, that may be measured while nobody knows whether they will be asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +94,9 @@ def foresee_sweeps(config: RangeTestConfig, finished: Sequence[Sweep]) -> list[S
         for index, top in enumerate(_lower_tops(config, tops))
     ]
     best = choose_range(tests)[0].plan if tests else now
-    most = int(MOST_AHEAD * planned_steps(config, finished) / now.num_steps)
-    return [*lower, *_other_seeds(config, best)][: max(1, most)]
+    certain = int(not tests and readings[0].sweep.broke_off)  # the range below the first, see `_next_top`
+    uncertain = max(1, int(MOST_AHEAD * planned_steps(config, finished) / now.num_steps))
+    return [*lower, *_other_seeds(config, best)][: certain + uncertain]
 
 
 def _lower_tops(config: RangeTestConfig, tops: Collection[float]) -> list[float]:

@@ -7,13 +7,15 @@ threads alone, and only what is asked for is read.
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import TypeVar
 
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.orm import Session
 
+from clr.contender import ContenderRun
+from clr.sweep import Sweep
 from store import ahead
 from store.doorbell import Doorbell
 from store.models import Job
@@ -28,38 +30,37 @@ log = logging.getLogger(__name__)
 SLOW_S = 5.0  # of a sweep: a shorter one costs more to hand out than to measure
 POLL_S = 0.1
 
+Measured = TypeVar("Measured", Sweep, ContenderRun)
+
 
 class Ahead:
     """What other slots measure for one range test, by what is planned."""
 
     def __init__(self, range_test: Job, recorder: Recorder, settings: Settings) -> None:
         self._range_test, self._recorder, self._settings = range_test, recorder, settings
-        self._slow = False
+        self._step_s = 0.0  # of what was measured here, looks included
         self._offers: dict[str, str] = {}
         self._remember()
 
-    @contextmanager
-    def timing(self) -> Iterator[None]:
-        """Note how long a sweep takes."""
+    def timed(self, measure: Callable[[], Measured]) -> Measured:
+        """What is measured; the time that a step took tells which sweeps are slow."""
         began = time.monotonic()
-        yield
-        self._slow = self._slow or time.monotonic() - began >= SLOW_S
+        measured = measure()
+        self._step_s = max(self._step_s, (time.monotonic() - began) / len(measured.points))
+        return measured
 
-    def offer(self, plans: Sequence[Plan]) -> None:
-        """Have the first of these measured by slots that are idle, if sweeps are slow."""
-        new = [plan for plan in plans if _key(plan) not in self._offers]
-        if not self._slow or not new:
-            return
-        queued = self._recorder.write(lambda session: self._queue(session, new))
-        if queued:
-            self._remember()
-            self._ring(queued)
-
-    def take(self, plan: Plan, *, completed: int) -> StoredRun | None:
+    def take(self, plan: Plan, later: Sequence[Plan], *, completed: int) -> StoredRun | None:
         """What another slot measured, made a run of the range test; waits for one that is at it. None where none is.
 
+        later: what may be asked for next, which slots that are idle measure meanwhile.
         completed: steps of the range test that were measured before.
         """
+        run = self._take(plan, later, completed=completed)
+        if run is None:
+            self._offer(later)
+        return run
+
+    def _take(self, plan: Plan, later: Sequence[Plan], *, completed: int) -> StoredRun | None:
         sweep_id = self._offers.pop(_key(plan), None)
         while sweep_id is not None:
             sweep = self._recorder.look(lambda session: session.get(Job, sweep_id))
@@ -72,6 +73,7 @@ class Ahead:
                 lambda session: ahead.withdraw(session, sweep_id)
             ):
                 return None
+            self._offer(later)
             self._recorder.tell(plan.phase, completed=completed + measured)
             time.sleep(POLL_S)
         return None
@@ -80,6 +82,14 @@ class Ahead:
         """{"unread_steps"}: those that were measured ahead and not asked for; empty where there were none."""
         steps = self._recorder.look(lambda session: ahead.count_unread_steps(session, self._range_test.id))
         return {"unread_steps": steps} if steps else {}
+
+    def _offer(self, plans: Sequence[Plan]) -> None:
+        """Have the first of these that are slow measured by slots that are idle."""
+        slow = [plan for plan in plans if plan.num_steps * self._step_s >= SLOW_S]
+        new = [plan for plan in slow if _key(plan) not in self._offers]
+        if new and (queued := self._recorder.write(lambda session: self._queue(session, new))):
+            self._remember()
+            self._ring(queued)
 
     def _remember(self) -> None:
         offers = self._recorder.look(lambda session: ahead.list_offers(session, self._range_test.id))

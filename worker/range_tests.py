@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
@@ -27,15 +28,13 @@ def run_range_test(test: RangeTestConfig, setup: Setup, recorder: Recorder, ahea
     runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]
     problem: Problem | None = None
     while (plan := next_sweep(test, finished)) is not None:
-        ahead.offer(foresee_sweeps(test, finished))
         completed = sum(len(sweep.points) for sweep in finished)
-        if (run := ahead.take(plan, completed=completed)) is not None:
+        if (run := ahead.take(plan, foresee_sweeps(test, finished), completed=completed)) is not None:
             finished.append(Sweep.from_columns(run.plan, run.series))
             continue
         begin(plan, recorder, completed=completed, total=planned_steps(test, finished))
         problem = setup.problem(plan.seed)
-        with ahead.timing():
-            finished.append(measure_sweep(plan, problem, setup, recorder))
+        finished.append(ahead.timed(partial(measure_sweep, plan, problem, setup, recorder)))
     problem = problem or setup.problem(test.seed)
     answer = read_bounds(
         finished,
@@ -72,11 +71,9 @@ def _confirm(
     of_sweeps = sum(len(sweep.points) for sweep in finished)
     while plans := next_runs(bounds, runs, **fresh):
         plan, *later = plans
-        ahead.offer(later)
         completed = of_sweeps + sum(len(run.points) for run in runs)
-        if (run := ahead.take(plan, completed=completed)) is not None:
+        if (run := ahead.take(plan, later, completed=completed)) is not None:
             runs.append(ContenderRun.from_columns(run.plan, run.series))
             continue
         begin(plan, recorder, completed=completed, total=of_sweeps + MOST_STEPS)
-        with ahead.timing():
-            runs.append(train_contender(plan, setup.problem(plan.seed), setup, recorder))
+        runs.append(ahead.timed(partial(train_contender, plan, setup.problem(plan.seed), setup, recorder)))
