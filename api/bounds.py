@@ -1,6 +1,5 @@
 """What a range test found: its bounds, its picture."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -16,12 +15,13 @@ from api.resources import ResourcesDep
 from clr.bounds import Bounds, read_answer, summarize
 from clr.candidate import Candidate
 from clr.confirmation import Confirmation
-from clr.cycles import count_steps, cycles_for
 from clr.picture_format import PictureFormat
 from clr.plots.range_test import draw_range_test
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework
 from clr.sweep import read_sweeps
+from clr.training_rates import Basis
+from clr.turn import Turn
 from store.status import FINAL, Kind, Outcome, Status
 
 PRECISION = "float32"  # of every range test
@@ -39,11 +39,22 @@ class Cost(BaseModel):
 
 
 class ForBudget(BaseModel):
-    """Whole cycles for a budget: the paper's 2 to 10 epochs to half a cycle, 4 cycles where they fit."""
+    """Whole cycles for a budget, the paper's 2 to 10 epochs to half a cycle, 4 cycles where they fit, and the rates for
+    a training of that length under `policy`."""
 
     num_steps: int
     step_size: int
     num_cycles: int
+    policy: str
+    base_lr: float
+    max_lr: float = Field(
+        description="lower than that of the range test where so long a training would overfit"
+    )
+    basis: Basis = Field(
+        description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; unknown: "
+        "the range test's rates, though nobody saw a training go so far"
+    )
+    reason: str
 
 
 class BoundsView(BaseModel):
@@ -69,6 +80,10 @@ class BoundsView(BaseModel):
     analyzer: str | None = Field(default=None, description="rule@version that found them")
     depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
     cost: Cost
+    turn: Turn | None = Field(
+        default=None,
+        description="sums of rates: where the held-out loss turned, and how far none did; null where accuracy decides",
+    )
     confirmation: Confirmation | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
     snippet: str = Field(
@@ -90,14 +105,20 @@ def get_bounds(
     resources: ResourcesDep,
     job_id: JobId,
     num_steps: Annotated[
-        int | None, Query(ge=1, le=10**12, description="your budget, for for_budget")
+        int | None,
+        Query(
+            ge=1, le=10**12, description="your budget, for for_budget and the snippet; default: the request's"
+        ),
     ] = None,
     num_epochs: Annotated[
         float | None, Query(gt=0, le=1e9, allow_inf_nan=False, description="the same in epochs")
     ] = None,
     policy: Annotated[
-        str, Query(description="what `snippet` trains under, as triangular2 or one_cycle")
-    ] = "triangular",
+        str | None,
+        Query(
+            description="what you train under, as triangular2 or one_cycle; default: the request's, triangular"
+        ),
+    ] = None,
     framework: Annotated[Framework, Query(description="what `snippet` is written for")] = "torch",
 ) -> Any:
     """The recommended bounds; 202 until the job is final.
@@ -118,6 +139,11 @@ def get_bounds(
         members = {name: result[name] for name in WHY if name in result}
         raise Problem(409, "inconclusive", result["message"], **members)
     bounds = Bounds.from_dict(result)
+    ahead = job.config.get("for") or {}
+    policy = policy or ahead.get("policy", "triangular")
+    if num_steps is None and num_epochs is None:
+        num_steps = ahead.get("num_steps")
+        num_epochs = ahead.get("num_epochs") if bounds.steps_per_epoch is not None else None
     return result | {
         "constant_lr": bounds.constant_lr,
         "depends_on": {name: job.config[name] for name in SETUP}
@@ -127,7 +153,7 @@ def get_bounds(
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),
             "unread_steps": result.get("unread_steps", 0),
         },
-        "for_budget": _fit_budget(result, num_steps, num_epochs),
+        "for_budget": _fit_budget(bounds, policy, num_steps, num_epochs),
         "snippet": _write_snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
     }
 
@@ -140,20 +166,20 @@ def _write_snippet(bounds: Bounds, policy: str, framework: Framework, **budget: 
 
 
 def _fit_budget(
-    result: dict[str, Any], num_steps: int | None, num_epochs: float | None
+    bounds: Bounds, policy: str, num_steps: int | None, num_epochs: float | None
 ) -> dict[str, Any] | None:
+    if num_steps is None and num_epochs is None:
+        return None
     if num_steps is not None and num_epochs is not None:
         raise invalid_fields([("query:num_epochs", "give num_steps or num_epochs, not both")])
-    steps_per_epoch = result["steps_per_epoch"]
-    if num_epochs is not None and steps_per_epoch is None:
+    if num_epochs is not None and bounds.steps_per_epoch is None:
         raise invalid_fields(
             [("query:num_epochs", "this workload's epoch has no known length: give num_steps")]
         )
-    budget = num_steps if num_epochs is None else count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
-    if budget is None:
-        return None
-    cycles = cycles_for(budget, steps_per_epoch=steps_per_epoch)
-    return asdict(cycles) | {"num_steps": cycles.num_steps}
+    try:
+        return bounds.fit_budget(policy, num_steps=num_steps, num_epochs=num_epochs).for_budget
+    except ValueError as error:
+        raise invalid("query:policy", str(error).removeprefix("policy: ")) from None
 
 
 @router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)

@@ -242,7 +242,7 @@ BOUNDS: dict[str, Any] = {
             {"factor": 4.0, "lost": 0.031},
         ],
     },
-    "analyzer": "bounds@3",
+    "analyzer": "bounds@4",
     "depends_on": {
         "params": {},
         "optimizer": {"name": "SGD", "momentum": 0.9},
@@ -258,7 +258,17 @@ BOUNDS: dict[str, Any] = {
         "tried": [TRIED],
         "steps": 2560,
     },
-    "for_budget": None,
+    "turn": None,
+    "for_budget": {
+        "num_steps": 1350,
+        "step_size": 168,
+        "num_cycles": 4,
+        "policy": "triangular",
+        "base_lr": 0.025,
+        "max_lr": 0.1,
+        "basis": "edge",
+        "reason": "where accuracy decides, trainings of this length were measured to bear these rates",
+    },
     "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
 }
 
@@ -270,7 +280,7 @@ ANALYSIS: dict[str, Any] = {
 }
 
 CURVE_ANALYSIS: dict[str, Any] = {
-    "analyzer": "bounds@3",
+    "analyzer": "bounds@4",
     "outcome": "bounds_found",
     "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["one seed only"]},
 }

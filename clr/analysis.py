@@ -16,6 +16,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.cycles import half_cycle, short_epoch
 from clr.finders import list_candidates
 from clr.inconclusive import find_doubt, find_resolved_lr
+from clr.overfitting import find_turn
 from clr.ranges import Range, choose_range, pool_edges, weigh_ranges
 from clr.reading import MIN_VALUES, Plateau, Reading, most_reach_end
 from clr.sweep import Sweep, SweepPlan
@@ -96,6 +97,7 @@ def _bounds(
         metric=metric,
         floor=median(plateau.floor for plateau in plateaus.values()),
         peak=median(plateau.peak for plateau in plateaus.values()),
+        turn=find_turn(tests or best_range),
     )
 
 

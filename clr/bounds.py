@@ -20,6 +20,8 @@ from clr.cycles import CYCLES, Cycles, count_steps, cycles_for
 from clr.records import pick_fields
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework, write_snippet
+from clr.training_rates import TrainingRates, find_training_rates
+from clr.turn import Turn
 
 if TYPE_CHECKING:
     from clr.metric import SweepMetric
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
-ANALYZER = "bounds@3"  # the version rises with every change of what is found on the same curve
+ANALYZER = "bounds@4"  # the version rises with every change of what is found on the same curve
 
 Draw = Callable[["PictureFormat"], bytes]
 
@@ -45,11 +47,14 @@ class Bounds:
     metric: what the sweeps were read by, higher being better (a loss with its sign turned); floor, peak: its lowest
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
-    sweeps: what was measured; empty where a service keeps it.
+    turn: how far a training may go until it overfits; None where accuracy or the training loss decides, and of old.
+    sweeps: what was measured; empty where a service keeps it. for_budget: of a policy and a budget that were asked for
+    the whole cycles that fit, {"num_steps", "step_size", "num_cycles"}, and what `for_training` answers, {"policy",
+    "base_lr", "max_lr", "basis", "reason"}.
 
     Told by a service alone, else None: confirmation, what training said of them with effort thorough; depends_on, the
     params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds", "unread_steps"};
-    for_budget, whole cycles {"num_steps", "step_size", "num_cycles"} for the budget that was asked for.
+    for_budget, see below, for the policy and budget that were asked for.
     """
 
     base_lr: float
@@ -74,7 +79,8 @@ class Bounds:
     confirmation: Confirmation | None = None
     depends_on: dict[str, Any] | None = None
     cost: dict[str, float] | None = None
-    for_budget: dict[str, int] | None = None
+    turn: Turn | None = None
+    for_budget: dict[str, Any] | None = None
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
     draw: Draw | None = field(default=None, repr=False, compare=False)
 
@@ -88,6 +94,8 @@ class Bounds:
         if known.get("sensitivity") is not None:
             known["sensitivity"] = Sensitivity.from_dict(known["sensitivity"])
         known.setdefault("sensitivity", None)
+        if known.get("turn") is not None:
+            known["turn"] = Turn.from_dict(known["turn"])
         if known.get("confirmation") is not None:
             known["confirmation"] = Confirmation.from_dict(known["confirmation"])
         if known.get("constant_lr") is None:  # of old
@@ -114,23 +122,61 @@ class Bounds:
     def schedule(
         self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None, **parameters: Any
     ) -> Schedule:
-        """A schedule within these bounds; with a budget, in steps or epochs, in whole cycles that fit it.
+        """A schedule within these bounds; with a budget, in steps or epochs, in whole cycles that fit it, and with the
+        rates that `for_training` answers for it.
 
         parameters: the policy's own, to be as they are told. Raises ValueError for what is wrong or impossible, and
         for epochs where nobody knows how long one is.
         """
+        budget = self._budget(num_steps, num_epochs)
+        if budget is None:
+            return self._schedule(policy, None, parameters)
+        rates = self.for_training(policy, num_steps=budget, **parameters)
+        return self._schedule(policy, budget, parameters, factor=rates.max_lr / self.max_lr)
+
+    def for_training(
+        self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None, **parameters: Any
+    ) -> TrainingRates:
+        """base_lr and max_lr for a training of this budget under this policy, with what they rest on.
+
+        Lower than those of the range test where with those it would overfit. Raises ValueError as `schedule` does, and
+        without a budget.
+        """
+        budget = self._budget(num_steps, num_epochs)
+        if budget is None:
+            raise ValueError("give num_steps or num_epochs: the rates depend on how long the training is")
+        return find_training_rates(
+            lambda factor: self._schedule(policy, budget, parameters, factor=factor),
+            num_steps=budget,
+            base_lr=self.base_lr,
+            max_lr=self.max_lr,
+            metric=self.metric,
+            turn=self.turn,
+        )
+
+    def fit_budget(
+        self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None
+    ) -> Self:
+        """The same with `for_budget`. Raises ValueError as `for_training` does."""
+        rates = self.for_training(policy, num_steps=num_steps, num_epochs=num_epochs)
+        cycles = self._cycles(rates.num_steps)
+        return replace(self, for_budget=asdict(rates) | asdict(cycles) | {"num_steps": cycles.num_steps})
+
+    def _schedule(
+        self, policy: str, budget: int | None, parameters: dict[str, Any], *, factor: float = 1.0
+    ) -> Schedule:
+        """Within these bounds times a factor. Raises ValueError."""
         from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who play one
 
         from clr.partial_schedules import complete  # noqa: PLC0415 - as above
         from clr.refusals import in_words  # noqa: PLC0415 - as above
 
-        budget = self._budget(num_steps, num_epochs)
         cycles = self._cycles(budget)
         try:
             return complete(
                 {"policy": policy, **parameters},
-                base_lr=self.base_lr,
-                max_lr=self.max_lr,
+                base_lr=factor * self.base_lr,
+                max_lr=factor * self.max_lr,
                 step_size=cycles.step_size,
                 num_steps=budget or cycles.num_steps,
             )
@@ -266,7 +312,7 @@ def summarize(answer: Bounds | Inconclusive) -> str:
 
 
 _FIELDS_OF_BOUNDS = {field.name for field in fields(Bounds)}
-_OF_A_SERVICE = ("confirmation", "depends_on", "cost", "for_budget")
+_WHERE_KNOWN = ("confirmation", "depends_on", "cost", "for_budget")
 
 
 def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -286,7 +332,7 @@ def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:
     for name in ("sweeps", "draw", *IN_EVIDENCE):
         values.pop(name, None)
     values |= {name: list(values[name]) for name in ("candidates", "warnings")}
-    return {name: value for name, value in values.items() if value is not None or name not in _OF_A_SERVICE}
+    return {name: value for name, value in values.items() if value is not None or name not in _WHERE_KNOWN}
 
 
 def _as_html(answer: Bounds | Inconclusive) -> str:

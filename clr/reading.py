@@ -113,7 +113,7 @@ class Reading:
         finite = [loss for loss in losses if math.isfinite(loss)]
         if len(finite) < MIN_VALUES:
             return 0.0
-        lowest = float(smooth(finite, _window(len(finite))).min())
+        lowest = float(smooth(finite, window_of(len(finite))).min())
         return max(0.0, self.sweep.points[0].loss - lowest)
 
 
@@ -153,7 +153,7 @@ def read_score(sweep: Sweep) -> Score | None:
     if len(raw) < MIN_VALUES:
         return None
     lr = np.asarray(lrs[: len(raw)], dtype=np.float64)
-    return Score(metric, lr, raw, smooth(raw, _window(len(raw))), bool(broken.size))
+    return Score(metric, lr, raw, smooth(raw, window_of(len(raw))), bool(broken.size))
 
 
 def find_plateau(sweep: Sweep, score: Score) -> Plateau:
@@ -168,7 +168,7 @@ def find_plateau(sweep: Sweep, score: Score) -> Plateau:
     broke_off = score.broken or sweep.broke_off
     at_end = last == len(values) - 1
     if at_end and broke_off:  # the rates just before a break brought it about
-        last = max(first, last - _window(len(values)) // 2)
+        last = max(first, last - window_of(len(values)) // 2)
     return Plateau(
         metric=score.metric,
         floor=floor,
@@ -183,7 +183,8 @@ def find_plateau(sweep: Sweep, score: Score) -> Plateau:
     )
 
 
-def _window(num_values: int) -> int:
+def window_of(num_values: int) -> int:
+    """Over how many of the values of a sweep one is averaged: odd."""
     return max(3, round(WINDOW * num_values)) | 1
 
 

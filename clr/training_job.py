@@ -6,17 +6,19 @@ caller's loop.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, SupportsFloat
 
 from pydantic import ValidationError
 
 from clr.cycles import CYCLES, FEWEST_EPOCHS, count_steps, half_cycle, short_epoch
-from clr.partial_schedules import complete
+from clr.partial_schedules import RATES, complete
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
+from clr.training_rates import find_share, sum_rates
 from clr.training_result import CycleEnd
+from clr.turn import Turn
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -74,17 +76,27 @@ class TrainingConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecommendedCycle:
-    """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch."""
+    """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch.
+
+    turn: how far a training may go until it overfits.
+    """
 
     base_lr: float
     max_lr: float
     step_size: int | None = None
     steps_per_epoch: float | None = None
+    turn: Turn | None = None
 
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> Self:
         """Read the stored result of a range test that found bounds."""
-        return cls(**pick_fields(cls, result))
+        turn = result.get("turn")
+        return cls(**pick_fields(cls, {**result, "turn": turn and Turn.from_dict(turn)}))
+
+    def lower(self, schedule: Schedule, num_steps: int) -> Self:
+        """With lower rates where the schedule within these would overfit."""
+        share = find_share(sum_rates(schedule, num_steps), self.turn)
+        return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 
     def own_step_size(self, steps_per_epoch: int | None) -> int | None:
         """Its step_size, where it holds for such epochs and is not just what any epoch of that length gives."""
@@ -157,8 +169,18 @@ def plan_training(
         if not config.round_to_cycles:
             raise BudgetRefused(f"{said}; the nearest whole cycles end at {num_steps}")
         warnings.append(f"{said}: rounded to whole cycles, {num_steps} steps")
+    schedule = _fitting(config.schedule, rates, step_size, num_steps)
+    if recommended is not None and not any(name in config.schedule for name in RATES):
+        lowered = recommended.lower(schedule, num_steps)
+        if lowered != recommended:
+            rates = {name: getattr(lowered, name) for name in rates}
+            schedule = _fitting(config.schedule, rates, step_size, num_steps)
+            warnings.append(
+                f"max_lr lowered from {recommended.max_lr:.4g} to {lowered.max_lr:.4g}: with {num_steps} steps of "
+                f"{schedule.policy} the range test's would overfit"
+            )
     return TrainingPlan(
-        schedule=_fitting(config.schedule, rates, step_size, num_steps),
+        schedule=schedule,
         step_size=step_size,
         num_steps=num_steps,
         steps_per_epoch=steps_per_epoch,

@@ -15,19 +15,23 @@ from clr_tuner.job import Job
 class RangeTest(Job):
     """A range test; `bounds` is what it is for."""
 
-    def bounds(self, num_steps: int | None = None, num_epochs: float | None = None) -> Bounds | Inconclusive:
-        """What it found; with a budget also the whole cycles that fit it, as `for_budget`.
+    def bounds(
+        self, num_steps: int | None = None, num_epochs: float | None = None, policy: str | None = None
+    ) -> Bounds | Inconclusive:
+        """What it found; with a budget also the rates and whole cycles of such a training, as `for_budget`.
 
         The picture of it is drawn by the service. Raises `JobFailed`, or `NotReady` before the job is final.
         """
         try:
-            return Bounds.from_dict(self.bounds_data(num_steps, num_epochs), draw=_Picture(self))
+            return Bounds.from_dict(self.bounds_data(num_steps, num_epochs, policy), draw=_Picture(self))
         except NoBounds as error:
             return error.inconclusive
 
-    def bounds_data(self, num_steps: int | None = None, num_epochs: float | None = None) -> dict[str, Any]:
+    def bounds_data(
+        self, num_steps: int | None = None, num_epochs: float | None = None, policy: str | None = None
+    ) -> dict[str, Any]:
         """The same as the service tells it, for a program. Raises `NoBounds` where it is inconclusive."""
-        budget = {"num_steps": num_steps, "num_epochs": num_epochs}
+        budget = {"num_steps": num_steps, "num_epochs": num_epochs, "policy": policy}
         try:
             answer = self._connection.request("GET", self._path("/bounds"), query=budget)
         except Refused as refused:

@@ -96,7 +96,7 @@ class Body(BaseModel):
     def _check_plain(cls, data: Any) -> Any:
         check(data)
         if isinstance(data, dict):
-            refuse_unknown(data, cls.model_fields)
+            refuse_unknown(data, [field.alias or name for name, field in cls.model_fields.items()])
         return data
 
 

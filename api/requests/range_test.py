@@ -1,12 +1,14 @@
 """What a request for a range test may say."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, FiniteFloat, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, ValidationError, model_validator
 
 from api.errors import invalid
 from api.examples import RANGE_TEST_REQUESTS
+from api.requests.body import Text, refuse_unknown
 from api.requests.workload import Seed, Timeout, WorkloadRequest
+from clr.partial_schedules import check_partial
 from clr.range_test import (
     FEWEST_STEPS,
     HIGHEST_LR,
@@ -15,9 +17,35 @@ from clr.range_test import (
     SCOUT_END,
     SCOUT_START,
 )
+from clr.refusals import in_words
 from clr.sweep import Effort
 
 LearningRate = Annotated[FiniteFloat, Field(ge=LOWEST_LR, le=HIGHEST_LR, strict=True)]
+
+
+class TrainingAhead(BaseModel):
+    """What the bounds are for: a policy, and a budget in steps or epochs."""
+
+    policy: Text = Field(default="triangular", description="as triangular2 or one_cycle")
+    num_steps: StrictInt | None = Field(default=None, ge=1, le=10**12)
+    num_epochs: FiniteFloat | None = Field(default=None, gt=0, le=1e9, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_unknown(data, cls.model_fields, "for")
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainingAhead":
+        if (self.num_steps is None) == (self.num_epochs is None):
+            raise invalid("/for", "give num_steps or num_epochs, one of them")
+        try:
+            check_partial({"policy": self.policy})
+        except ValidationError as error:
+            raise invalid("/for/policy", in_words(error).removeprefix("policy: ")) from None
+        return self
 
 
 class RangeTestRequest(WorkloadRequest):
@@ -38,6 +66,9 @@ class RangeTestRequest(WorkloadRequest):
         default="standard",
         description="quick: one exponential sweep of one seed; thorough: then also short trainings around the bounds, "
         "which confirm or move them",
+    )
+    for_: TrainingAhead | None = Field(
+        default=None, alias="for", description="a training: `/bounds` then answers its rates, as `for_budget`"
     )
     timeout_s: Timeout = 3600.0
 

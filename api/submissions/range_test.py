@@ -71,7 +71,7 @@ def plan_range_test_for(
 def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
     """The request as its job keeps it, every default of the workload filled in."""
     optimizer = body.optimizer or parse_optimizer(workload.default_optimizer)
-    fields = body.model_dump(mode="json", exclude={"workload", "name", "tags"})
+    fields = body.model_dump(mode="json", by_alias=True, exclude={"workload", "name", "tags"})
     return fields | {
         "params": resolve_params(workload, body.params),
         "optimizer": optimizer.model_dump(mode="json"),

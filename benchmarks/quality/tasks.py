@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from benchmarks.quality.small import SMALL
 from benchmarks.quality.unseen import UNSEEN
 from benchmarks.quality.workloads import OWN
 from clr.optimizers import parse_optimizer
@@ -88,7 +89,7 @@ def _loss_of_mean(problem: Problem) -> float:
 
 @cache
 def _workloads() -> dict[str, Workload]:
-    return load_workloads() | {workload.name: workload for workload in OWN} | UNSEEN
+    return load_workloads() | {workload.name: workload for workload in OWN} | UNSEEN | SMALL
 
 
 SMALL_FLIGHTS: dict[str, Any] = {"params": {"hidden": 64}, "batch_size": 128}
@@ -141,4 +142,27 @@ UNSEEN_TASKS = (  # nothing was changed after they were measured
     Task(workload="mnist5k-bn-mlp", optimizer="sgd"),
     Task(workload="mnist5k-mlp", optimizer="adamw", batch_size=16),
     Task(workload="spoken-digits-cnn", optimizer="sgd", params={"width": 16}, batch_size=16),
+)
+
+SMALL_TASKS = (  # few examples, long trainings
+    Task(workload="digits-25", optimizer="momentum"),
+    Task(workload="digits-100", optimizer="adamw"),
+    Task(workload="mnist-250", optimizer="adam"),
+    Task(workload="mnist-1000", optimizer="momentum"),
+    Task(workload="spoken-150", optimizer="momentum"),
+    Task(workload="iris-75", optimizer="sgd"),
+    Task(workload="wine-89", optimizer="adam"),
+    Task(workload="breast-cancer-60", optimizer="adamw"),
+    Task(workload="diabetes-50", optimizer="adam"),
+    Task(workload="diabetes-320", optimizer="adam"),
+    Task(workload="halves-200", optimizer="momentum"),
+)
+
+UNSEEN_SMALL_TASKS = (  # nothing about budgets was changed after they were measured
+    Task(workload="halves-60", optimizer="adam"),
+    Task(workload="mnist-below-300", optimizer="adamw"),
+    Task(workload="spoken-end-200", optimizer="momentum"),
+    Task(workload="diabetes-150", optimizer="momentum"),
+    Task(workload="diabetes-mlp", optimizer="adam"),
+    Task(workload="digits-halves", optimizer="adamw"),
 )

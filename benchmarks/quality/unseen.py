@@ -66,7 +66,7 @@ class Patches(nn.Module):
         return outputs
 
 
-def _perceptron(*units: int, dropout: float = 0.0) -> nn.Sequential:
+def perceptron(*units: int, dropout: float = 0.0) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(units[:-1]):
         layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
@@ -87,27 +87,27 @@ def _group_norm_cnn() -> nn.Sequential:
 
 
 @cache
-def _breast_cancer() -> Split:
+def breast_cancer() -> Split:
     """455 training and 114 held-out tumours, 30 standardised features: (n, 30); classes (n,)."""
     inputs, targets = map(torch.tensor, load_breast_cancer(return_X_y=True))
     kept_back = spread(targets, 114)
-    return _split(_scaled(inputs, kept_back), targets, kept_back)
+    return split_at(scaled(inputs, kept_back), targets, kept_back)
 
 
 @cache
-def _diabetes() -> Split:
+def diabetes() -> Split:
     """342 training and 100 held-out patients, 10 standardised features: (n, 10); targets (n, 1), standardised."""
     inputs, targets = map(torch.tensor, load_diabetes(return_X_y=True))
     kept_back = spread(torch.zeros(len(targets), dtype=torch.int64), 100)
-    return _split(_scaled(inputs, kept_back), _scaled(targets[:, None], kept_back), kept_back)
+    return split_at(scaled(inputs, kept_back), scaled(targets[:, None], kept_back), kept_back)
 
 
-def _scaled(values: Tensor, kept_back: Tensor) -> Tensor:
+def scaled(values: Tensor, kept_back: Tensor) -> Tensor:
     train = values[~kept_back]
     return ((values - train.mean(dim=0)) / train.std(dim=0)).float()
 
 
-def _split(inputs: Tensor, targets: Tensor, kept_back: Tensor) -> Split:
+def split_at(inputs: Tensor, targets: Tensor, kept_back: Tensor) -> Split:
     return Split(
         train=Examples(inputs[~kept_back], targets[~kept_back]),
         held_out=Examples(inputs[kept_back], targets[kept_back]),
@@ -153,12 +153,12 @@ class Unseen(Workload):
 
 UNSEEN: dict[str, Unseen] = {
     "digits-gru": Unseen(lambda: Last(8, 10), _rows),
-    "digits-deep-mlp": Unseen(lambda: _perceptron(64, *[64] * 6, 10), digits),
+    "digits-deep-mlp": Unseen(lambda: perceptron(64, *[64] * 6, 10), digits),
     "digits-patches": Unseen(Patches, digits),
     "digits-group-norm-cnn": Unseen(_group_norm_cnn, digits),
-    "breast-cancer-mlp": Unseen(lambda: _perceptron(30, 32, 2), _breast_cancer),
-    "diabetes-mlp": Unseen(lambda: _perceptron(10, 32, 1), _diabetes, nn.MSELoss),
-    "mnist5k-mlp": Unseen(lambda: _perceptron(784, 128, 10, dropout=0.3), mnist5k),
+    "breast-cancer-mlp": Unseen(lambda: perceptron(30, 32, 2), breast_cancer),
+    "diabetes-mlp": Unseen(lambda: perceptron(10, 32, 1), diabetes, nn.MSELoss),
+    "mnist5k-mlp": Unseen(lambda: perceptron(784, 128, 10, dropout=0.3), mnist5k),
     "spoken-digits-gru": Unseen(lambda: Last(14, 10), _frames),
     "kjv-gru": Unseen(lambda: EachCharacter(kjv()[1]), lambda: kjv()[0], NextCharacter),
 }

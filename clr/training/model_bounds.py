@@ -1,7 +1,7 @@
 """Bounds of a model that the caller holds, in one call: the loop around `LRFinder` that most people would write."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,8 @@ def find_bounds(
     start_lr: float | None = None,
     end_lr: float | None = None,
     num_steps: int | None = None,
+    schedule: str | None = None,
+    num_epochs: float | None = None,
     also: Sequence[Any] = (),
     on_sweep: Callable[[], object] | None = None,
     snapshot_device: torch.device | str | None = None,
@@ -63,7 +65,9 @@ def find_bounds(
 
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
-    chosen where left out. Param groups with rates of their own keep their ratio: the bounds are those of the first.
+    chosen where left out. schedule, num_epochs: of the training that you will run, a policy as "one_cycle" and its
+    length: `for_budget` then tells the rates for it, as `Bounds.for_training` does. Param groups with rates of their
+    own keep their ratio: the bounds are those of the first.
     also, on_sweep, snapshot_device: as `LRFinder` has them. progress: on stderr what the test will cost (steps, memory
     for what is restored, after some steps the time), and a bar; None: where that is a terminal.
     Raises ValueError for what cannot be tested, before anything is trained.
@@ -77,6 +81,7 @@ def find_bounds(
         effort=effort,
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
+    _check_training(schedule, num_epochs, loader)
     step = training_step or _make_step(model, criterion)
     finder = LRFinder(
         model,
@@ -95,7 +100,10 @@ def find_bounds(
             for loss in _run_updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 finder.step(loss)
                 report.step(finder.sweeps)
-        return finder.bounds()
+        bounds = finder.bounds()
+    if num_epochs is None or not isinstance(bounds, Bounds):
+        return bounds
+    return bounds.fit_budget(schedule or "triangular", num_epochs=num_epochs)
 
 
 def _run_updates(
@@ -159,6 +167,31 @@ def _check(
         raise ValueError("the loader is a data set, which has no batches: DataLoader(data, batch_size=...)")
     if isinstance(held_out, Iterator):
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
+
+
+def _check_training(schedule: str | None, num_epochs: float | None, loader: Any) -> None:
+    """The training that the bounds are asked for."""
+    if num_epochs is None:
+        if schedule is not None:
+            raise ValueError(
+                f"schedule {schedule!r} needs num_epochs: its rates depend on how long the training is"
+            )
+        return
+    from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who name one
+
+    from clr.partial_schedules import check_partial  # noqa: PLC0415 - as above
+    from clr.refusals import in_words  # noqa: PLC0415 - as above
+
+    if not num_epochs > 0:
+        raise ValueError(f"num_epochs must be > 0, not {num_epochs}")
+    if not isinstance(loader, Sized):
+        raise ValueError(
+            "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
+        )
+    try:
+        check_partial({"policy": schedule or "triangular"})
+    except ValidationError as error:
+        raise ValueError(in_words(error)) from None
 
 
 def _make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:

@@ -26,11 +26,15 @@ def describe_bounds(bounds: Bounds) -> str:
     lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
     lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
     if bounds.for_budget is not None:
-        lines.append(
+        lines += [
             "for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(
                 **bounds.for_budget
-            )
-        )
+            ),
+            "for so long a {policy}: base_lr {base_lr:.4g}, max_lr {max_lr:.4g} ({basis})".format(
+                **bounds.for_budget
+            ),
+            f"         {bounds.for_budget['reason']}",
+        ]
     lines += _describe_sensitivity(bounds.sensitivity)
     if bounds.confirmation is not None:
         lines += _describe_confirmation(bounds.confirmation)

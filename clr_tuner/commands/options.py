@@ -34,6 +34,14 @@ FirstSeed = Annotated[int | None, typer.Option(help="First seed. Default 0.")]
 NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
 NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]
 NumEpochs = Annotated[float | None, typer.Option(help="How long, in epochs.")]
+ForPolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="POLICY",
+        help="What you will train under, as one_cycle; the budget is its length.",
+    ),
+]
 StepSizeEpochs = Annotated[
     float | None, typer.Option(help="Half a cycle in epochs, where no step size is given. Default 2.")
 ]

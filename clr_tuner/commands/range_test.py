@@ -45,6 +45,8 @@ def range_test(
         str | None,
         typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),
     ] = None,
+    policy: options.ForPolicy = None,
+    num_epochs: options.NumEpochs = None,
     batch_size: options.BatchSize = None,
     timeout_s: options.TimeoutS = None,
     priority: options.Priority = None,
@@ -57,11 +59,16 @@ def range_test(
 ) -> None:
     """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
 
+    With --num-epochs also the rates for a training of that length.
+
     Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
     """
     if plot:
         read_plot_format(plot)
+    if policy is not None and num_epochs is None:
+        raise typer.BadParameter("--policy needs --num-epochs: its rates depend on how long you train")
     request: dict[str, Any] = {
+        "for": num_epochs and {"policy": policy or "triangular", "num_epochs": num_epochs},
         "num_seeds": num_seeds,
         "seed": seed,
         "start_lr": start_lr,
@@ -86,6 +93,7 @@ def bounds(
     id: options.JobId,
     num_steps: options.NumSteps = None,
     num_epochs: options.NumEpochs = None,
+    policy: options.ForPolicy = None,
     snippet: Annotated[
         str | None,
         typer.Option(
@@ -99,14 +107,14 @@ def bounds(
     url: options.Url = None,
     api_key: options.ApiKey = None,
 ) -> None:
-    """Print the recommended base_lr and max_lr of a range test, and with a budget the whole cycles that fit it."""
+    """Print the recommended base_lr and max_lr of a range test, and with a budget the rates for so long a training."""
     if framework is not None and snippet is None:
         raise typer.BadParameter("--framework needs --snippet")
     budget: Any = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
         job = require_kind(client.job(id), RangeTest)
         if snippet is None:
-            print_bounds(job, as_json=as_json, **budget)
+            print_bounds(job, as_json=as_json, policy=policy, **budget)
             return
         recommended = Bounds.from_dict(job.bounds_data(**budget))
     try:

@@ -18,9 +18,11 @@ from tests.clr.curves import measured as sweep_of
 pytestmark = pytest.mark.usefixtures("catalogue")
 
 
-def measured(api: TestClient, database: Database, **changed: Any) -> str:
+def measured(
+    api: TestClient, database: Database, *, asked: dict[str, Any] | None = None, **changed: Any
+) -> str:
     """A finished range test whose curve has an answer."""
-    job_id = str(create(api)["id"])
+    job_id = str(create(api, **(asked or {}))["id"])
     claim(database)
     accuracy = accuracy_with_edges(rises_at=0.1, falls_at=0.6)
     sweep = sweep_of(plan(), loss_of(accuracy), accuracy)
@@ -140,7 +142,68 @@ def test_a_stream_has_cycles_for_steps_and_none_for_epochs(api: TestClient, data
 
     assert refused.status_code == 422
     assert "no known length: give num_steps" in refused.text
-    assert answer.json()["for_budget"] == {"num_cycles": 4, "step_size": 100, "num_steps": 800}
+    fits = {"num_cycles": 4, "step_size": 100, "num_steps": 800}
+    assert answer.json()["for_budget"].items() >= fits.items()
+
+
+OVERFITS = {"turn": {"rate_sum": 1.0, "seen": 2.0}}
+TRAINING = {"policy": "one_cycle", "num_steps": 4000}
+
+
+def without_classes(database: Database, api: TestClient, **fields: Any) -> str:
+    """A finished range test that the held-out loss decided."""
+    seeds = [seed | {"metric": "held_out_loss"} for seed in BOUNDS["evidence"]["seeds"]]
+    return measured(api, database, evidence=BOUNDS["evidence"] | {"seeds": seeds}, **OVERFITS, **fields)
+
+
+def test_the_rates_are_those_of_a_policy_and_a_budget(api: TestClient, database: Database) -> None:
+    bounds = f"/range-tests/{without_classes(database, api)}/bounds"
+
+    rates = [
+        api.get(f"{bounds}?policy=one_cycle&num_steps={num_steps}").json()["for_budget"]
+        for num_steps in (4000, 8000)
+    ]
+
+    assert [(each["policy"], each["basis"]) for each in rates] == [("one_cycle", "turn")] * 2
+    assert rates[1]["max_lr"] == pytest.approx(rates[0]["max_lr"] / 2, rel=1e-3)
+    assert "turned" in rates[0]["reason"]
+
+
+def test_bounds_are_for_the_training_that_was_asked_for_with_them(
+    api: TestClient, database: Database
+) -> None:
+    bounds = f"/range-tests/{without_classes(database, api, asked={'for': TRAINING})}/bounds"
+
+    asked, another = api.get(bounds).json(), api.get(f"{bounds}?policy=fixed&num_steps=40").json()
+
+    assert asked["for_budget"]["policy"] == "one_cycle"
+    assert "OneCycleLR" in asked["snippet"] or "one_cycle" in asked["snippet"]
+    assert another["for_budget"]["policy"] == "fixed"
+
+
+def test_epochs_of_a_stream_that_were_asked_for_leave_the_bounds_without_a_budget(
+    api: TestClient, database: Database
+) -> None:
+    asked = {"for": {"num_epochs": 3}}
+
+    answer = api.get(f"/range-tests/{measured(api, database, asked=asked, steps_per_epoch=None)}/bounds")
+
+    assert (answer.status_code, answer.json()["for_budget"]) == (200, None)
+
+
+def test_the_snippet_has_the_rates_of_its_budget(api: TestClient, database: Database) -> None:
+    bounds = f"/range-tests/{without_classes(database, api)}/bounds"
+
+    body = api.get(f"{bounds}?policy=triangular&num_steps=4000").json()
+
+    assert repr(body["for_budget"]["max_lr"])[:6] in body["snippet"]
+
+
+def test_an_unknown_policy_is_refused_by_its_name(api: TestClient, database: Database) -> None:
+    answer = api.get(f"/range-tests/{measured(api, database)}/bounds?policy=zigzag&num_steps=100")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "query:policy"
 
 
 def test_two_budgets_are_one_too_many(api: TestClient, database: Database) -> None:

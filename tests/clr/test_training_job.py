@@ -19,6 +19,7 @@ from clr.training_job import (
     whole_cycles,
 )
 from clr.training_result import CycleEnd
+from clr.turn import Turn
 
 TRIANGULAR = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}
 RECOMMENDED = RecommendedCycle(base_lr=0.02, max_lr=0.08, step_size=30, steps_per_epoch=10)
@@ -278,3 +279,20 @@ def test_losses_read_late_are_the_same_losses() -> None:
     late = list(run_training(planned, Model().step, Model().evaluate, read_every=5))
 
     assert late == list(run_training(planned, Model().step, Model().evaluate))
+
+
+def test_a_training_that_would_overfit_gets_lower_rates_and_says_so() -> None:
+    recommended = replace(RECOMMENDED, turn=Turn(rate_sum=1.0, seen=1.0))
+
+    planned = plan({"policy": "triangular"}, num_steps=240, recommended=recommended)
+
+    assert sum(map(planned.schedule, range(planned.num_steps))) == pytest.approx(1.0)
+    assert "max_lr lowered from 0.08 to" in planned.warnings[-1]
+
+
+def test_rates_of_ones_own_are_not_lowered() -> None:
+    recommended = replace(RECOMMENDED, turn=Turn(rate_sum=1.0, seen=1.0))
+
+    planned = plan(TRIANGULAR, num_steps=240, recommended=recommended)
+
+    assert (planned.schedule(0), planned.warnings) == (0.01, ())

@@ -1,16 +1,20 @@
 """The one call: bounds of a model that the caller holds, whatever its batches and its loop look like."""
 
+import copy
 import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_diabetes
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr.bounds import Bounds, Inconclusive
+from clr.policies import parse_schedule
 from clr.range_test import RangeTestConfig
+from clr.scheduler import Scheduler
 from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import find_bounds
 from clr.training.seeding import seeded
@@ -250,3 +254,78 @@ def test_a_snapshot_on_a_device_of_its_own_restores_every_bit(task: Task) -> Non
 
     for kept, parameter in zip(before, task.model.parameters(), strict=True):
         assert torch.equal(kept, parameter)
+
+
+class FewPatients(Task):
+    """Fifty of scikit-learn's diabetes patients, whose disease a network with Adam soon knows by heart."""
+
+    def __init__(self) -> None:
+        inputs, targets = (
+            torch.tensor(part, dtype=torch.float32) for part in load_diabetes(return_X_y=True, scaled=False)
+        )
+        inputs = (inputs - inputs[:50].mean(0)) / inputs[:50].std(0)
+        targets = ((targets - targets[:50].mean()) / targets[:50].std())[:, None]
+        with seeded(0):
+            self.model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 1))
+        self.train, self.held_out = TensorDataset(inputs[:50], targets[:50]), (inputs[50:], targets[50:])
+        self.optimizer = torch.optim.Adam(self.model.parameters())
+        self.loader = DataLoader(self.train, batch_size=10, shuffle=True)
+
+    def held_out_loss_after(self, max_lr: float, num_epochs: int) -> float:
+        """Of one cycle over the epochs."""
+        model = copy.deepcopy(self.model)
+        optimizer = torch.optim.Adam(model.parameters())
+        steps = num_epochs * len(self.loader)
+        schedule = parse_schedule(
+            {"policy": "one_cycle", "base_lr": max_lr / 4, "max_lr": max_lr, "num_steps": steps}
+        )
+        scheduler = Scheduler(optimizer, schedule)
+        with seeded(1):
+            for _ in range(num_epochs):
+                for inputs, targets in self.loader:
+                    optimizer.zero_grad()
+                    nn.functional.mse_loss(model(inputs), targets).backward()
+                    optimizer.step()
+                    scheduler.step()
+        inputs, targets = self.held_out
+        return nn.functional.mse_loss(model(inputs), targets).item()
+
+
+def test_the_rates_for_a_long_training_keep_it_from_overfitting() -> None:
+    task = FewPatients()
+
+    bounds = task.find(
+        criterion=nn.MSELoss(),
+        held_out=task.held_out,
+        effort="standard",
+        num_steps=None,
+        schedule="one_cycle",
+        num_epochs=100,
+    )
+
+    assert isinstance(bounds, Bounds)
+    assert bounds.for_budget is not None
+    assert bounds.for_budget["basis"] == "turn"
+    lowered, as_found = (
+        task.held_out_loss_after(lr, 100) for lr in (bounds.for_budget["max_lr"], bounds.max_lr)
+    )
+    assert lowered < 0.8 * as_found
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"schedule": "one_cycle"}, "needs num_epochs"),
+        ({"num_epochs": 0}, "num_epochs must be > 0, not 0"),
+        ({"schedule": "zigzag", "num_epochs": 3}, "policy"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_before_anything_is_trained(
+    task: Task, asked: dict[str, Any], says: str
+) -> None:
+    before = copy.deepcopy(task.model.state_dict())
+
+    with pytest.raises(ValueError, match=says):
+        task.find(**asked)
+
+    assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())

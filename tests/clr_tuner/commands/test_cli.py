@@ -54,17 +54,22 @@ def test_bounds_for_a_budget_tell_all_that_is_known(service: Service) -> None:
         "constant_lr": 0.03,
         "cost": {"steps": 1400, "seconds": 2.5},
         "sensitivity": {"metric": "accuracy", "off_by_2": 0.012, "off_by_4": None, "by_factor": []},
-        "for_budget": {"num_steps": 960, "step_size": 120, "num_cycles": 4},
+        "for_budget": {
+            **{"num_steps": 960, "step_size": 120, "num_cycles": 4, "policy": "one_cycle"},
+            **{"base_lr": 0.005, "max_lr": 0.05, "basis": "turn", "reason": "It would overfit."},
+        },
     }
     finished(service, bounds=Answer(body=BOUNDS | known))
 
-    result = run(service, "bounds", JOB_ID, "--num-epochs", "16")
+    result = run(service, "bounds", JOB_ID, "--num-epochs", "16", "--policy", "one_cycle")
 
-    assert service.heard("GET", f"{JOB}/bounds")[0].query == {"num_epochs": "16.0"}
+    assert service.heard("GET", f"{JOB}/bounds")[0].query == {"num_epochs": "16.0", "policy": "one_cycle"}
     assert result.stdout.splitlines()[4:-1] == [
         "constant_lr 0.03 (for training without cycles)",
         "step_size 120 steps (half a cycle)",
         "for 960 steps: 4 cycles with step_size 120",
+        "for so long a one_cycle: base_lr 0.005, max_lr 0.05 (turn)",
+        "         It would overfit.",
         "a wrong max_lr costs, in accuracy: off by 2 x up to 0.012",
         "cost 1,400 steps, 2.5 s",
     ]
@@ -145,6 +150,7 @@ def test_the_picture_is_written_in_the_format_of_its_name(service: Service, tmp_
     "arguments",
     [
         ["--plot", "curve.gif"],
+        ["--policy", "one_cycle"],
         ["--param", "hidden"],
         ["--optimizer-param", "momentum=0.9"],
         ["--num-seeds", "many"],

@@ -1,0 +1,77 @@
+"""Where training on overfits, read off the sweeps: the sum of the rates up to the lowest held-out loss.
+
+How far a training has come is told by the sum of its rates, in whatever order they came: an update follows the
+gradient for `lr`, so the sum is the time of gradient flow. A sweep whose held-out loss rises while its training loss
+falls on has come too far, and so has any schedule that sums to more. Where accuracy decides, nothing is read: it hardly
+falls.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from clr.reading import Reading, smooth, window_of
+from clr.turn import Turn
+
+RISEN = 0.1  # of the fall of the held-out loss, that is lost again
+TRAINED_ON = 0.1  # of the training loss at the turn, by which it falls further
+FURTHER = 2.0  # times the sum of a turn: a sweep that went so far without one refutes it
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Of one sweep: its sums of rates at the lowest held-out loss and at the end of the plateau around that."""
+
+    end_lr: float
+    lowest: float
+    to_lowest: float
+    to_edge: float
+    turned: bool
+
+
+def find_turn(readings: Sequence[Reading]) -> Turn | None:
+    """None where no sweep learned by its held-out loss."""
+    ways = [way for reading in readings if (way := _follow(reading)) is not None]
+    if not ways:
+        return None
+    seen = max((way.to_edge for way in ways if not way.turned), default=0.0)
+    furthest = max((way.to_lowest for way in ways if not way.turned), default=0.0)
+    rate_sum = _pool(ways)
+    if rate_sum is not None and furthest > FURTHER * rate_sum:
+        rate_sum = None
+    return Turn(rate_sum, max(seen, rate_sum or 0.0))
+
+
+def _pool(ways: Sequence[_Way]) -> float | None:
+    """The median over the seeds of the best range in which most turned; None where there is no such range."""
+    ranges = {way.end_lr: [one for one in ways if one.end_lr == way.end_lr] for way in ways}
+    turning = [ways for ways in ranges.values() if 2 * sum(way.turned for way in ways) > len(ways)]
+    if not turning:
+        return None
+    best = min(turning, key=lambda ways: min(way.lowest for way in ways))
+    return math.exp(median(math.log(way.to_lowest) for way in best if way.turned))
+
+
+def _follow(reading: Reading) -> _Way | None:
+    score, plateau = reading.score, reading.plateau
+    if score is None or plateau is None or not plateau.learns or plateau.metric != "held_out_loss":
+        return None
+    sums = np.cumsum([point.lr for point in reading.sweep.points])
+    steps = [look.step for look in reading.sweep.held_out]
+    lowest = int(score.smooth.argmax())
+    edge = int(np.flatnonzero(score.lr <= plateau.upper_lr)[-1])
+    risen = plateau.peak - float(score.smooth[lowest:].min())
+    losses = [point.loss for point in reading.sweep.points if math.isfinite(point.loss)]
+    trained = smooth(losses, window_of(len(losses)))
+    at_turn = float(trained[min(steps[lowest], len(trained) - 1)])
+    further = at_turn - float(trained[steps[lowest] :].min(initial=at_turn))
+    return _Way(
+        end_lr=reading.plan.end_lr,
+        lowest=-plateau.peak,
+        to_lowest=float(sums[steps[lowest]]),
+        to_edge=float(sums[steps[edge]]),
+        turned=risen > RISEN * (plateau.peak - plateau.floor) and further > TRAINED_ON * abs(at_turn),
+    )

@@ -1,0 +1,85 @@
+"""Where a sweep's held-out loss turns while its training loss falls on, as a sum of rates."""
+
+import math
+
+import pytest
+
+from clr.overfitting import find_turn
+from clr.reading import Reading
+from clr.sweep import HeldOut, Point, Sweep
+from clr.turn import Turn
+from tests.clr.curves import plan
+
+TURN = 20.0  # the sum of rates at which the model below generalises best
+
+
+def swept(
+    end_lr: float, *, turn: float = TURN, seed: int = 0, accuracy: bool = False, breaks: bool = False
+) -> Sweep:
+    """A model whose losses follow from the sum of the rates so far alone.
+
+    turn: inf, if it never overfits. breaks: the training loss rises with the held-out loss.
+    """
+    planned = plan(start_lr=end_lr / 400, end_lr=end_lr, seed=seed)
+    sweep, rate_sum = Sweep(planned), 0.0
+    for step in range(planned.num_steps):
+        lr = planned.lr(step)
+        rate_sum += lr
+        too_far = 0.3 * max(0.0, math.log(rate_sum / turn)) if math.isfinite(turn) else 0.0
+        trained = 2 * math.exp(-rate_sum / 10) / (1 + rate_sum / 10)
+        sweep.add(Point(step, lr, 0.1 + trained + (too_far if breaks else 0.0)))
+        if (step + 1) % planned.eval_every == 0:
+            held_out = 0.5 + 2 * math.exp(-rate_sum / 5) + too_far
+            sweep.add(HeldOut(step, lr, held_out, 0.9 if accuracy else None))
+    return sweep
+
+
+def turn_of(*sweeps: Sweep) -> Turn | None:
+    return find_turn([Reading(sweep) for sweep in sweeps])
+
+
+@pytest.mark.parametrize("end_lr", [0.3, 1.0, 3.0])
+def test_the_turn_is_a_sum_of_rates_whatever_the_range(end_lr: float) -> None:
+    turn = turn_of(swept(end_lr))
+
+    assert turn is not None
+    assert turn.rate_sum == pytest.approx(TURN, rel=0.25)
+
+
+def test_the_seeds_are_pooled_by_their_median() -> None:
+    turn = turn_of(*(swept(1.0, turn=turn, seed=seed) for seed, turn in enumerate([10.0, 20.0, 40.0])))
+
+    assert turn is not None
+    assert turn.rate_sum == pytest.approx(20.0, rel=0.25)
+
+
+def test_what_did_not_turn_tells_how_far_it_went() -> None:
+    turn = turn_of(swept(0.03), swept(0.1, turn=math.inf))
+
+    assert turn == Turn(None, pytest.approx(0.1 * 400 / 2, rel=0.02))
+
+
+def test_a_turn_that_most_seeds_do_not_show_is_none() -> None:
+    turn = turn_of(swept(1.0), swept(1.0, turn=math.inf, seed=1), swept(1.0, turn=math.inf, seed=2))
+
+    assert turn is not None
+    assert turn.rate_sum is None
+
+
+def test_a_range_that_went_much_further_refutes_a_turn() -> None:
+    turn = turn_of(swept(3.0), swept(1.0, turn=math.inf))
+
+    assert turn is not None
+    assert turn.rate_sum is None
+    assert turn.seen > 2 * TURN
+
+
+def test_a_loss_that_rises_with_the_training_loss_is_no_overfitting() -> None:
+    turn = turn_of(swept(1.0, breaks=True, turn=100.0))
+
+    assert turn is not None
+    assert turn.rate_sum is None
+
+
+def test_where_accuracy_decides_nothing_is_read() -> None:
+    assert turn_of(swept(1.0, accuracy=True)) is None

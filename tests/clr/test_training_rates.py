@@ -1,0 +1,104 @@
+"""The rates for a training of some length: those of the range test, unless it would overfit."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from clr.bounds import Bounds
+from clr.policies import parse_schedule
+from clr.training_rates import LONGEST_MEASURED, sum_rates
+from clr.turn import Turn
+from tests.clr.curves import GOOD, bounds_of, loss_of, seeds
+
+POLICIES = ("triangular2", "one_cycle", "sgdr", "fixed")
+
+
+def found(*, rate_sum: float | None = None, seen: float = 1.0) -> Bounds:
+    """Bounds of a task without classes."""
+    return replace(bounds_of(seeds(loss_of(GOOD)), steps_per_epoch=10), turn=Turn(rate_sum, seen))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_training_that_would_overfit_has_rates_that_sum_to_the_turn(policy: str) -> None:
+    bounds = found(rate_sum=20.0)
+
+    rates = bounds.for_training(policy, num_steps=4000)
+
+    assert rates.basis == "turn"
+    assert sum_rates(bounds.schedule(policy, num_steps=4000), 4000) == pytest.approx(20.0)
+    assert rates.max_lr / bounds.max_lr == pytest.approx(rates.base_lr / bounds.base_lr)
+
+
+def test_a_training_four_times_as_long_has_rates_a_fourth_as_high() -> None:
+    bounds = found(rate_sum=20.0)
+
+    short, long = (bounds.for_training("one_cycle", num_steps=steps) for steps in (4000, 16_000))
+
+    assert long.max_lr == pytest.approx(short.max_lr / 4, rel=1e-3)
+
+
+def test_a_training_that_ends_before_the_turn_keeps_its_rates() -> None:
+    bounds = found(rate_sum=1e6, seen=1e6)
+
+    rates = bounds.for_training("triangular", num_steps=400)
+
+    assert (rates.base_lr, rates.max_lr, rates.basis) == (bounds.base_lr, bounds.max_lr, "edge")
+
+
+@pytest.mark.parametrize(("seen", "basis"), [(1e6, "edge"), (1.0, "unknown")])
+def test_without_a_turn_the_rates_stay_and_say_whether_a_sweep_went_as_far(seen: float, basis: str) -> None:
+    bounds = found(seen=seen)
+
+    rates = bounds.for_training("one_cycle", num_epochs=400)
+
+    assert (rates.max_lr, rates.basis, rates.num_steps) == (bounds.max_lr, basis, 4000)
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "basis"), [(LONGEST_MEASURED, "edge"), (LONGEST_MEASURED + 1, "unknown")]
+)
+def test_where_accuracy_decides_the_rates_are_known_as_far_as_they_were_measured(
+    num_steps: int, basis: str
+) -> None:
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD))
+
+    assert bounds.for_training("one_cycle", num_steps=num_steps).basis == basis
+
+
+@pytest.mark.parametrize("why", ["of old", "no held-out set"])
+def test_what_nobody_can_see_is_unknown(why: str) -> None:
+    bounds = found()
+    bounds = (
+        replace(bounds, turn=None) if why == "of old" else bounds_of(seeds(loss_of(GOOD), held_out=False))
+    )
+
+    assert bounds.for_training("fixed", num_steps=100).basis == "unknown"
+
+
+def test_rates_of_ones_own_stay_as_they_are_told() -> None:
+    schedule = found(rate_sum=1.0).schedule("triangular", num_steps=4000, base_lr=0.1, max_lr=0.5)
+
+    assert max(map(schedule, range(4000))) == pytest.approx(0.5)
+
+
+def test_a_budget_is_needed() -> None:
+    with pytest.raises(ValueError, match="give num_steps or num_epochs"):
+        found().for_training("one_cycle")
+
+
+@pytest.mark.parametrize("num_steps", [5000, 10**9])
+def test_the_sum_of_a_long_schedule_is_that_of_its_mean(num_steps: int) -> None:
+    spec: dict[str, Any] = {"policy": "triangular", "base_lr": 0.1, "max_lr": 0.3, "step_size": 50}
+
+    assert sum_rates(parse_schedule(spec), num_steps) == pytest.approx(0.2 * num_steps, rel=1e-2)
+
+
+def test_bounds_with_a_turn_survive_json() -> None:
+    bounds = found(rate_sum=20.0).fit_budget("one_cycle", num_epochs=400)
+
+    again = Bounds.from_dict(bounds.to_dict())
+
+    assert (again.turn, again.for_budget) == (bounds.turn, bounds.for_budget)
+    assert again.for_budget is not None
+    assert again.for_budget["policy"] == "one_cycle"
