@@ -16,7 +16,7 @@ from clr.partial_schedules import RATES, complete
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import find_share, sum_rates
+from clr.training_rates import find_share
 from clr.training_result import CycleEnd
 from clr.turn import Turn
 
@@ -95,7 +95,7 @@ class RecommendedCycle:
 
     def lower(self, schedule: Schedule, num_steps: int) -> Self:
         """With lower rates where the schedule within these would overfit."""
-        share = find_share(sum_rates(schedule, num_steps), self.turn)
+        share = find_share(schedule, num_steps, self.turn)
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 
     def own_step_size(self, steps_per_epoch: int | None) -> int | None:

@@ -43,9 +43,8 @@ def find_training_rates(
 ) -> TrainingRates:
     """make: the schedule with these bounds, times a factor. Raises what `make` raises."""
     schedule = make(1.0)
-    rate_sum = sum_rates(schedule, num_steps)
-    factor = find_share(rate_sum, turn)
-    basis, reason = _explain(rate_sum, num_steps, metric, turn)
+    factor = find_share(schedule, num_steps, turn)
+    basis, reason = _explain(sum_rates(schedule, num_steps), num_steps, metric, turn)
     return TrainingRates(
         policy=schedule.policy,
         num_steps=num_steps,
@@ -56,11 +55,11 @@ def find_training_rates(
     )
 
 
-def find_share(rate_sum: float, turn: Turn | None) -> float:
-    """The factor in (0, 1] that keeps a schedule of this sum from going further than the turn."""
+def find_share(schedule: "Schedule", num_steps: int, turn: Turn | None) -> float:
+    """The factor in (0, 1] that keeps so many steps of a schedule from going further than the turn."""
     if turn is None or turn.rate_sum is None:
         return 1.0
-    return min(1.0, turn.rate_sum / rate_sum)
+    return min(1.0, turn.rate_sum / sum_rates(schedule, num_steps))
 
 
 def sum_rates(schedule: "Schedule", num_steps: int) -> float:

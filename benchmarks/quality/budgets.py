@@ -30,6 +30,7 @@ from benchmarks.quality.tasks import (
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.momentum import momentum_of
+from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
 from clr.training.seeding import seeded
 
@@ -161,7 +162,7 @@ def regrets(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], dict[str,
     }
     if not all(grid.complete for grid in grids.values()):
         return
-    momentum = momentum_of(OPTIMIZERS[task.optimizer])
+    momentum = momentum_of(parse_optimizer(OPTIMIZERS[task.optimizer]).model_dump())
     for seed in SEEDS:
         bounds = read_bounds(Sweeps(task).range_test(seed, "standard"), momentum=momentum)
         if not isinstance(bounds, Bounds):

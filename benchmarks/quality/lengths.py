@@ -60,7 +60,7 @@ def main() -> None:
     for task in TASKS:
         if task.name not in oracles:
             continue
-        rules = {name: given[: len(REPEATS)] for name, given in answers(task, Sweeps(task)).items()}
+        rules = {name: given[: len(REPEATS)] for name, given in answers(task, Sweeps(task), {}).items()}
         found[task.name] = dict(of_task(task)) | {rule: rules[rule] for rule in RULES}
         print(task.name, file=sys.stderr, flush=True)
     print("\n".join(methods_table(found, oracles)))

@@ -1,6 +1,7 @@
 """Who answers: our range test, other packages' rules on our exponential sweeps, constants, and the floor to beat."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.quality.measuring import Sweeps
@@ -27,8 +28,11 @@ class Answer:
     seconds: float = 0.0
 
 
-def answers(task: Task, sweeps: Sweeps) -> dict[str, list[Answer]]:
-    """What every method says of a task, once for each of `REPEATS`."""
+Finder = Callable[[list[float], list[float]], float | tuple[float, float] | None]
+
+
+def answers(task: Task, sweeps: Sweeps, finders: Mapping[str, Finder]) -> dict[str, list[Answer]]:
+    """What every method says of a task, once for each of `REPEATS`; finders: more of them, by name."""
     found: dict[str, list[Answer]] = {}
     for effort in OURS:
         found[f"ours, {effort}"] = [ours(task, sweeps, seed, effort) for seed in REPEATS]
@@ -37,6 +41,8 @@ def answers(task: Task, sweeps: Sweeps) -> dict[str, list[Answer]]:
     found["floor"] = [_read(sweeps, sweep, "minimum", FLOOR_FACTOR) for sweep in short]
     for rule in RULES:
         found[rule] = [_read(sweeps, sweep, rule) for sweep in short]
+    for name, finder in finders.items():
+        found[name] = [_ask(sweeps, sweep, finder) for sweep in short]
     return found
 
 
@@ -57,6 +63,20 @@ def _read(sweeps: Sweeps, sweep: Sweep, rule: str, factor: float = 1.0) -> Answe
     lr = next(one.lr for one in list_candidates([sweep]) if one.name == rule)
     why = "no answer" if lr is None else None
     return Answer(lr and factor * lr, why, _steps([sweep]), sweeps.seconds(sweep))
+
+
+def _ask(sweeps: Sweeps, sweep: Sweep, finder: Finder) -> Answer:
+    """What somebody's finder says of a sweep; one that raises has no answer."""
+    points = [point for point in sweep.points if math.isfinite(point.loss)]
+    cost = {"steps": _steps([sweep]), "seconds": sweeps.seconds(sweep)}
+    try:
+        said = finder([point.lr for point in points], [point.loss for point in points])
+        lr = None if said is None else float(said[1] if isinstance(said, tuple) else said)
+    except Exception as error:  # whatever it does, the others are still measured
+        return Answer(None, f"{type(error).__name__}: {error}", **cost)
+    if lr is None or not 0 < lr < math.inf:
+        return Answer(None, "no answer" if lr is None else f"{lr} is no rate", **cost)
+    return Answer(lr, **cost)
 
 
 def _steps(sweeps: Sequence[Sweep]) -> int:
