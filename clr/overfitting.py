@@ -23,7 +23,10 @@ FURTHER = 2.0  # times the sum of a turn: a sweep that went so far without one r
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Of one sweep: its sums of rates at the lowest held-out loss and at the end of the plateau around that."""
+    """Of one sweep: its sums of rates at the lowest held-out loss and at the end of the plateau around that.
+
+    The latter is 0 where a few steps at the highest rates make up most of it, as in an exponential sweep.
+    """
 
     end_lr: float
     lowest: float
@@ -72,6 +75,6 @@ def _follow(reading: Reading) -> _Way | None:
         end_lr=reading.plan.end_lr,
         lowest=-plateau.peak,
         to_lowest=float(sums[steps[lowest]]),
-        to_edge=float(sums[steps[edge]]),
+        to_edge=float(sums[steps[edge]]) if reading.plan.shape == "linear" else 0.0,
         turned=risen > RISEN * (plateau.peak - plateau.floor) and further > TRAINED_ON * abs(at_turn),
     )

@@ -89,6 +89,8 @@ def _explain(rate_sum: float, num_steps: int, metric: SweepMetric, turn: Turn | 
             f"on; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight decay, would "
             "allow the higher rates"
         )
+    if not turn.seen:
+        return "unknown", "a quick test is too short to tell whether such a training overfits"
     if rate_sum <= turn.seen:
         return "edge", f"sweeps went as far (rates summing to {turn.seen:.3g}) and did not overfit"
     return "unknown", (

@@ -1,6 +1,7 @@
 """Where a sweep's held-out loss turns while its training loss falls on, as a sum of rates."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,13 @@ TURN = 20.0  # the sum of rates at which the model below generalises best
 
 
 def swept(
-    end_lr: float, *, turn: float = TURN, seed: int = 0, accuracy: bool = False, breaks: bool = False
+    end_lr: float, *, turn: float = TURN, accuracy: bool = False, breaks: bool = False, **planned_as: Any
 ) -> Sweep:
     """A model whose losses follow from the sum of the rates so far alone.
 
     turn: inf, if it never overfits. breaks: the training loss rises with the held-out loss.
     """
-    planned = plan(start_lr=end_lr / 400, end_lr=end_lr, seed=seed)
+    planned = plan(end_lr=end_lr, **{"start_lr": end_lr / 400} | planned_as)
     sweep, rate_sum = Sweep(planned), 0.0
     for step in range(planned.num_steps):
         lr = planned.lr(step)
@@ -79,6 +80,16 @@ def test_a_loss_that_rises_with_the_training_loss_is_no_overfitting() -> None:
 
     assert turn is not None
     assert turn.rate_sum is None
+
+
+def test_a_quick_test_sees_a_turn_but_not_how_far_a_training_may_go() -> None:
+    overfits, does_not = (
+        turn_of(swept(10.0, turn=turn, shape="exponential", start_lr=1e-4)) for turn in (TURN, math.inf)
+    )
+
+    assert overfits is not None
+    assert overfits.rate_sum == pytest.approx(TURN, rel=0.5)
+    assert does_not == Turn(None, 0.0)
 
 
 def test_where_accuracy_decides_nothing_is_read() -> None:
