@@ -50,6 +50,7 @@ class ForBudget(BaseModel):
     max_lr: float = Field(
         description="lower than that of the range test where so long a training would overfit"
     )
+    constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
         description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; unknown: "
         "the range test's rates, though nobody saw a training go so far"
@@ -141,9 +142,9 @@ def get_bounds(
     bounds = Bounds.from_dict(result)
     ahead = job.config.get("for") or {}
     policy = policy or ahead.get("policy", "triangular")
-    if num_steps is None and num_epochs is None:
-        num_steps = ahead.get("num_steps")
-        num_epochs = ahead.get("num_epochs") if bounds.steps_per_epoch is not None else None
+    budget = {"num_steps": ahead.get("num_steps"), "num_epochs": ahead.get("num_epochs")}
+    if num_steps is None and num_epochs is None and _can_train(bounds, policy, budget):
+        num_steps, num_epochs = budget.values()
     return result | {
         "constant_lr": bounds.constant_lr,
         "depends_on": {name: job.config[name] for name in SETUP}
@@ -156,6 +157,15 @@ def get_bounds(
         "for_budget": _fit_budget(bounds, policy, num_steps, num_epochs),
         "snippet": _write_snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
     }
+
+
+def _can_train(bounds: Bounds, policy: str, budget: dict[str, Any]) -> bool:
+    """Whether there is a budget that this policy can have: an epoch may have no length, one_cycle needs 4 steps."""
+    try:
+        bounds.for_training(policy, **budget)
+    except ValueError:
+        return False
+    return True
 
 
 def _write_snippet(bounds: Bounds, policy: str, framework: Framework, **budget: Any) -> str:

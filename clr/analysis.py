@@ -97,7 +97,7 @@ def _bounds(
         metric=metric,
         floor=median(plateau.floor for plateau in plateaus.values()),
         peak=median(plateau.peak for plateau in plateaus.values()),
-        turn=find_turn(tests or best_range),
+        turn=find_turn(tests or best_range, steps_per_epoch=steps_per_epoch),
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
+MOST_STEPS = 10**12  # of a training
 ANALYZER = "bounds@4"  # the version rises with every change of what is found on the same curve
 
 Draw = Callable[["PictureFormat"], bytes]
@@ -48,13 +49,13 @@ class Bounds:
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
     turn: how far a training may go until it overfits; None where accuracy or the training loss decides, and of old.
-    sweeps: what was measured; empty where a service keeps it. for_budget: of a policy and a budget that were asked for
-    the whole cycles that fit, {"num_steps", "step_size", "num_cycles"}, and what `for_training` answers, {"policy",
-    "base_lr", "max_lr", "basis", "reason"}.
+    sweeps: what was measured; empty where a service keeps it.
 
-    Told by a service alone, else None: confirmation, what training said of them with effort thorough; depends_on, the
-    params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds", "unread_steps"};
-    for_budget, see below, for the policy and budget that were asked for.
+    None where it was not asked for or is not known: confirmation, what training said of them with effort thorough;
+    depends_on, the params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds",
+    "unread_steps"}; for_budget, of a policy and a budget that were asked for the whole cycles that fit, {"num_steps",
+    "step_size", "num_cycles"}, and what `for_training` answers, {"policy", "base_lr", "max_lr", "constant_lr", "basis",
+    "reason"}.
     """
 
     base_lr: float
@@ -123,14 +124,16 @@ class Bounds:
         self, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None, **parameters: Any
     ) -> Schedule:
         """A schedule within these bounds; with a budget, in steps or epochs, in whole cycles that fit it, and with the
-        rates that `for_training` answers for it.
+        rates that `for_training` answers for it, unless one is told.
 
         parameters: the policy's own, to be as they are told. Raises ValueError for what is wrong or impossible, and
         for epochs where nobody knows how long one is.
         """
+        from clr.partial_schedules import has_own_rates  # noqa: PLC0415 - the models of all policies, as below
+
         budget = self._budget(num_steps, num_epochs)
-        if budget is None:
-            return self._schedule(policy, None, parameters)
+        if budget is None or has_own_rates(parameters):
+            return self._schedule(policy, budget, parameters)
         rates = self.for_training(policy, num_steps=budget, **parameters)
         return self._schedule(policy, budget, parameters, factor=rates.max_lr / self.max_lr)
 
@@ -139,9 +142,13 @@ class Bounds:
     ) -> TrainingRates:
         """base_lr and max_lr for a training of this budget under this policy, with what they rest on.
 
-        Lower than those of the range test where with those it would overfit. Raises ValueError as `schedule` does, and
-        without a budget.
+        Lower than those of the range test where with those it would overfit. parameters: the policy's own but rates.
+        Raises ValueError as `schedule` does, and without a budget.
         """
+        from clr.partial_schedules import OWN_RATES, has_own_rates  # noqa: PLC0415 - as above
+
+        if has_own_rates(parameters):
+            raise ValueError(f"it answers rates: leave {', '.join(OWN_RATES)} out")
         budget = self._budget(num_steps, num_epochs)
         if budget is None:
             raise ValueError("give num_steps or num_epochs: the rates depend on how long the training is")
@@ -212,9 +219,13 @@ class Bounds:
                 raise ValueError(f"num_epochs must be a number > 0, not {num_epochs!r}")
             if self.steps_per_epoch is None:
                 raise ValueError("the loader has no length, so nobody knows an epoch's steps: give num_steps")
+            if float(num_epochs) * self.steps_per_epoch > MOST_STEPS:
+                raise ValueError(f"num_epochs must be at most {MOST_STEPS:g} steps, not {num_epochs!r}")
             return count_steps(float(num_epochs), steps_per_epoch=self.steps_per_epoch)
-        if num_steps is not None and (not isinstance(num_steps, SupportsIndex) or index(num_steps) < 1):
-            raise ValueError(f"num_steps must be a whole number >= 1, not {num_steps!r}")
+        if num_steps is not None and (
+            not isinstance(num_steps, SupportsIndex) or not 1 <= index(num_steps) <= MOST_STEPS
+        ):
+            raise ValueError(f"num_steps must be a whole number from 1 to {MOST_STEPS:g}, not {num_steps!r}")
         return None if num_steps is None else index(num_steps)
 
     def _cycles(self, budget: int | None) -> Cycles:
@@ -278,6 +289,10 @@ class Inconclusive:
     def _repr_html_(self) -> str:
         return _as_html(self)
 
+    def for_training(self, policy: str, **_: Any) -> NoReturn:
+        """As `schedule`: raises ValueError."""
+        raise ValueError(f"there are no bounds for a training; {self}")
+
     def schedule(self, policy: str, **_: Any) -> NoReturn:
         """There are no rates to make one of: raises ValueError that says why, as `Bounds.schedule` does."""
         raise ValueError(f"there are no bounds to make a schedule of; {self}")
@@ -312,7 +327,7 @@ def summarize(answer: Bounds | Inconclusive) -> str:
 
 
 _FIELDS_OF_BOUNDS = {field.name for field in fields(Bounds)}
-_WHERE_KNOWN = ("confirmation", "depends_on", "cost", "for_budget")
+_OPTIONAL = ("confirmation", "depends_on", "cost", "for_budget")
 
 
 def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -332,7 +347,7 @@ def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:
     for name in ("sweeps", "draw", *IN_EVIDENCE):
         values.pop(name, None)
     values |= {name: list(values[name]) for name in ("candidates", "warnings")}
-    return {name: value for name, value in values.items() if value is not None or name not in _WHERE_KNOWN}
+    return {name: value for name, value in values.items() if value is not None or name not in _OPTIONAL}
 
 
 def _as_html(answer: Bounds | Inconclusive) -> str:

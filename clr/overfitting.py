@@ -2,8 +2,9 @@
 
 How far a training has come is told by the sum of its rates, in whatever order they came: an update follows the
 gradient for `lr`, so the sum is the time of gradient flow. A sweep whose held-out loss rises while its training loss
-falls on has come too far, and so has any schedule that sums to more. Where accuracy decides, nothing is read: it hardly
-falls.
+falls on has come too far, and so has any schedule that sums to more. Before all examples were seen once nothing is
+overfitted; the training loss is averaged over an epoch, or batches would make it fall by chance. Where accuracy
+decides, nothing is read: it hardly falls.
 """
 
 import math
@@ -14,10 +15,12 @@ from statistics import median
 import numpy as np
 
 from clr.reading import Reading, smooth, window_of
+from clr.sweep import Sweep
 from clr.turn import Turn
 
 RISEN = 0.1  # of the fall of the held-out loss, that is lost again
-TRAINED_ON = 0.1  # of the training loss at the turn, by which it falls further
+LONGEST_EPOCH = 0.25  # of the sweep, over which its training loss is averaged
+TRAINED_ON = 0.05  # of the training loss at the turn, by which it falls further
 FURTHER = 2.0  # times the sum of a turn: a sweep that went so far without one refutes it
 
 
@@ -35,9 +38,10 @@ class _Way:
     turned: bool
 
 
-def find_turn(readings: Sequence[Reading]) -> Turn | None:
-    """None where no sweep learned by its held-out loss."""
-    ways = [way for reading in readings if (way := _follow(reading)) is not None]
+def find_turn(readings: Sequence[Reading], *, steps_per_epoch: float | None) -> Turn | None:
+    """None where no sweep learned by its held-out loss. steps_per_epoch: None where no example comes twice."""
+    epoch = math.inf if steps_per_epoch is None else steps_per_epoch
+    ways = [way for reading in readings if (way := _follow(reading, epoch)) is not None]
     if not ways:
         return None
     seen = max((way.to_edge for way in ways if not way.turned), default=0.0)
@@ -58,7 +62,7 @@ def _pool(ways: Sequence[_Way]) -> float | None:
     return math.exp(median(math.log(way.to_lowest) for way in best if way.turned))
 
 
-def _follow(reading: Reading) -> _Way | None:
+def _follow(reading: Reading, epoch: float) -> _Way | None:
     score, plateau = reading.score, reading.plateau
     if score is None or plateau is None or not plateau.learns or plateau.metric != "held_out_loss":
         return None
@@ -67,14 +71,21 @@ def _follow(reading: Reading) -> _Way | None:
     lowest = int(score.smooth.argmax())
     edge = int(np.flatnonzero(score.lr <= plateau.upper_lr)[-1])
     risen = plateau.peak - float(score.smooth[lowest:].min())
-    losses = [point.loss for point in reading.sweep.points if math.isfinite(point.loss)]
-    trained = smooth(losses, window_of(len(losses)))
-    at_turn = float(trained[min(steps[lowest], len(trained) - 1)])
-    further = at_turn - float(trained[steps[lowest] :].min(initial=at_turn))
     return _Way(
         end_lr=reading.plan.end_lr,
         lowest=-plateau.peak,
         to_lowest=float(sums[steps[lowest]]),
         to_edge=float(sums[steps[edge]]) if reading.plan.shape == "linear" else 0.0,
-        turned=risen > RISEN * (plateau.peak - plateau.floor) and further > TRAINED_ON * abs(at_turn),
+        turned=risen > RISEN * (plateau.peak - plateau.floor)
+        and _trains_on(reading.sweep, steps[lowest], epoch),
     )
+
+
+def _trains_on(sweep: Sweep, step: int, epoch: float) -> bool:
+    """Whether the training loss falls further after this step, though every example was seen before it."""
+    losses = [point.loss for point in sweep.points if math.isfinite(point.loss)]
+    if step < epoch or epoch > LONGEST_EPOCH * len(losses):
+        return False
+    trained = smooth(losses, max(window_of(len(losses)), round(epoch)))
+    at_turn = float(trained[min(step, len(trained) - 1)])
+    return at_turn - float(trained[step:].min(initial=at_turn)) > TRAINED_ON * abs(at_turn)

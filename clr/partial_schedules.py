@@ -21,6 +21,8 @@ from clr.policies import Schedule, by_policy, parse_schedule
 DECAYED_TO = {"exponential_decay": 0.99994**70_000, "exp_range": 0.99994**42_000}
 DECAYED_TO["exp_range_paper"] = DECAYED_TO["exp_range"]
 RATES = ("base_lr", "max_lr", "lr")  # what a range test tells
+STAND_INS: Any = {"base_lr": 0.001, "max_lr": 1.0, "step_size": 100}  # to see what a request may say
+OWN_RATES = (*RATES, "final_lr", "stages")  # with which those of a range test are not lowered
 
 
 def lacks_rates(partial: Mapping[str, Any]) -> bool:
@@ -28,6 +30,11 @@ def lacks_rates(partial: Mapping[str, Any]) -> bool:
     model = by_policy().get(str(partial.get("policy")))
     required = model.list_required(partial) if model else []
     return any(name in required and name not in partial for name in RATES)
+
+
+def has_own_rates(partial: Mapping[str, Any]) -> bool:
+    """Whether some rate is told, so that the others must stay what they are beside it."""
+    return any(name in partial for name in OWN_RATES)
 
 
 def complete(
@@ -51,7 +58,7 @@ def complete(
 
 def check_partial(partial: Mapping[str, Any]) -> Schedule:
     """Complete it with stand-ins, to see whether what is given can be right. Raises as `complete` does."""
-    return complete(partial, base_lr=0.001, max_lr=1.0, step_size=100, num_steps=10**9)
+    return complete(partial, **STAND_INS, num_steps=10**9)
 
 
 def _fillings(

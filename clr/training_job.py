@@ -12,11 +12,11 @@ from typing import Any, Literal, Self, SupportsFloat
 from pydantic import ValidationError
 
 from clr.cycles import CYCLES, FEWEST_EPOCHS, count_steps, half_cycle, short_epoch
-from clr.partial_schedules import RATES, complete
+from clr.partial_schedules import complete, has_own_rates
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import find_share
+from clr.training_rates import find_share, sum_rates
 from clr.training_result import CycleEnd
 from clr.turn import Turn
 
@@ -95,7 +95,7 @@ class RecommendedCycle:
 
     def lower(self, schedule: Schedule, num_steps: int) -> Self:
         """With lower rates where the schedule within these would overfit."""
-        share = find_share(schedule, num_steps, self.turn)
+        share = find_share(sum_rates(schedule, num_steps), self.turn)
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 
     def own_step_size(self, steps_per_epoch: int | None) -> int | None:
@@ -170,7 +170,7 @@ def plan_training(
             raise BudgetRefused(f"{said}; the nearest whole cycles end at {num_steps}")
         warnings.append(f"{said}: rounded to whole cycles, {num_steps} steps")
     schedule = _fitting(config.schedule, rates, step_size, num_steps)
-    if recommended is not None and not any(name in config.schedule for name in RATES):
+    if recommended is not None and recommended.turn is not None and not has_own_rates(config.schedule):
         lowered = recommended.lower(schedule, num_steps)
         if lowered != recommended:
             rates = {name: getattr(lowered, name) for name in rates}

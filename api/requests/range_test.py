@@ -8,7 +8,7 @@ from api.errors import invalid
 from api.examples import RANGE_TEST_REQUESTS
 from api.requests.body import Text, refuse_unknown
 from api.requests.workload import Seed, Timeout, WorkloadRequest
-from clr.partial_schedules import check_partial
+from clr.partial_schedules import STAND_INS, complete
 from clr.range_test import (
     FEWEST_STEPS,
     HIGHEST_LR,
@@ -42,7 +42,7 @@ class TrainingAhead(BaseModel):
         if (self.num_steps is None) == (self.num_epochs is None):
             raise invalid("/for", "give num_steps or num_epochs, one of them")
         try:
-            check_partial({"policy": self.policy})
+            complete({"policy": self.policy}, **STAND_INS, num_steps=self.num_steps or 10**9)
         except ValidationError as error:
             raise invalid("/for/policy", in_words(error).removeprefix("policy: ")) from None
         return self

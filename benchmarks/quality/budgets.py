@@ -163,8 +163,10 @@ def regrets(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], dict[str,
     if not all(grid.complete for grid in grids.values()):
         return
     momentum = momentum_of(parse_optimizer(OPTIMIZERS[task.optimizer]).model_dump())
+    steps_per_epoch = task.steps_per_epoch(task.problem(0))
     for seed in SEEDS:
-        bounds = read_bounds(Sweeps(task).range_test(seed, "standard"), momentum=momentum)
+        sweeps = Sweeps(task).range_test(seed, "standard")
+        bounds = read_bounds(sweeps, steps_per_epoch=steps_per_epoch, momentum=momentum)
         if not isinstance(bounds, Bounds):
             continue
         for (policy, length), grid in grids.items():

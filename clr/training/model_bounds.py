@@ -1,7 +1,7 @@
 """Bounds of a model that the caller holds, in one call: the loop around `LRFinder` that most people would write."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from clr.bounds import Bounds, Inconclusive
+from clr.cycles import count_steps
 from clr.problem import Untrainable
 from clr.range_test import RangeTestConfig
 from clr.sweep import Effort
@@ -19,6 +20,8 @@ from clr.training.cost import CostReport
 from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
+
+MOST_EPOCHS = 1e9  # of a training
 
 Criterion = Callable[..., Tensor]
 TrainingStep = Callable[[Any], Tensor]
@@ -81,7 +84,7 @@ def find_bounds(
         effort=effort,
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
-    _check_training(schedule, num_epochs, loader)
+    _check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or _make_step(model, criterion)
     finder = LRFinder(
         model,
@@ -169,7 +172,9 @@ def _check(
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
-def _check_training(schedule: str | None, num_epochs: float | None, loader: Any) -> None:
+def _check_training(
+    schedule: str | None, num_epochs: float | None, loader: Any, accumulation_steps: int
+) -> None:
     """The training that the bounds are asked for."""
     if num_epochs is None:
         if schedule is not None:
@@ -179,17 +184,20 @@ def _check_training(schedule: str | None, num_epochs: float | None, loader: Any)
         return
     from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who name one
 
-    from clr.partial_schedules import check_partial  # noqa: PLC0415 - as above
+    from clr.partial_schedules import STAND_INS, complete  # noqa: PLC0415 - as above
     from clr.refusals import in_words  # noqa: PLC0415 - as above
 
-    if not num_epochs > 0:
-        raise ValueError(f"num_epochs must be > 0, not {num_epochs}")
-    if not isinstance(loader, Sized):
+    if not isinstance(num_epochs, int | float) or not 0 < num_epochs <= MOST_EPOCHS:
+        raise ValueError(f"num_epochs must be > 0 and at most {MOST_EPOCHS:g}, not {num_epochs!r}")
+    try:
+        steps_per_epoch = len(loader) / accumulation_steps
+    except TypeError:
         raise ValueError(
             "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
-        )
+        ) from None
+    num_steps = count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
     try:
-        check_partial({"policy": schedule or "triangular"})
+        complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)
     except ValidationError as error:
         raise ValueError(in_words(error)) from None
 

@@ -26,15 +26,7 @@ def describe_bounds(bounds: Bounds) -> str:
     lines.append(f"constant_lr {bounds.constant_lr:.4g} (for training without cycles)")
     lines.append(f"step_size {bounds.step_size} steps (half a cycle)")
     if bounds.for_budget is not None:
-        lines += [
-            "for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(
-                **bounds.for_budget
-            ),
-            "for so long a {policy}: base_lr {base_lr:.4g}, max_lr {max_lr:.4g} ({basis})".format(
-                **bounds.for_budget
-            ),
-            f"         {bounds.for_budget['reason']}",
-        ]
+        lines += _describe_budget(bounds.for_budget)
     lines += _describe_sensitivity(bounds.sensitivity)
     if bounds.confirmation is not None:
         lines += _describe_confirmation(bounds.confirmation)
@@ -44,6 +36,20 @@ def describe_bounds(bounds: Bounds) -> str:
         lines.append(f"cost {bounds.cost['steps']:,} steps, {bounds.cost['seconds']:.1f} s{ahead}")
     lines += [f"warning: {warning}" for warning in bounds.warnings]
     return "\n".join(lines)
+
+
+def _describe_budget(budget: Mapping[str, Any]) -> list[str]:
+    """The cycles that fit it, and the rates for it; an older service tells none."""
+    lines = ["for {num_steps} steps: {num_cycles} cycles with step_size {step_size}".format(**budget)]
+    if "policy" in budget:
+        rates = (
+            "constant_lr {constant_lr:.4g}"
+            if budget["policy"] == "fixed"
+            else "base_lr {base_lr:.4g}, max_lr {max_lr:.4g}"
+        )
+        lines.append(f"for so long a {budget['policy']}: {rates.format(**budget)} ({budget['basis']})")
+        lines.append(f"         {budget['reason']}")
+    return lines
 
 
 def _describe_sensitivity(sensitivity: Sensitivity | None) -> list[str]:

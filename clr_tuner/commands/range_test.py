@@ -68,7 +68,7 @@ def range_test(
     if policy is not None and num_epochs is None:
         raise typer.BadParameter("--policy needs --num-epochs: its rates depend on how long you train")
     request: dict[str, Any] = {
-        "for": num_epochs and {"policy": policy or "triangular", "num_epochs": num_epochs},
+        "for": None if num_epochs is None else {"policy": policy or "triangular", "num_epochs": num_epochs},
         "num_seeds": num_seeds,
         "seed": seed,
         "start_lr": start_lr,
@@ -110,13 +110,15 @@ def bounds(
     """Print the recommended base_lr and max_lr of a range test, and with a budget the rates for so long a training."""
     if framework is not None and snippet is None:
         raise typer.BadParameter("--framework needs --snippet")
+    if policy is not None and snippet is not None:
+        raise typer.BadParameter("--snippet has its policy: leave --policy out")
     budget: Any = {"num_steps": num_steps, "num_epochs": num_epochs}
     with connect(url, api_key) as client:
         job = require_kind(client.job(id), RangeTest)
         if snippet is None:
             print_bounds(job, as_json=as_json, policy=policy, **budget)
             return
-        recommended = Bounds.from_dict(job.bounds_data(**budget))
+        recommended = Bounds.from_dict(job.bounds_data(**budget, policy=snippet))
     try:
         code = recommended.snippet(snippet, framework=cast(Framework, framework or "torch"), **budget)
     except ValueError as error:

@@ -181,12 +181,16 @@ def test_bounds_are_for_the_training_that_was_asked_for_with_them(
     assert another["for_budget"]["policy"] == "fixed"
 
 
-def test_epochs_of_a_stream_that_were_asked_for_leave_the_bounds_without_a_budget(
-    api: TestClient, database: Database
+@pytest.mark.parametrize(
+    ("training", "steps_per_epoch"),
+    [({"num_epochs": 3}, None), ({"policy": "one_cycle", "num_epochs": 0.01}, 43.7)],
+)
+def test_a_training_that_turns_out_impossible_leaves_the_bounds_without_a_budget(
+    api: TestClient, database: Database, training: dict[str, Any], steps_per_epoch: float | None
 ) -> None:
-    asked = {"for": {"num_epochs": 3}}
+    job_id = measured(api, database, asked={"for": training}, steps_per_epoch=steps_per_epoch)
 
-    answer = api.get(f"/range-tests/{measured(api, database, asked=asked, steps_per_epoch=None)}/bounds")
+    answer = api.get(f"/range-tests/{job_id}/bounds")
 
     assert (answer.status_code, answer.json()["for_budget"]) == (200, None)
 

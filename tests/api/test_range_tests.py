@@ -113,6 +113,7 @@ def test_a_full_body_is_kept_as_given(api: TestClient) -> None:
         ("for", {"policy": "one_cycle"}, "/for", "give num_steps or num_epochs"),
         ("for", {"num_steps": 10, "num_epochs": 3}, "/for", "one of them"),
         ("for", {"policy": "zigzag", "num_steps": 10}, "/for/policy", "must be one of"),
+        ("for", {"policy": "one_cycle", "num_steps": 1}, "/for/policy", "num_steps"),
         ("for", {"num_epochs": 0}, "/for/num_epochs", "greater"),
         ("for", {"budget": 3}, "/for/budget", "allowed: policy, num_steps, num_epochs"),
         ("for_", {"num_steps": 10}, "/for_", "did you mean for?"),

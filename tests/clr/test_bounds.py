@@ -47,7 +47,7 @@ def test_parameters_of_a_schedule_are_as_they_are_told(bounds: Bounds) -> None:
     [
         ("one_cycel", {}, "did you mean one_cycle"),
         ("one_cycle", {"num_steps": 10, "num_epochs": 1}, "not both"),
-        ("one_cycle", {"num_steps": 0}, "whole number >= 1"),
+        ("one_cycle", {"num_steps": 0}, "whole number from 1"),
         ("one_cycle", {"step_size_up": 3}, "step_size_up"),
     ],
 )

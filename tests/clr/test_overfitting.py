@@ -1,8 +1,10 @@
 """Where a sweep's held-out loss turns while its training loss falls on, as a sum of rates."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clr.overfitting import find_turn
@@ -35,8 +37,8 @@ def swept(
     return sweep
 
 
-def turn_of(*sweeps: Sweep) -> Turn | None:
-    return find_turn([Reading(sweep) for sweep in sweeps])
+def turn_of(*sweeps: Sweep, steps_per_epoch: float | None = 10) -> Turn | None:
+    return find_turn([Reading(sweep) for sweep in sweeps], steps_per_epoch=steps_per_epoch)
 
 
 @pytest.mark.parametrize("end_lr", [0.3, 1.0, 3.0])
@@ -90,6 +92,29 @@ def test_a_quick_test_sees_a_turn_but_not_how_far_a_training_may_go() -> None:
     assert overfits is not None
     assert overfits.rate_sum == pytest.approx(TURN, rel=0.5)
     assert does_not == Turn(None, 0.0)
+
+
+@pytest.mark.parametrize("steps_per_epoch", [None, 200.0])
+def test_what_is_not_seen_again_cannot_be_overfitted(steps_per_epoch: float | None) -> None:
+    turn = turn_of(swept(1.0), steps_per_epoch=steps_per_epoch)
+
+    assert turn is not None
+    assert turn.rate_sum is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_of_the_batches_is_no_training_on(seed: int) -> None:
+    steady, random = swept(1.0, turn=60.0, breaks=True, seed=seed), np.random.default_rng(seed)
+    noisy = Sweep(steady.plan)
+    for point in steady.points:
+        noisy.add(replace(point, loss=point.loss * (1 + 0.35 * random.standard_normal())))
+    for look in steady.held_out:
+        noisy.add(look)
+
+    turn = turn_of(noisy, steps_per_epoch=80)
+
+    assert turn is not None
+    assert turn.rate_sum is None
 
 
 def test_where_accuracy_decides_nothing_is_read() -> None:

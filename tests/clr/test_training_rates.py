@@ -9,7 +9,7 @@ from clr.bounds import Bounds
 from clr.policies import parse_schedule
 from clr.training_rates import LONGEST_MEASURED, sum_rates
 from clr.turn import Turn
-from tests.clr.curves import GOOD, bounds_of, loss_of, seeds
+from tests.clr.curves import GOOD, bounds_of, doubt_of, loss_of, seeds
 
 POLICIES = ("triangular2", "one_cycle", "sgdr", "fixed")
 
@@ -77,9 +77,14 @@ def test_what_nobody_can_see_is_unknown(why: str) -> None:
 
 
 def test_rates_of_ones_own_stay_as_they_are_told() -> None:
-    schedule = found(rate_sum=1.0).schedule("triangular", num_steps=4000, base_lr=0.1, max_lr=0.5)
+    bounds = found(rate_sum=1.0)
+
+    schedule = bounds.schedule("triangular", num_steps=4000, max_lr=0.5)
 
     assert max(map(schedule, range(4000))) == pytest.approx(0.5)
+    assert schedule(0) == bounds.base_lr
+    with pytest.raises(ValueError, match="leave base_lr, max_lr, lr, final_lr, stages out"):
+        bounds.for_training("triangular", num_steps=4000, max_lr=0.5)
 
 
 def test_a_budget_is_needed() -> None:
@@ -87,11 +92,41 @@ def test_a_budget_is_needed() -> None:
         found().for_training("one_cycle")
 
 
-@pytest.mark.parametrize("num_steps", [5000, 10**9])
-def test_the_sum_of_a_long_schedule_is_that_of_its_mean(num_steps: int) -> None:
-    spec: dict[str, Any] = {"policy": "triangular", "base_lr": 0.1, "max_lr": 0.3, "step_size": 50}
+@pytest.mark.parametrize("step_size", [20, 50, 4096])
+@pytest.mark.parametrize("num_steps", [5000, 163_960, 819_800, 10**9])
+def test_the_sum_of_a_long_schedule_is_that_of_its_mean(num_steps: int, step_size: int) -> None:
+    spec: dict[str, Any] = {"policy": "triangular", "base_lr": 0.1, "max_lr": 0.3, "step_size": step_size}
 
-    assert sum_rates(parse_schedule(spec), num_steps) == pytest.approx(0.2 * num_steps, rel=1e-2)
+    assert sum_rates(parse_schedule(spec), num_steps) == pytest.approx(0.2 * num_steps, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "decay",
+    [
+        {"policy": "exponential_decay", "gamma": 0.9},
+        {"policy": "time_decay", "rate": 1.0},
+        {"policy": "step_decay", "drop_every": 5},
+    ],
+)
+def test_a_steep_beginning_is_summed_as_it_is(decay: dict[str, Any]) -> None:
+    schedule = parse_schedule({"lr": 0.1, **decay})
+
+    assert sum_rates(schedule, 100_000) == pytest.approx(sum(map(schedule, range(100_000))), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "budget", [{"num_steps": 10**13}, {"num_epochs": 1e308}, {"num_epochs": float("nan")}]
+)
+def test_a_budget_that_cannot_be_is_refused(budget: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        found().for_training("triangular", **budget)
+
+
+def test_without_bounds_there_are_no_rates() -> None:
+    inconclusive = doubt_of(seeds(lambda lr: 2.3))
+
+    with pytest.raises(ValueError, match="no bounds for a training"):
+        inconclusive.for_training("triangular", num_steps=100)
 
 
 def test_bounds_with_a_turn_survive_json() -> None:

@@ -1,6 +1,7 @@
 """The one call: bounds of a model that the caller holds, whatever its batches and its loop look like."""
 
 import copy
+import math
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -316,7 +317,10 @@ def test_the_rates_for_a_long_training_keep_it_from_overfitting() -> None:
     ("asked", "says"),
     [
         ({"schedule": "one_cycle"}, "needs num_epochs"),
-        ({"num_epochs": 0}, "num_epochs must be > 0, not 0"),
+        ({"num_epochs": 0}, "num_epochs must be > 0"),
+        ({"num_epochs": "3"}, "num_epochs must be > 0"),
+        ({"num_epochs": math.inf}, "num_epochs must be > 0"),
+        ({"schedule": "one_cycle", "num_epochs": 0.01}, "num_steps"),
         ({"schedule": "zigzag", "num_epochs": 3}, "policy"),
     ],
 )

@@ -56,7 +56,8 @@ def test_bounds_for_a_budget_tell_all_that_is_known(service: Service) -> None:
         "sensitivity": {"metric": "accuracy", "off_by_2": 0.012, "off_by_4": None, "by_factor": []},
         "for_budget": {
             **{"num_steps": 960, "step_size": 120, "num_cycles": 4, "policy": "one_cycle"},
-            **{"base_lr": 0.005, "max_lr": 0.05, "basis": "turn", "reason": "It would overfit."},
+            **{"base_lr": 0.005, "max_lr": 0.05, "constant_lr": 0.016, "basis": "turn"},
+            "reason": "It would overfit.",
         },
     }
     finished(service, bounds=Answer(body=BOUNDS | known))
