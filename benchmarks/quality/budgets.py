@@ -1,15 +1,18 @@
 """`python -m benchmarks.quality.budgets [--only TASK ...]`: the best max_lr of schedules of 1, 4 and 16 x 320 steps.
 
 Nine rates half a decade apart, then four around the best; the second and third seed at those five alone. One half of
-the held-out examples chooses, the other scores. What was trained before is not trained again.
+the held-out examples chooses, the other scores. What was trained before is not trained again: whole grids are in
+benchmarks/quality_budgets.json.
 """
 
 import argparse
+import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,9 @@ from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
 from clr.training.seeding import seeded
 
+FILE = (
+    Path(__file__).parent.parent / "quality_budgets.json"
+)  # {grid: [lr, seed, chosen by, scored]}, in points
 BASE = 320  # steps: two cycles, as the oracle of max_lr has them
 WARM_UP = 0.05  # of a cosine
 DIVISOR = 4
@@ -46,6 +52,7 @@ SHAPES = {
 LOWEST = {"sgd": 1e-3, "momentum": 3e-4, "adam": 3e-5, "adamw": 3e-5}
 RATES, AROUND = 9, (-1 / 3, -1 / 6, 1 / 6, 1 / 3)  # decades
 SEEDS = (0, 1, 2)
+Scores = tuple[float | None, float]
 
 
 def rates(policy: str, max_lr: float, num_steps: int) -> list[float]:
@@ -88,11 +95,18 @@ class Grid:
 
     def __init__(self, task: Task, policy: str, length: int, kept: Kept) -> None:
         self._task, self._policy, self._length, self._kept = task, policy, length, kept
-        self._found = {
-            (row["lr"], row["seed"]): row
-            for row in kept
-            if (row["task"], row["policy"], row["length"]) == (task.name, policy, length)
+        stored = _read().get(self.name, [])
+        self._found: dict[tuple[float, int], Scores] = {
+            (lr, seed): (last, score) for lr, seed, last, score in stored
         }
+        for row in kept if not stored else ():
+            if (row["task"], row["policy"], row["length"]) == (task.name, policy, length):
+                self._found[row["lr"], row["seed"]] = _last(row["seen"]), row["score"]
+
+    @property
+    def name(self) -> str:
+        """As the file calls it."""
+        return f"{self._task.name}, {self._policy} x {self._length}"
 
     @property
     def complete(self) -> bool:
@@ -112,32 +126,50 @@ class Grid:
 
     def _means(self, name: str) -> dict[float, float]:
         by_lr: dict[float, list[float]] = {}
-        for (lr, _), row in self._found.items():
-            seen = row["seen"]
-            value = row["score"] if name == "score" or len(seen) < LOOKS else seen[-1]
-            by_lr.setdefault(lr, []).append(value)
+        for (lr, _), (last, score) in sorted(self._found.items(), key=lambda item: item[0]):
+            by_lr.setdefault(lr, []).append(score if name == "score" or last is None else last)
         return {lr: sum(values) / len(values) for lr, values in by_lr.items()}
 
     def fill(self) -> None:
-        """Train what is missing."""
+        """Train what is missing, and keep the whole grid."""
         lrs = [LOWEST[self._task.optimizer] * 10 ** (index / 2) for index in range(RATES)]
-        first = [self._last(lr, SEEDS[0]) for lr in lrs]
+        first = [self._trained(lr, SEEDS[0]) for lr in lrs]
         best = lrs[int(np.argmax(first))]
         around = [best, *(best * 10**decades for decades in AROUND)]
         for seed in SEEDS:
             for lr in around:
-                self._last(lr, seed)
+                self._trained(lr, seed)
+        _write(self.name, [[*at, *scores] for at, scores in sorted(self._found.items())])
 
-    def _last(self, lr: float, seed: int) -> float:
+    def _trained(self, lr: float, seed: int) -> float:
+        """The last score of the half that chooses."""
         lr = float(f"{lr:.4g}")
         if (lr, seed) not in self._found:
             seen, score = train(self._task, self._policy, self._length, lr, seed)
             row = {"task": self._task.name, "policy": self._policy, "length": self._length}
             row |= {"lr": lr, "seed": seed, "seen": seen, "score": score}
             self._kept.add(row)
-            self._found[lr, seed] = row
-        seen = self._found[lr, seed]["seen"]
-        return float(seen[-1]) if len(seen) == LOOKS else -math.inf
+            self._found[lr, seed] = _last(seen), score
+        last, _ = self._found[lr, seed]
+        return -math.inf if last is None else last
+
+
+def _last(seen: Sequence[float]) -> float | None:
+    """Of a training's looks; None where it broke off before the last."""
+    return seen[-1] if len(seen) == LOOKS else None
+
+
+def _read() -> dict[str, list[Any]]:
+    stored: dict[str, list[Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
+    return stored
+
+
+def _write(name: str, grid: list[list[float | None]]) -> None:
+    stored = dict(sorted((_read() | {name: grid}).items()))
+    lines = [f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in stored.items()]
+    scratch = FILE.with_suffix(".new")
+    scratch.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    scratch.rename(FILE)
 
 
 def fill(tasks: Sequence[Task]) -> None:
