@@ -119,6 +119,8 @@ def bounds(
             print_bounds(job, as_json=as_json, policy=policy, **budget)
             return
         recommended = Bounds.from_dict(job.bounds_data(**budget, policy=snippet))
+    if budget == dict.fromkeys(budget) and recommended.for_budget is not None:  # that of the request
+        budget["num_steps"] = recommended.for_budget["num_steps"]
     try:
         code = recommended.snippet(snippet, framework=cast(Framework, framework or "torch"), **budget)
     except ValueError as error:

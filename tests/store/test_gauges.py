@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import replace
 from uuid import uuid4
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import event, select
 
 from store import claims, comparisons, gauges, jobs
 from store.comparisons import NewComparison
@@ -81,3 +82,23 @@ def test_the_jobs_of_a_deleted_comparison_are_counted_no_more(database: Database
         comparisons.remove(session, comparison.id)
 
     assert (before["cancelled"], count(database)["cancelled"]) == (3, 0)
+
+
+def test_the_counts_pass_over_no_job_that_ended(database: Database) -> None:
+    with database.read() as session:
+        if session.get_bind().dialect.name != "sqlite":
+            pytest.skip("Postgres plans by what it knows of the rows")
+        said: list[str] = []
+        event.listen(session.get_bind(), "before_cursor_execute", lambda *of: said.append(of[2]))
+        gauges.read(session, worker_seen_within_s=1)
+        plans = [
+            session.connection()
+            .exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (0,) * statement.count("?"))
+            .all()
+            for statement in list(said)
+            if "FROM jobs" in statement
+        ]
+
+    steps = [step[3] for plan in plans for step in plan if "jobs" in step[3]]
+    assert len(steps) >= 2
+    assert all("jobs_by_priority" in step or "jobs_leased" in step for step in steps), steps

@@ -76,6 +76,19 @@ def test_bounds_for_a_budget_tell_all_that_is_known(service: Service) -> None:
     ]
 
 
+def test_a_snippet_is_of_the_length_that_the_request_was_for(service: Service) -> None:
+    budget = {"num_steps": 960, "step_size": 120, "num_cycles": 4}
+    finished(service, bounds=Answer(body=BOUNDS | {"for_budget": budget}))
+
+    asked, told = run(service, "bounds", JOB_ID, "--snippet", "one_cycle"), ["--num-steps", "500"]
+    other = run(service, "bounds", JOB_ID, "--snippet", "one_cycle", *told)
+
+    assert service.heard("GET", f"{JOB}/bounds")[0].query == {"policy": "one_cycle"}
+    assert "960" in asked.stdout
+    assert "960" not in other.stdout
+    assert "500" in other.stdout
+
+
 def test_a_thorough_test_prints_what_was_tried_and_what_training_says(service: Service) -> None:
     finished(service, bounds=Answer(body=BOUNDS | {"confirmation": CONFIRMATION}))
 
