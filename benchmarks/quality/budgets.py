@@ -6,7 +6,6 @@ benchmarks/quality_budgets.json.
 """
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.quality.kept import Kept
+from benchmarks.quality.kept import Committed, Kept
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import (
     FOLKLORE,
@@ -37,9 +36,9 @@ from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
 from clr.training.seeding import seeded
 
-FILE = (
+GRIDS = Committed(
     Path(__file__).parent.parent / "quality_budgets.json"
-)  # {grid: [lr, seed, chosen by, scored]}, in points
+)  # [lr, seed, chosen by, scored], in points
 BASE = 320  # steps: two cycles, as the oracle of max_lr has them
 WARM_UP = 0.05  # of a cosine
 DIVISOR = 4
@@ -95,7 +94,7 @@ class Grid:
 
     def __init__(self, task: Task, policy: str, length: int, kept: Kept) -> None:
         self._task, self._policy, self._length, self._kept = task, policy, length, kept
-        stored = _read().get(self.name, [])
+        stored = GRIDS.read().get(self.name, [])
         self._found: dict[tuple[float, int], Scores] = {
             (lr, seed): (last, score) for lr, seed, last, score in stored
         }
@@ -139,7 +138,7 @@ class Grid:
         for seed in SEEDS:
             for lr in around:
                 self._trained(lr, seed)
-        _write(self.name, [[*at, *scores] for at, scores in sorted(self._found.items())])
+        GRIDS.write(self.name, [[*at, *scores] for at, scores in sorted(self._found.items())])
 
     def _trained(self, lr: float, seed: int) -> float:
         """The last score of the half that chooses."""
@@ -157,19 +156,6 @@ class Grid:
 def _last(seen: Sequence[float]) -> float | None:
     """Of a training's looks; None where it broke off before the last."""
     return seen[-1] if len(seen) == LOOKS else None
-
-
-def _read() -> dict[str, list[Any]]:
-    stored: dict[str, list[Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
-    return stored
-
-
-def _write(name: str, grid: list[list[float | None]]) -> None:
-    stored = dict(sorted((_read() | {name: grid}).items()))
-    lines = [f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in stored.items()]
-    scratch = FILE.with_suffix(".new")
-    scratch.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    scratch.rename(FILE)
 
 
 def fill(tasks: Sequence[Task]) -> None:

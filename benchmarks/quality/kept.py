@@ -1,4 +1,4 @@
-"""What was measured, one JSON object a line, so that a stopped run goes on: data/quality/."""
+"""What was measured, so that a stopped run goes on: lines in data/quality/, whole results in the repository."""
 
 import json
 from collections.abc import Iterator
@@ -30,3 +30,23 @@ class Kept:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+
+class Committed:
+    """One file of the repository: an entry a line, by name."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def read(self) -> dict[str, Any]:
+        """Every entry; none where there is no file."""
+        stored: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        return stored
+
+    def write(self, name: str, entry: Any) -> None:
+        """Add it, or put it in the place of its like."""
+        stored = dict(sorted((self.read() | {name: entry}).items()))
+        lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in stored.items()]
+        scratch = self._file.with_suffix(".new")
+        scratch.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        scratch.rename(self._file)

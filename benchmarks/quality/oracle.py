@@ -4,23 +4,21 @@ Two triangular cycles between max_lr / 4 and max_lr. The first seed is trained e
 comes near its best or stands beside such a rate: elsewhere a point of noise does not matter.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.kept import Kept
+from benchmarks.quality.kept import Committed, Kept
 from benchmarks.quality.tasks import Task, chance, points
 from clr.policies import parse_schedule
 from clr.training.seeding import seeded
 from clr.training_job import TrainingPlan, run_training
 from clr.training_result import CycleEnd
 
-FILE = Path(__file__).parent.parent / "quality_oracle.json"
+ORACLES = Committed(Path(__file__).parent.parent / "quality_oracle.json")
 GRID, PER_DECADE = 23, 4
 LOWEST = {"sgd": 1e-4, "momentum": 1e-4, "adam": 1e-5, "adamw": 1e-5}
 SEEDS = (0, 1, 2)
@@ -68,7 +66,7 @@ class Oracle:
 
 def load_oracle(task: Task) -> Oracle | None:
     """As it was kept; None before the task was trained."""
-    stored = _read().get(task.name)
+    stored = ORACLES.read().get(task.name)
     if stored is None:
         return None
     means = [sum(row) / len(row) for row in stored["scores"]]
@@ -79,7 +77,7 @@ def load_oracle(task: Task) -> Oracle | None:
 
 def train_oracle(task: Task) -> None:
     """Train what is missing of a task, and keep it."""
-    if task.name in _read():
+    if task.name in ORACLES.read():
         return
     kept = Kept("oracle")
     scores = {(row["lr"], row["seed"]): row["score"] for row in kept if row["task"] == task.name}
@@ -91,7 +89,7 @@ def train_oracle(task: Task) -> None:
                 kept.add({"task": task.name, "lr": lr, "seed": seed, "score": scores[lr, seed]})
     rows = [[scores[lr, seed] for seed in SEEDS if (lr, seed) in scores] for lr in lrs]
     problem = task.problem(0)
-    _write(
+    ORACLES.write(
         task.name,
         {
             "steps": 2 * CYCLES * _step_size(task.steps_per_epoch(problem)),
@@ -133,16 +131,3 @@ def _train(task: Task, max_lr: float, seed: int) -> float:
 
 def _step_size(steps_per_epoch: int) -> int:
     return min(STEP_SIZE_EPOCHS * steps_per_epoch, LONGEST_STEP_SIZE)
-
-
-def _read() -> dict[str, Any]:
-    stored: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
-    return stored
-
-
-def _write(name: str, oracle: dict[str, Any]) -> None:
-    stored = dict(sorted((_read() | {name: oracle}).items()))
-    lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in stored.items()]
-    scratch = FILE.with_suffix(".new")
-    scratch.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    scratch.rename(FILE)
