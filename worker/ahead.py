@@ -83,22 +83,23 @@ class Ahead:
         steps = self._recorder.look(lambda session: ahead.count_unread_steps(session, self._range_test.id))
         return {"unread_steps": steps} if steps else {}
 
-    def _offer(self, plans: Sequence[Plan]) -> None:
+    def _offer(self, later: Sequence[Plan]) -> None:
         """Have the first of these that are slow measured by slots that are idle."""
-        slow = [plan for plan in plans if plan.num_steps * self._step_s >= SLOW_S]
+        slow = [plan for plan in later if plan.num_steps * self._step_s >= SLOW_S]
         new = [plan for plan in slow if _key(plan) not in self._offers]
-        if new and (queued := self._recorder.write(lambda session: self._queue(session, new))):
+        idle = self._recorder.look(self._count_idle_slots) if new else 0
+        if idle:
+            plans = [asdict(plan) for plan in new[:idle]]
+            self._recorder.write(lambda session: ahead.offer(session, self._range_test, plans))
             self._remember()
-            self._ring(queued)
+            self._ring(len(plans))
+
+    def _count_idle_slots(self, session: Session) -> int:
+        return ahead.count_idle_slots(session, self._range_test.workload)
 
     def _remember(self) -> None:
         offers = self._recorder.look(lambda session: ahead.list_offers(session, self._range_test.id))
         self._offers = {_key(read_plan(offer.config["plan"])): offer.id for offer in offers}
-
-    def _queue(self, session: Session, plans: Sequence[Plan]) -> int:
-        idle = ahead.count_idle_slots(session, self._range_test.workload)
-        ahead.offer(session, self._range_test, [asdict(plan) for plan in plans[:idle]])
-        return min(idle, len(plans))
 
     def _ring(self, queued: int) -> None:
         try:
