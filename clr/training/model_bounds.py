@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from clr.bounds import Bounds, Inconclusive
+from clr.bounds import MOST_STEPS, Bounds, Inconclusive
 from clr.cycles import count_steps
 from clr.problem import Untrainable
 from clr.range_test import RangeTestConfig
@@ -20,8 +20,6 @@ from clr.training.cost import CostReport
 from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
-
-MOST_EPOCHS = 1e9  # of a training
 
 Criterion = Callable[..., Tensor]
 TrainingStep = Callable[[Any], Tensor]
@@ -187,14 +185,16 @@ def _check_training(
     from clr.partial_schedules import STAND_INS, complete  # noqa: PLC0415 - as above
     from clr.refusals import in_words  # noqa: PLC0415 - as above
 
-    if not isinstance(num_epochs, int | float) or not 0 < num_epochs <= MOST_EPOCHS:
-        raise ValueError(f"num_epochs must be > 0 and at most {MOST_EPOCHS:g}, not {num_epochs!r}")
+    if not isinstance(num_epochs, int | float) or not 0 < num_epochs < math.inf:
+        raise ValueError(f"num_epochs must be > 0 and finite, not {num_epochs!r}")
     try:
         steps_per_epoch = len(loader) / accumulation_steps
     except TypeError:
         raise ValueError(
             "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
         ) from None
+    if num_epochs * steps_per_epoch > MOST_STEPS:
+        raise ValueError(f"num_epochs must be at most {MOST_STEPS:g} steps, not {num_epochs!r}")
     num_steps = count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
     try:
         complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)

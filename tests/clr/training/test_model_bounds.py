@@ -320,6 +320,7 @@ def test_the_rates_for_a_long_training_keep_it_from_overfitting() -> None:
         ({"num_epochs": 0}, "num_epochs must be > 0"),
         ({"num_epochs": "3"}, "num_epochs must be > 0"),
         ({"num_epochs": math.inf}, "num_epochs must be > 0"),
+        ({"num_epochs": 1e11}, "num_epochs must be at most"),
         ({"schedule": "one_cycle", "num_epochs": 0.01}, "num_steps"),
         ({"schedule": "zigzag", "num_epochs": 3}, "policy"),
     ],
