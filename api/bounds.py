@@ -48,12 +48,12 @@ class ForBudget(BaseModel):
     policy: str
     base_lr: float
     max_lr: float = Field(
-        description="lower than that of the range test where so long a training would overfit"
+        description="lower than that of the range test where so long a training does better so"
     )
     constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
-        description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; unknown: "
-        "the range test's rates, though nobody saw a training go so far"
+        description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; length: "
+        "lowered, as was measured for such lengths; unknown: lowered, though nobody saw a training go so far"
     )
     reason: str
 

@@ -142,7 +142,7 @@ class Bounds:
     ) -> TrainingRates:
         """base_lr and max_lr for a training of this budget under this policy, with what they rest on.
 
-        Lower than those of the range test where with those it would overfit. parameters: the policy's own but rates.
+        Lower than those of the range test where so long a training does better with lower ones. parameters: the policy's own but rates.
         Raises ValueError as `schedule` does, and without a budget.
         """
         from clr.partial_schedules import OWN_RATES, has_own_rates  # noqa: PLC0415 - as above
@@ -155,6 +155,7 @@ class Bounds:
         return find_training_rates(
             lambda factor: self._schedule(policy, budget, parameters, factor=factor),
             num_steps=budget,
+            steps_per_epoch=self.steps_per_epoch,
             base_lr=self.base_lr,
             max_lr=self.max_lr,
             metric=self.metric,

@@ -16,7 +16,7 @@ from clr.partial_schedules import complete, has_own_rates
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import find_share, sum_rates
+from clr.training_rates import count_times, find_share, sum_rates
 from clr.training_result import CycleEnd
 from clr.turn import Turn
 
@@ -94,8 +94,10 @@ class RecommendedCycle:
         return cls(**pick_fields(cls, {**result, "turn": turn and Turn.from_dict(turn)}))
 
     def lower(self, schedule: Schedule, num_steps: int) -> Self:
-        """With lower rates where the schedule within these would overfit."""
-        share = find_share(sum_rates(schedule, num_steps), self.turn)
+        """With the rates for a schedule of that length, which may be lower."""
+        share = find_share(
+            sum_rates(schedule, num_steps), count_times(num_steps, self.steps_per_epoch), self.turn
+        )
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 
     def own_step_size(self, steps_per_epoch: int | None) -> int | None:
@@ -170,14 +172,14 @@ def plan_training(
             raise BudgetRefused(f"{said}; the nearest whole cycles end at {num_steps}")
         warnings.append(f"{said}: rounded to whole cycles, {num_steps} steps")
     schedule = _fitting(config.schedule, rates, step_size, num_steps)
-    if recommended is not None and recommended.turn is not None and not has_own_rates(config.schedule):
+    if recommended is not None and not has_own_rates(config.schedule):
         lowered = recommended.lower(schedule, num_steps)
         if lowered != recommended:
             rates = {name: getattr(lowered, name) for name in rates}
             schedule = _fitting(config.schedule, rates, step_size, num_steps)
             warnings.append(
-                f"max_lr lowered from {recommended.max_lr:.4g} to {lowered.max_lr:.4g}: with {num_steps} steps of "
-                f"{schedule.policy} the range test's would overfit"
+                f"max_lr lowered from {recommended.max_lr:.4g} to {lowered.max_lr:.4g}, for {num_steps} steps of "
+                f"{schedule.policy}"
             )
     return TrainingPlan(
         schedule=schedule,

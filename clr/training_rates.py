@@ -1,4 +1,4 @@
-"""The rates for one schedule of one length: the range test's, or lower where so long a training would overfit."""
+"""The rates for one schedule of one length: the range test's, or lower ones for a training much longer than a sweep."""
 
 import math
 from collections.abc import Callable
@@ -11,9 +11,12 @@ from clr.turn import Turn
 if TYPE_CHECKING:
     from clr.policies import Schedule
 
-Basis = Literal["edge", "turn", "unknown"]
+Basis = Literal["edge", "turn", "length", "unknown"]
 
-LONGEST_MEASURED = 5120  # steps, in docs/bounds.md, where accuracy decides
+SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
+MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
+POWER = 0.5  # of the length, by which the best rates fall where accuracy decides
+POWER_OF_LOSS = 0.75  # where the held-out loss decides, beyond what the sweeps saw
 EXACT = 4096  # steps from the first, summed one by one: there decays are steep
 SAMPLES = 4096  # of the steps after those
 GOLDEN = (5**0.5 - 1) / 2  # turns after which samples and cycles never keep step
@@ -24,7 +27,8 @@ class TrainingRates:
     """base_lr and max_lr (> 0) for `num_steps` of a policy, and what they rest on. constant_lr: their geometric mean.
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
-    those; "unknown", the range test's rates, though nobody saw a training go so far.
+    those; "length", lower ones, as so long a training does better with them; "unknown", lower ones too, though nobody
+    saw a training go so far.
     """
 
     policy: str
@@ -40,6 +44,7 @@ def find_training_rates(
     make: Callable[[float], "Schedule"],
     *,
     num_steps: int,
+    steps_per_epoch: float | None,
     base_lr: float,
     max_lr: float,
     metric: SweepMetric,
@@ -47,9 +52,9 @@ def find_training_rates(
 ) -> TrainingRates:
     """make: the schedule with these bounds, times a factor. Raises what `make` raises."""
     schedule = make(1.0)
-    rate_sum = sum_rates(schedule, num_steps)
-    factor = find_share(rate_sum, turn)
-    basis, reason = _explain(rate_sum, num_steps, metric, turn)
+    rate_sum, times = sum_rates(schedule, num_steps), count_times(num_steps, steps_per_epoch)
+    factor = find_share(rate_sum, times, turn)
+    basis, reason = _explain(rate_sum, times, factor, metric, turn)
     return TrainingRates(
         policy=schedule.policy,
         num_steps=num_steps,
@@ -61,11 +66,23 @@ def find_training_rates(
     )
 
 
-def find_share(rate_sum: float, turn: Turn | None) -> float:
-    """The factor in (0, 1] that keeps a schedule of this sum from going further than the turn."""
-    if turn is None or turn.rate_sum is None:
-        return 1.0
-    return min(1.0, turn.rate_sum / rate_sum)
+def count_times(num_steps: int, steps_per_epoch: float | None) -> float:
+    """How many times as long as `SHORT` or an epoch, >= 1: before examples come again, rates need not fall."""
+    return max(1.0, num_steps / max(SHORT, steps_per_epoch or 0))
+
+
+def find_share(rate_sum: float, times: float, turn: Turn | None) -> float:
+    """The factor in (0, 1] of the range test's rates for a schedule of this sum, so many times as long.
+
+    Down to the turn where there is one, else by a power of the length, though never below what a sweep bore. turn:
+    None where accuracy decides.
+    """
+    if turn is not None and turn.rate_sum is not None:
+        return min(1.0, turn.rate_sum / rate_sum)
+    times = min(times, MOST_TIMES)
+    if turn is None:
+        return float(times**-POWER)
+    return float(max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum)))
 
 
 def sum_rates(schedule: "Schedule", num_steps: int) -> float:
@@ -76,32 +93,37 @@ def sum_rates(schedule: "Schedule", num_steps: int) -> float:
     return sum(map(schedule, range(exact))) + sum(map(schedule, places)) * later / max(1, count)
 
 
-def _explain(rate_sum: float, num_steps: int, metric: SweepMetric, turn: Turn | None) -> tuple[Basis, str]:
-    if metric == "accuracy":
-        if num_steps <= LONGEST_MEASURED:
-            return (
-                "edge",
-                "where accuracy decides, all our tasks but one bore the range test's rates at such lengths",
-            )
-        return "unknown", f"where accuracy decides, nothing over {LONGEST_MEASURED:,} steps was measured"
-    if metric == "loss":
-        return "unknown", "without a held-out set nobody sees where training on overfits: give one"
-    if turn is None:
-        return (
-            "unknown",
-            "this range test was read before rates took the length into account: analyse it again",
-        )
-    if turn.rate_sum is not None and rate_sum > turn.rate_sum:
+def _explain(
+    rate_sum: float, times: float, factor: float, metric: SweepMetric, turn: Turn | None
+) -> tuple[Basis, str]:
+    if turn is not None and turn.rate_sum is not None and factor < 1:
         return "turn", (
             f"the held-out loss turned where the rates had summed to {turn.rate_sum:.3g}, while the training loss fell "
             f"on; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight decay, would "
-            "allow the higher rates"
+            "allow higher rates"
         )
-    if not turn.seen:
-        return "unknown", "a quick test is too short to tell whether such a training overfits"
-    if rate_sum <= turn.seen:
+    lowered = f"{times:.3g} times as long as {SHORT} steps or an epoch: lowered to {factor:.2g} of the range test's"
+    if metric == "loss":
+        return "unknown", f"{lowered}; without a held-out set nobody sees where training on overfits: give one"
+    if metric == "held_out_loss":
+        return _explain_loss(rate_sum, lowered, turn)
+    if factor == 1:
+        return "edge", "such trainings bear the range test's rates"
+    if times <= MOST_TIMES:
+        return "length", f"{lowered}, by the square root of the length, as was measured where accuracy decides"
+    return "unknown", f"{lowered}, as for {MOST_TIMES} times; nothing longer was measured"
+
+
+def _explain_loss(rate_sum: float, lowered: str, turn: Turn | None) -> tuple[Basis, str]:
+    """Where no sweep turned, or none before such a sum."""
+    if turn is None:
+        return "unknown", f"{lowered}; this range test was read before overfitting was: analyse it again"
+    if rate_sum <= max(turn.seen, turn.rate_sum or 0.0):
         return "edge", f"sweeps went as far (rates summing to {turn.seen:.3g}) before any overfitted"
+    went = f"no sweep overfitted up to rates summing to {turn.seen:.3g}, and none went further"
+    if not turn.seen:
+        went = "a quick test is too short to tell whether such a training overfits"
     return "unknown", (
-        f"no sweep overfitted up to rates summing to {turn.seen:.3g}, and none went further; this schedule sums to "
-        f"{rate_sum:.3g}: look at the held-out loss while it trains, and stop early"
+        f"{lowered}; {went}; within the bounds this schedule sums to {rate_sum:.3g}: look at the held-out loss while "
+        "it trains, and stop early"
     )

@@ -221,7 +221,8 @@ def test_the_example_of_ones_own_model_works_and_has_nothing_to_warn_of(
     base_lr, max_lr = capsys.readouterr().out.splitlines()
     assert (base_lr[:7], max_lr[:6]) == ("base_lr", "max_lr")
     assert "<svg" in (tmp_path / "range-test.svg").read_text()
-    assert names["optimizer"].param_groups[0]["lr"] == pytest.approx(float(base_lr.split()[1]), rel=0.01)
+    rates = names["bounds"].for_training("one_cycle", num_epochs=30)
+    assert names["optimizer"].param_groups[0]["lr"] == pytest.approx(rates.base_lr, rel=0.01)
 
 
 @pytest.mark.parametrize("block", blocks("python", ELSEWHERE)[:2], ids=["OneCycleLR", "CyclicLR"])

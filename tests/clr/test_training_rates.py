@@ -1,4 +1,4 @@
-"""The rates for a training of some length: those of the range test, unless it would overfit."""
+"""The rates for a training of some length: those of the range test for a short one, lower ones for a long one."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from clr.bounds import Bounds
 from clr.policies import parse_schedule
-from clr.training_rates import LONGEST_MEASURED, sum_rates
+from clr.training_rates import MOST_TIMES, SHORT, sum_rates
 from clr.turn import Turn
 from tests.clr.curves import GOOD, bounds_of, doubt_of, loss_of, seeds
 
@@ -46,24 +46,54 @@ def test_a_training_that_ends_before_the_turn_keeps_its_rates() -> None:
     assert (rates.base_lr, rates.max_lr, rates.basis) == (bounds.base_lr, bounds.max_lr, "edge")
 
 
-@pytest.mark.parametrize(("seen", "basis"), [(1e6, "edge"), (1.0, "unknown")])
-def test_without_a_turn_the_rates_stay_and_say_whether_a_sweep_went_as_far(seen: float, basis: str) -> None:
+@pytest.mark.parametrize(
+    ("seen", "basis", "share"), [(1e6, "edge", 1.0), (0.0, "unknown", (16 * SHORT / SHORT) ** -0.75)]
+)
+def test_without_a_turn_the_rates_fall_with_the_length_unless_a_sweep_went_as_far(
+    seen: float, basis: str, share: float
+) -> None:
     bounds = found(seen=seen)
 
-    rates = bounds.for_training("one_cycle", num_epochs=400)
+    rates = bounds.for_training("one_cycle", num_steps=16 * SHORT)
 
-    assert (rates.max_lr, rates.basis, rates.num_steps) == (bounds.max_lr, basis, 4000)
+    assert (rates.basis, rates.num_steps) == (basis, 16 * SHORT)
+    assert rates.max_lr / bounds.max_lr == pytest.approx(share)
+
+
+def test_rates_do_not_fall_below_what_a_sweep_bore() -> None:
+    bounds = found()
+    as_far = sum_rates(bounds.schedule("fixed", num_steps=1, lr=bounds.constant_lr), 1) * 16 * SHORT / 2
+
+    rates = replace(bounds, turn=Turn(None, as_far)).for_training("fixed", num_steps=16 * SHORT)
+
+    assert rates.constant_lr / bounds.constant_lr == pytest.approx(1 / 2)
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "basis"), [(LONGEST_MEASURED, "edge"), (LONGEST_MEASURED + 1, "unknown")]
+    ("num_steps", "basis", "share"),
+    [
+        (SHORT, "edge", 1.0),
+        (4 * SHORT, "length", 1 / 2),
+        (MOST_TIMES * SHORT, "length", 1 / 4),
+        (100 * MOST_TIMES * SHORT, "unknown", 1 / 4),
+    ],
 )
-def test_where_accuracy_decides_the_rates_are_known_as_far_as_they_were_measured(
-    num_steps: int, basis: str
+def test_where_accuracy_decides_rates_fall_by_the_square_root_as_far_as_was_measured(
+    num_steps: int, basis: str, share: float
 ) -> None:
-    bounds = bounds_of(seeds(loss_of(GOOD), GOOD))
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=10)
 
-    assert bounds.for_training("one_cycle", num_steps=num_steps).basis == basis
+    rates = bounds.for_training("one_cycle", num_steps=num_steps)
+
+    assert (rates.basis, rates.max_lr / bounds.max_lr) == (basis, pytest.approx(share))
+
+
+def test_within_the_first_epoch_rates_do_not_fall() -> None:
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=5000)
+
+    rates = bounds.for_training("one_cycle", num_epochs=1)
+
+    assert (rates.basis, rates.max_lr) == ("edge", bounds.max_lr)
 
 
 @pytest.mark.parametrize("why", ["of old", "no held-out set"])
