@@ -268,8 +268,8 @@ BOUNDS: dict[str, Any] = {
         "max_lr": 0.05,
         "constant_lr": 0.025,
         "basis": "length",
-        "reason": "4.22 times as long as 320 steps or an epoch: lowered to 0.49 of the range test's, by the square root of "
-        "the length, as was measured where accuracy decides",
+        "reason": "4.22 times as long as 320 steps or an epoch: lowered to 0.49 of the range test's, by the square "
+        "root of the length, as was measured where accuracy decides",
     },
     "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
 }

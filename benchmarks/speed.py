@@ -17,8 +17,10 @@ from benchmarks.finders import PACKAGES, Finder, Training, finder, quiet, title
 from benchmarks.quality.tasks import OPTIMIZERS, Task
 from clr.optimizers import parse_optimizer
 from clr.problem import Batch
+from clr.range_test import look_every
 from clr.sweep import Point, SweepPlan, run_sweep
 from clr.training.batches import StagedBatches, endless
+from clr.training.looks import sample_held_out
 from clr.training.seeding import seeded
 
 ROUNDS = 11
@@ -35,9 +37,14 @@ Contestant = Callable[[Task, SweepPlan], Callable[[], object]]  # builds what is
 
 
 def planned(num_steps: int) -> SweepPlan:
-    """Rates at which nothing diverges; looks, where there are any, every 1 % of the steps."""
-    looks = max(1, num_steps // 100)
-    return SweepPlan(start_lr=1e-4, end_lr=1e-2, num_steps=num_steps, shape="exponential", eval_every=looks)
+    """Rates at which nothing diverges; looks, where there are any, as a range test has them."""
+    return SweepPlan(
+        start_lr=1e-4,
+        end_lr=1e-2,
+        num_steps=num_steps,
+        shape="exponential",
+        eval_every=look_every(num_steps),
+    )
 
 
 def by_hand(task: Task, plan: SweepPlan) -> Callable[[], list[float]]:
@@ -55,7 +62,8 @@ def with_loader(task: Task, plan: SweepPlan) -> Callable[[], list[float]]:
 
 def ours(task: Task, plan: SweepPlan, *, looking: bool = False) -> Callable[[], list[float]]:
     """The range test's own loop."""
-    trainer = task.trainer(task.problem(plan.seed))
+    problem = sample_held_out(task.problem(plan.seed), batch_size=task.size, eval_every=plan.eval_every)
+    trainer = task.trainer(problem)
     evaluate = trainer.evaluate if looking else None
     return lambda: [row.loss for row in run_sweep(plan, trainer.step, evaluate) if isinstance(row, Point)]
 
@@ -142,7 +150,7 @@ def _row(task: str, steps: object, contestant: str, cells: Iterable[str]) -> str
 if __name__ == "__main__":
     torch.set_num_threads(1)
     print(f"median (middle half) of {ROUNDS} interleaved rounds; torch {torch.__version__}, 1 thread")
-    print(_row("task", "steps", "sweep by", ("ms a step", "of by hand", "with looks every 1 %")))
+    print(_row("task", "steps", "sweep by", ("ms a step", "of by hand", "with looks")))
     field = contestants()
     for task in TASKS:
         plan = planned(steps_for(task))

@@ -142,7 +142,8 @@ class Bounds:
     ) -> TrainingRates:
         """base_lr and max_lr for a training of this budget under this policy, with what they rest on.
 
-        Lower than those of the range test where so long a training does better with lower ones. parameters: the policy's own but rates.
+        Lower than those of the range test where so long a training does better so. parameters: the policy's own but
+        rates.
         Raises ValueError as `schedule` does, and without a budget.
         """
         from clr.partial_schedules import OWN_RATES, has_own_rates  # noqa: PLC0415 - as above

@@ -22,7 +22,7 @@ SCOUT_START, SCOUT_END, SCOUT_STEPS = 1e-6, 10.0, 200
 FEWEST_STEPS = 12  # of a sweep: fewer say nothing
 TEST_STEPS = 200  # of each test sweep
 LATE_STEPS = 400  # where no scout has shown that learning begins early
-LOOKS = 100  # held-out evaluations in a test sweep: about every 1 % of it
+LOOKS = 33  # held-out evaluations in a sweep at most: about every 3 % of it
 STEP_DOWN = math.sqrt(10)  # from one test range to the next
 USUAL_RANGES, MAX_RANGES = 4, 6
 MOST_AHEAD = 0.3  # of all steps, that may be measured while nobody knows whether they will be asked for
@@ -225,9 +225,14 @@ def _unmeasured_seed(config: RangeTestConfig, readings: Sequence[Reading], top: 
                 start_lr=_start_lr(config, top, num_steps),
                 end_lr=top,
                 num_steps=num_steps,
-                eval_every=max(1, num_steps // LOOKS),
+                eval_every=look_every(num_steps),
             )
     return None
+
+
+def look_every(num_steps: int) -> int:
+    """Steps from one look at the held-out set to the next, in a sweep of so many."""
+    return math.ceil(num_steps / LOOKS)
 
 
 def _start_lr(config: RangeTestConfig, top: float, num_steps: int) -> float:
@@ -243,5 +248,5 @@ def _exponential(config: RangeTestConfig, num_steps: int) -> SweepPlan:
         start_lr=config.start_lr or SCOUT_START,
         end_lr=config.end_lr or SCOUT_END,
         num_steps=num_steps,
-        eval_every=max(1, num_steps // LOOKS),
+        eval_every=look_every(num_steps),
     )

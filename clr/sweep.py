@@ -66,7 +66,8 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPlan:
-    """One upward pass of lr for one seed; the held-out set is looked at every `eval_every` steps.
+    """One upward pass of lr for one seed; the held-out set is looked at after the first step, every `eval_every` steps
+    and after the last.
 
     sweep: counts the ranges of one range test, so that (sweep, seed) names a pass.
     """
@@ -83,6 +84,10 @@ class SweepPlan:
     def lr(self, step: int) -> float:
         """The rate of this step."""
         return SHAPES[self.shape](step, start_lr=self.start_lr, end_lr=self.end_lr, num_steps=self.num_steps)
+
+    def looks_after(self, step: int) -> bool:
+        """Whether the held-out set is looked at after this step."""
+        return step in (0, self.num_steps - 1) or (step + 1) % self.eval_every == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +286,7 @@ def run_sweep(
     for index, lr in enumerate(lrs):
         unread.append((index, lr, step(lr)))
         last = index == plan.num_steps - 1
-        evaluating = evaluate is not None and (last or (index + 1) % plan.eval_every == 0)
+        evaluating = evaluate is not None and plan.looks_after(index)
         if len(unread) < read_every and not evaluating and not last:
             continue
         for number, used_lr, loss in unread:

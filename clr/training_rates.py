@@ -102,15 +102,23 @@ def _explain(
             f"on; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight decay, would "
             "allow higher rates"
         )
-    lowered = f"{times:.3g} times as long as {SHORT} steps or an epoch: lowered to {factor:.2g} of the range test's"
+    lowered = (
+        f"{times:.3g} times as long as {SHORT} steps or an epoch: lowered to {factor:.2g} of the range test's"
+    )
     if metric == "loss":
-        return "unknown", f"{lowered}; without a held-out set nobody sees where training on overfits: give one"
+        return (
+            "unknown",
+            f"{lowered}; without a held-out set nobody sees where training on overfits: give one",
+        )
     if metric == "held_out_loss":
         return _explain_loss(rate_sum, lowered, turn)
     if factor == 1:
         return "edge", "such trainings bear the range test's rates"
     if times <= MOST_TIMES:
-        return "length", f"{lowered}, by the square root of the length, as was measured where accuracy decides"
+        return (
+            "length",
+            f"{lowered}, by the square root of the length, as was measured where accuracy decides",
+        )
     return "unknown", f"{lowered}, as for {MOST_TIMES} times; nothing longer was measured"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from clr.contender import ContenderRun, RunPlan
 from clr.problem import Problem
 from clr.sweep import Sweep, SweepPlan, run_sweep
+from clr.training.looks import sample_held_out
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import run_training
@@ -33,7 +34,8 @@ def begin(plan: Plan, recorder: Recorder, *, completed: int, total: int) -> None
 
 def measure_sweep(plan: SweepPlan, problem: Problem, setup: Setup, recorder: Recorder) -> Sweep:
     """Measure a sweep of a problem that was built for its seed."""
-    sweep, trainer = Sweep(plan), Trainer(problem, setup.optimizer, device=setup.device)
+    looked_at = sample_held_out(problem, batch_size=setup.batch_size, eval_every=plan.eval_every)
+    sweep, trainer = Sweep(plan), Trainer(looked_at, setup.optimizer, device=setup.device)
     read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
     with seeded(plan.seed):  # for what draws while it trains: dropout, a DataLoader's order
         for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):

@@ -13,6 +13,7 @@ from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import Task
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import Effort, Sweep, SweepPlan, run_sweep
+from clr.training.looks import sample_held_out
 from clr.training.seeding import seeded
 
 Measure = Callable[[SweepPlan], Sweep]
@@ -57,8 +58,9 @@ class Sweeps:
 
 def measured(task: Task, plan: SweepPlan) -> Sweep:
     """Measure one sweep of a task."""
-    trainer = task.trainer(task.problem(plan.seed))
-    sweep = Sweep(plan)
+    problem = task.problem(plan.seed)
+    looked_at = sample_held_out(problem, batch_size=task.size, eval_every=plan.eval_every)
+    trainer, sweep = task.trainer(looked_at), Sweep(plan)
     with seeded(plan.seed):
         for row in run_sweep(plan, trainer.step, trainer.evaluate):
             sweep.add(row)

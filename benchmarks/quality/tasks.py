@@ -42,8 +42,12 @@ class Task:
     def problem(self, seed: int) -> Problem:
         """Ready to train from this seed."""
         workload = _workloads()[self.workload]
-        params, size = workload.Params(**self.params), self.batch_size or workload.default_batch_size
-        return workload.build(params, seed=seed, batch_size=size, device="cpu")
+        return workload.build(workload.Params(**self.params), seed=seed, batch_size=self.size, device="cpu")
+
+    @property
+    def size(self) -> int:
+        """Of a batch."""
+        return self.batch_size or _workloads()[self.workload].default_batch_size
 
     def trainer(self, problem: Problem) -> Trainer:
         """Of this problem, with the task's optimizer."""
@@ -51,9 +55,7 @@ class Task:
 
     def steps_per_epoch(self, problem: Problem) -> int:
         """The last partial batch is dropped."""
-        return max(
-            1, problem.train_size // (self.batch_size or _workloads()[self.workload].default_batch_size)
-        )
+        return max(1, problem.train_size // self.size)
 
     @property
     def is_here(self) -> bool:

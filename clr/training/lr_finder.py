@@ -173,8 +173,7 @@ class LRFinder:
             self._first_losses.seen(plan.seed, value, self._first_batch)
         self.current.add(Point(step, lr, value))
         diverged = self._divergence.judge(value)
-        due = is_last or (step + 1) % plan.eval_every == 0
-        if self._evaluate is not None and due and not diverged:
+        if self._evaluate is not None and plan.looks_after(step) and not diverged:
             self.current.add(HeldOut.from_answer(step, lr, self._look(self._evaluate)))
         self._over = diverged or is_last
         if self._over:

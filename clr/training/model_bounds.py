@@ -8,17 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    Subset,
+)
 
 from clr.bounds import MOST_STEPS, Bounds, Inconclusive
 from clr.cycles import count_steps
 from clr.problem import Untrainable
-from clr.range_test import RangeTestConfig
+from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
+from clr.training.looks import sample
 from clr.training.lr_finder import LRFinder
-from clr.training.nested import moved, num_examples, sliced
+from clr.training.nested import gathered, moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
 
 Criterion = Callable[..., Tensor]
@@ -63,6 +71,7 @@ def find_bounds(
     without a criterion also dicts. They are moved to the model's device. training_step: batch -> the loss with its
     graph, for any other loop; a criterion is then for held_out alone. held_out: a loader, a data set, one pair
     (inputs, targets), or a callable that answers (loss, accuracy in [0, 1] or None); None: the training loss decides.
+    Of a large one looks take a sample, which costs two fifths of the time of the steps; a callable decides for itself.
 
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
@@ -84,10 +93,11 @@ def find_bounds(
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
     _check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or _make_step(model, criterion)
+    looked_at = _sample(held_out, loader, accumulation_steps, config)
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None if held_out is None else _make_evaluation(model, criterion, step, held_out),
+        evaluate=None if looked_at is None else _make_evaluation(model, criterion, step, looked_at),
         scaler=scaler,
         config=config,
         also=also,
@@ -264,13 +274,49 @@ def _make_evaluation(
     return evaluate
 
 
+def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
+    """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
+    data = held_out.dataset if _is_plain(held_out) else held_out
+    batch_size = getattr(loader, "batch_size", None)
+    if batch_size is None or not (_is_map(data) or _is_pair(data)):
+        return held_out
+    indices = sample(
+        num_examples(data) if _is_pair(data) else len(data),
+        batch_size=batch_size * accumulation_steps,
+        eval_every=look_every(config.num_steps or TEST_STEPS),
+    )
+    if indices is None:
+        return held_out
+    if _is_pair(data):
+        return gathered(data, indices)
+    few = Subset(data, indices.tolist())
+    if data is held_out:
+        return few
+    return DataLoader(few, batch_size=held_out.batch_size, collate_fn=held_out.collate_fn)
+
+
 def _list_batches(held_out: Any) -> Iterable[Any]:
     if _is_map(held_out):
         return DataLoader(held_out, batch_size=HELD_OUT_CHUNK)
-    if isinstance(held_out, tuple | list) and len(held_out) == 2 and isinstance(held_out[1], Tensor):
+    if _is_pair(held_out):
         starts = range(0, num_examples(held_out), HELD_OUT_CHUNK)
         return (sliced(held_out, start, start + HELD_OUT_CHUNK) for start in starts)
     return held_out  # type: ignore[no-any-return]
+
+
+def _is_plain(loader: Any) -> bool:
+    """Whether it is a DataLoader that gives all examples of a data set, in batches of one size."""
+    return (
+        type(loader) is DataLoader
+        and loader.batch_size is not None
+        and not loader.drop_last
+        and isinstance(loader.sampler, SequentialSampler | RandomSampler)
+    )
+
+
+def _is_pair(data: Any) -> bool:
+    """Whether it is (inputs, targets) as tensors."""
+    return isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[1], Tensor)
 
 
 def _is_map(data: Any) -> bool:

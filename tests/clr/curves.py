@@ -26,7 +26,7 @@ def measured(
     for step in range(plan.num_steps):
         lr = plan.lr(step)
         sweep.add(Point(step, lr, loss(lr) + noise * random.standard_normal()))
-        if held_out and (step + 1) % plan.eval_every == 0:
+        if held_out and plan.looks_after(step):
             jitter = noise * random.standard_normal()
             seen = None if accuracy is None else float(np.clip(accuracy(lr) + jitter / 3, 0, 1))
             sweep.add(HeldOut(step, lr, loss(lr) + jitter, seen))

@@ -65,7 +65,7 @@ def test_too_few_looks_are_not_read_and_a_warning_says_so() -> None:
     bounds = bounds_of(few)
 
     assert bounds.metric == "loss"
-    assert bounds.warnings[0].startswith("10 looks at the held-out set are too few: take 12 or more")
+    assert bounds.warnings[0].startswith("11 looks at the held-out set are too few: take 12 or more")
 
 
 def test_without_a_held_out_set_the_training_loss_decides() -> None:

@@ -30,7 +30,7 @@ def depends_on_range(good_up_to: float) -> Measure:
 
     def measure(following: SweepPlan) -> Sweep:
         spoilt = max(0.0, math.log10(following.end_lr / good_up_to))
-        accuracy = accuracy_with_edges(good_up_to / 30, 1.5 * good_up_to)
+        accuracy = accuracy_with_edges(good_up_to / 15, 1.5 * good_up_to)
         return measured(following, lambda lr: loss_of(accuracy)(lr) + 0.5 * spoilt * accuracy(lr), accuracy)
 
     return measure

@@ -23,14 +23,14 @@ def test_a_sweep_needs_no_more_than_a_function() -> None:
     assert measured[0].loss == 1 / measured[0].lr
 
 
-def test_the_held_out_set_is_looked_at_on_time_and_at_the_end() -> None:
+def test_the_held_out_set_is_looked_at_at_the_start_on_time_and_at_the_end() -> None:
     looks = [
         row
         for row in run_sweep(plan(num_steps=10, eval_every=4), lambda lr: 1.0, lambda: (2.0, 0.5))
         if isinstance(row, HeldOut)
     ]
 
-    assert [look.step for look in looks] == [3, 7, 9]
+    assert [look.step for look in looks] == [0, 3, 7, 9]
     assert (looks[0].loss, looks[0].accuracy) == (2.0, 0.5)
 
 

@@ -105,7 +105,7 @@ def test_a_held_out_set_may_be_a_pair_a_data_set_a_loader_or_a_callable(task: Ta
         assert isinstance(found, Bounds)
         looks.append([(look.loss, look.accuracy) for look in found.sweeps[0].held_out])
 
-    assert len(looks[0]) > 50
+    assert len(looks[0]) > 20
     for others in looks[1:]:
         for (loss, accuracy), (other_loss, other_accuracy) in zip(looks[0], others, strict=True):
             assert (loss, accuracy) == pytest.approx((other_loss, other_accuracy), rel=1e-5)
@@ -334,3 +334,19 @@ def test_a_training_that_cannot_be_is_refused_before_anything_is_trained(
         task.find(**asked)
 
     assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", ["pair", "data set", "loader"])
+def test_a_large_held_out_set_is_sampled(task: Task, kind: str) -> None:
+    many = TensorDataset(*(torch.cat([part] * 60) for part in task.held_out))
+    held_out = {"pair": many.tensors, "data set": many, "loader": DataLoader(many, batch_size=500)}[kind]
+    looked_at: list[int] = []
+    watch = task.model.register_forward_hook(
+        lambda model, inputs, _: None if model.training else looked_at.append(len(inputs[0]))
+    )
+
+    task.find(held_out=held_out, effort="quick")
+    watch.remove()
+
+    assert looked_at
+    assert max(looked_at) < len(many) / 2
