@@ -59,7 +59,7 @@ class ForBudget(BaseModel):
 
 
 class BoundsView(BaseModel):
-    """The recommended bounds, each with its interval over seeds and ranges, its rule and its reason."""
+    """The recommended bounds, each with its interval, its rule and its reason."""
 
     base_lr: float
     max_lr: float

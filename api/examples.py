@@ -220,8 +220,8 @@ BOUNDS: dict[str, Any] = {
     "base_lr": 0.025,
     "max_lr": 0.1,
     "constant_lr": 0.05,
-    "base_lr_interval": [0.02, 0.03],
-    "max_lr_interval": [0.08, 0.12],
+    "base_lr_interval": [0.01578, 0.03963],
+    "max_lr_interval": [0.0631, 0.1585],
     "rule_base": "quarter_of_max",
     "rule_max": "plateau_ends",
     "reason_base": "max_lr / 4, the paper's rule of thumb",
@@ -242,7 +242,7 @@ BOUNDS: dict[str, Any] = {
             {"factor": 4.0, "lost": 0.031},
         ],
     },
-    "analyzer": "bounds@4",
+    "analyzer": "bounds@5",
     "depends_on": {
         "params": {},
         "optimizer": {"name": "SGD", "momentum": 0.9},
@@ -282,9 +282,9 @@ ANALYSIS: dict[str, Any] = {
 }
 
 CURVE_ANALYSIS: dict[str, Any] = {
-    "analyzer": "bounds@4",
+    "analyzer": "bounds@5",
     "outcome": "bounds_found",
-    "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["one seed only"]},
+    "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["only 2 of 3 seeds learned"]},
 }
 
 CURVE_TO_READ: dict[str, Any] = {  # sixteen steps, as short as can be

@@ -23,6 +23,7 @@ from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
+HALF_INTERVAL = 10**0.2  # a fifth of a decade each way: calibrated in docs/bounds.md, for quick tests too
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
@@ -133,9 +134,10 @@ def _evidence(
 
 def _max_lr(ranges: Sequence[Range], basin_lrs: Sequence[float]) -> tuple[float, tuple[float, float]]:
     """The rate and its interval: the geometric mean of what the ranges and the scout say, where there are both."""
-    max_lr = _rounded(_mean(_pooled(ranges, basin_lrs)))
-    edges = [*(edge for range in ranges if range.trains_as_well for edge in range.edges), *basin_lrs]
-    return max_lr, (min(max_lr, _rounded(min(edges))), max(max_lr, _rounded(max(edges))))
+    pooled = _pooled(ranges, basin_lrs)
+    max_lr = _rounded(_mean(pooled))
+    low, high = min(max_lr / HALF_INTERVAL, *pooled), max(max_lr * HALF_INTERVAL, *pooled)
+    return max_lr, (_rounded(low), _rounded(high))
 
 
 def _pooled(ranges: Sequence[Range], basin_lrs: Sequence[float]) -> list[float]:
@@ -247,13 +249,9 @@ def _warnings(
         )
     points = [reading.sweep.points for reading in best_range]
     if num_seeds > 1 and all(curve == points[0] for curve in points):
-        warnings.append(
-            "every seed gave the same curve: the intervals say nothing about the spread over seeds"
-        )
+        warnings.append("every seed gave the same curve: one seed would have told as much")
     num_learning = len(_plateaus_by_seed(best_range))
-    if num_learning == 1:
-        warnings.append("one seed only: the intervals say nothing about the spread over seeds")
-    elif num_learning < num_seeds:
+    if num_learning < num_seeds:
         warnings.append(f"only {num_learning} of {num_seeds} seeds learned")
     return warnings
 

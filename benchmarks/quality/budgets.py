@@ -70,12 +70,12 @@ def rates(policy: str, max_lr: float, num_steps: int) -> list[float]:
     return [schedule(step) for step in range(num_steps)]
 
 
-def train(task: Task, policy: str, length: int, lr: float, seed: int) -> tuple[list[float], float]:
-    """(`LOOKS` scores on the half that chooses, the last one on the other), in points; chance where it broke off."""
+def train(task: Task, planned: Sequence[float], seed: int) -> tuple[list[float], float]:
+    """At these rates: (`LOOKS` scores on the half that chooses, the last one on the other), in points; chance where it
+    broke off."""
     problem = task.problem(seed)
     halves = [tuple(part[first::2] for part in problem.held_out) for first in (0, 1)]
     chooses, scores = (replace(problem, held_out=half) for half in halves)
-    planned = rates(policy, lr, length * BASE)
     every = len(planned) // LOOKS
     trainer = task.trainer(chooses)
     seen: list[float] = []
@@ -144,7 +144,7 @@ class Grid:
         """The last score of the half that chooses."""
         lr = float(f"{lr:.4g}")
         if (lr, seed) not in self._found:
-            seen, score = train(self._task, self._policy, self._length, lr, seed)
+            seen, score = train(self._task, rates(self._policy, lr, self._length * BASE), seed)
             row = {"task": self._task.name, "policy": self._policy, "length": self._length}
             row |= {"lr": lr, "seed": seed, "seen": seen, "score": score}
             self._kept.add(row)

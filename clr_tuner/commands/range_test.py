@@ -30,9 +30,7 @@ def range_test(
     param: options.Param = None,
     optimizer: options.Optimizer = None,
     optimizer_param: options.OptimizerParam = None,
-    num_seeds: Annotated[
-        int | None, typer.Option(help="Repetitions; the intervals are over them. Default 3.")
-    ] = None,
+    num_seeds: Annotated[int | None, typer.Option(help="Repetitions of the best range. Default 3.")] = None,
     seed: options.FirstSeed = None,
     start_lr: Annotated[
         float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")

@@ -130,11 +130,18 @@ def test_an_epoch_of_a_few_steps_is_warned_of() -> None:
     assert "2 epochs are only 2 steps, so step_size is 20" in bounds.warnings[-1]
 
 
-def test_an_adaptive_optimizer_and_a_single_seed_are_warned_of() -> None:
-    found = bounds_of(seeds(loss_of(GOOD), GOOD, num_seeds=1), optimizer="AdamW")
+def test_an_adaptive_optimizer_is_warned_of() -> None:
+    found = bounds_of(seeds(loss_of(GOOD), GOOD), optimizer="AdamW")
 
     assert any("AdamW" in warning for warning in found.warnings)
-    assert any("one seed" in warning for warning in found.warnings)
+
+
+def test_the_interval_is_a_fifth_of_a_decade_each_way_with_one_seed_as_with_three() -> None:
+    for num_seeds in (1, 3):
+        found = bounds_of(seeds(loss_of(GOOD), GOOD, num_seeds=num_seeds))
+        low, high = found.max_lr_interval
+
+        assert (found.max_lr / low, high / found.max_lr) == pytest.approx((10**0.2, 10**0.2), rel=1e-3)
 
 
 def test_a_quick_test_answers_the_middle_of_the_rates_of_low_loss() -> None:
@@ -157,7 +164,7 @@ def test_max_lr_is_the_geometric_mean_of_the_ranges_and_the_scout() -> None:
 
     assert both.max_lr == pytest.approx(math.sqrt(alone.max_lr * quick.max_lr), rel=1e-3)
     low, high = both.max_lr_interval
-    assert low <= min(alone.max_lr, quick.max_lr) < max(alone.max_lr, quick.max_lr) <= high
+    assert (low, high) == pytest.approx((quick.max_lr, alone.max_lr), rel=1e-3)
 
 
 def test_a_rate_just_before_a_nan_is_not_the_answer() -> None:
