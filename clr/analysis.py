@@ -43,7 +43,8 @@ def read_bounds(
     optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
     """
     warnings = (*warnings, *_unread_looks(sweeps))
-    readings = list(map(Reading, sweeps))
+    probes = [Reading(sweep) for sweep in sweeps if sweep.plan.phase == "probe"]
+    readings = [Reading(sweep) for sweep in sweeps if sweep.plan.phase != "probe"]
     tests = [reading for reading in readings if reading.plan.phase == "test"]
     best_range = choose_range(tests) if tests else readings
     candidates = list_candidates(sweeps)
@@ -52,7 +53,7 @@ def read_bounds(
         return replace(doubt, candidates=candidates, warnings=tuple(warnings), sweeps=tuple(sweeps))
     scouts = [reading for reading in readings if reading.plan.shape == "exponential"]
     basin_lrs = [lr for scout in scouts if (lr := find_basin_lr(scout, momentum=momentum)) is not None]
-    bounds = _bounds(best_range, tests, basin_lrs, steps_per_epoch)
+    bounds = _bounds(best_range, tests, probes, basin_lrs, steps_per_epoch)
     warned = _warnings(best_range, tests, optimizer, scouted=len(readings) > len(tests))
     return replace(
         bounds,
@@ -65,6 +66,7 @@ def read_bounds(
 def _bounds(
     best_range: Sequence[Reading],
     tests: Sequence[Reading],
+    probes: Sequence[Reading],
     basin_lrs: list[float],
     steps_per_epoch: float | None,
 ) -> Bounds:
@@ -98,7 +100,7 @@ def _bounds(
         metric=metric,
         floor=median(plateau.floor for plateau in plateaus.values()),
         peak=median(plateau.peak for plateau in plateaus.values()),
-        turn=find_turn(tests or best_range, steps_per_epoch=steps_per_epoch),
+        turn=find_turn([*(tests or best_range), *probes], steps_per_epoch=steps_per_epoch),
     )
 
 

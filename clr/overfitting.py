@@ -21,7 +21,7 @@ from clr.turn import Turn
 RISEN = 0.1  # of the fall of the held-out loss, that is lost again
 LONGEST_EPOCH = 0.25  # of the sweep, over which its training loss is averaged
 TRAINED_ON = 0.05  # of the training loss at the turn, by which it falls further
-FURTHER = 2.0  # times the sum of a turn: a sweep that went so far without one refutes it
+FURTHER = 2.0  # times the sum of a turn: a sweep that went so far, and as low, without one refutes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,24 @@ def find_turn(readings: Sequence[Reading], *, steps_per_epoch: float | None) -> 
     if not ways:
         return None
     seen = max((way.to_edge for way in ways if not way.turned), default=0.0)
-    furthest = max((way.to_lowest for way in ways if not way.turned), default=0.0)
     rate_sum = _pool(ways)
-    if rate_sum is not None and furthest > FURTHER * rate_sum:
-        rate_sum = None
     return Turn(rate_sum, max(seen, rate_sum or 0.0))
 
 
 def _pool(ways: Sequence[_Way]) -> float | None:
-    """The median over the seeds of the best range in which most turned; None where there is no such range."""
+    """The median over the seeds of the best range in which most turned; None where there is no such range, or a sweep
+    refutes it."""
     ranges = {way.end_lr: [one for one in ways if one.end_lr == way.end_lr] for way in ways}
     turning = [ways for ways in ranges.values() if 2 * sum(way.turned for way in ways) > len(ways)]
     if not turning:
         return None
     best = min(turning, key=lambda ways: min(way.lowest for way in ways))
-    return math.exp(median(math.log(way.to_lowest) for way in best if way.turned))
+    lowest = min(way.lowest for way in best if way.turned)
+    rate_sum = math.exp(median(math.log(way.to_lowest) for way in best if way.turned))
+    refuted = any(
+        way.to_lowest > FURTHER * rate_sum and way.lowest <= lowest for way in ways if not way.turned
+    )
+    return None if refuted else rate_sum
 
 
 def _follow(reading: Reading, epoch: float) -> _Way | None:

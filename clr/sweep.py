@@ -13,7 +13,7 @@ from clr.results import BadResults, find_end, numbers, require_rising
 from clr.schedules import exponential, linear
 
 Shape = Literal["exponential", "linear"]
-Phase = Literal["scout", "test"]
+Phase = Literal["scout", "test", "probe"]
 Effort = Literal["quick", "standard", "thorough"]
 
 Plan = TypeVar("Plan")

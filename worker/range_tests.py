@@ -1,8 +1,10 @@
 """A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
@@ -10,9 +12,10 @@ from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun
 from clr.halving import next_runs
 from clr.momentum import momentum_of
+from clr.probe import plan_probe
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, foresee_sweeps, next_sweep, planned_steps
-from clr.sweep import Sweep, is_sweep, read_sweeps
+from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps
 from clr.verdict import confirm_bounds
 from store.status import Outcome
 from worker.ahead import Ahead
@@ -21,8 +24,18 @@ from worker.recorder import Recorder
 from worker.setup import Setup, fingerprint, steps_an_epoch
 
 
-def run_range_test(test: RangeTestConfig, setup: Setup, recorder: Recorder, ahead: Ahead) -> None:
-    """Measure what is left of a range test and end its job with bounds or `inconclusive`."""
+def run_range_test(
+    test: RangeTestConfig,
+    setup: Setup,
+    recorder: Recorder,
+    ahead: Ahead,
+    *,
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Measure what is left of a range test and end its job with bounds or `inconclusive`.
+
+    training: what the bounds are for, if that was told: {"policy", and "num_steps" or "num_epochs"}.
+    """
     stored = [run for run in recorder.stored_runs() if run.finished]
     finished = read_sweeps(stored)
     runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]
@@ -36,12 +49,18 @@ def run_range_test(test: RangeTestConfig, setup: Setup, recorder: Recorder, ahea
         problem = setup.problem(plan.seed)
         finished.append(ahead.timed(partial(measure_sweep, plan, problem, setup, recorder)))
     problem = problem or setup.problem(test.seed)
-    answer = read_bounds(
-        finished,
+    read = partial(
+        read_bounds,
         steps_per_epoch=steps_an_epoch(problem, setup.batch_size),
         optimizer=setup.optimizer.name,
         momentum=momentum_of(setup.optimizer.model_dump()),
     )
+    answer = read(finished)
+    if isinstance(answer, Bounds) and (plan := _plan_probe(answer, training)) is not None:
+        completed = sum(len(sweep.points) for sweep in finished)
+        begin(plan, recorder, completed=completed, total=completed + plan.num_steps)
+        finished.append(measure_sweep(plan, setup.problem(plan.seed), setup, recorder))
+        answer = read(finished)
     if isinstance(answer, Bounds) and setup.batch_size > (problem.train_size or math.inf):
         few = f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
         answer = replace(answer, warnings=(*answer.warnings, few))
@@ -52,6 +71,16 @@ def run_range_test(test: RangeTestConfig, setup: Setup, recorder: Recorder, ahea
         outcome=Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE,
         result=answer.to_dict() | {"data": fingerprint(problem)} | ahead.describe_waste(),
     )
+
+
+def _plan_probe(bounds: Bounds, training: Mapping[str, Any] | None) -> SweepPlan | None:
+    """None also where the policy cannot have that budget, as an epoch may have no length: the bounds then say so."""
+    if training is None:
+        return None
+    try:
+        return plan_probe(bounds, **training)
+    except ValueError:
+        return None
 
 
 def _confirm(

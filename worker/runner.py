@@ -109,7 +109,13 @@ def _run_range_test(job: Job, setup: Setup, recorder: Recorder, settings: Settin
         job.config = {**job.config, "torch_threads": torch.get_num_threads()}
         recorder.fix(job.config)
     torch.set_num_threads(job.config["torch_threads"])
-    run_range_test(RangeTestConfig.from_dict(job.config), setup, recorder, Ahead(job, recorder, settings))
+    run_range_test(
+        RangeTestConfig.from_dict(job.config),
+        setup,
+        recorder,
+        Ahead(job, recorder, settings),
+        training=job.config.get("for"),
+    )
 
 
 def _run_sweep(job: Job, setup: Setup, recorder: Recorder, settings: Settings) -> None:

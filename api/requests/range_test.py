@@ -9,6 +9,7 @@ from api.examples import RANGE_TEST_REQUESTS
 from api.requests.body import Text, refuse_unknown
 from api.requests.workload import Seed, Timeout, WorkloadRequest
 from clr.partial_schedules import STAND_INS, complete
+from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import (
     FEWEST_STEPS,
     HIGHEST_LR,
@@ -68,7 +69,10 @@ class RangeTestRequest(WorkloadRequest):
         "which confirm or move them",
     )
     for_: TrainingAhead | None = Field(
-        default=None, alias="for", description="a training: `/bounds` then answers its rates, as `for_budget`"
+        default=None,
+        alias="for",
+        description="a training: `/bounds` then answers its rates, as `for_budget`; where that may overfit and no "
+        f"sweep tells, one more of up to {PROBE_STEPS:,} steps is measured",
     )
     timeout_s: Timeout = 3600.0
 

@@ -9,6 +9,7 @@ from api.requests.range_test import RangeTestRequest
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
 from clr.optimizers import parse_optimizer
+from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
 from store import jobs
 from store.jobs import NewJob
@@ -43,7 +44,7 @@ def plan_range_test(
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     config = RangeTestConfig.from_dict(body.model_dump())
-    most = most_steps(config)
+    most = most_steps(config) + (PROBE_STEPS if body.for_ else 0)
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
     return NewJob(

@@ -1,7 +1,7 @@
 """`python -m benchmarks.quality.bases`: what base_lr costs, from max_lr / 2 to max_lr / 100, in cyclical training.
 
-max_lr is the range test's for that training; cycles of 160 steps, 2 or 32 of them. Points gained over max_lr / 4, paired
-over tasks and seeds; the half of the held-out examples that scores.
+max_lr is the range test's for that training; cycles of 160 steps, 2 or 32 of them. Points gained over max_lr / 4,
+paired over tasks and seeds; the half of the held-out examples that scores.
 """
 
 import math

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from clr.range_test import RangeTestConfig, most_steps, planned_steps
-from clr.sweep import Sweep
+from clr.sweep import Sweep, SweepPlan
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,7 +28,8 @@ class CostReport:
             shown = sys.stderr is not None and sys.stderr.isatty()
         self._config, self._planned = config, planned_steps(config, [])
         self._bar = _make_bar(self._planned) if shown else None
-        self._taken, self._sweeps, self._began_at = 0, 0, 0.0
+        self._taken, self._began_at = 0, 0.0
+        self._plan: SweepPlan | None = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -54,15 +55,17 @@ class CostReport:
             f"range test: about {self._planned:,} steps{at_most}; {memory}", highlight=False
         )
 
-    def step(self, sweeps: Sequence[Sweep]) -> None:
-        """Count a step; sweeps: those that are finished, from which the rest is planned anew."""
+    def step(self, sweeps: Sequence[Sweep], plan: SweepPlan) -> None:
+        """Count a step; sweeps: those that are finished, from which the rest is planned anew. plan: of this one."""
         if self._bar is None:
             return
         self._taken += 1
         [task] = self._bar.task_ids
         self._bar.advance(task)
-        if len(sweeps) > self._sweeps:
-            self._sweeps, self._planned = len(sweeps), planned_steps(self._config, sweeps)
+        if plan != self._plan:
+            self._plan, self._planned = plan, planned_steps(self._config, sweeps)
+            if plan.phase == "probe":
+                self._planned = sum(len(sweep.points) for sweep in sweeps) + plan.num_steps
             self._bar.update(task, total=self._planned)
         if self._taken == FIRST:
             self._began_at = time.perf_counter()

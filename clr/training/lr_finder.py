@@ -13,9 +13,10 @@ from torch import nn
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
+from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
-from clr.sweep import Divergence, HeldOut, Point, Sweep
+from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
@@ -45,7 +46,8 @@ class LRFinder:
     (default 1) multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
     tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
-    restored from, as "cpu" for a model that fills the GPU; None: beside the tensors.
+    restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
+    training that the bounds are for: `for_budget` tells its rates, after one more sweep where it may overfit.
 
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
@@ -64,6 +66,8 @@ class LRFinder:
         also: Sequence[Any] = (),
         on_sweep: Callable[[], object] | None = None,
         snapshot_device: torch.device | str | None = None,
+        schedule: str | None = None,
+        num_epochs: float | None = None,
     ) -> None:
         _check(model, optimizer)
         self._snapshot_device = None if snapshot_device is None else torch.device(snapshot_device)
@@ -73,6 +77,7 @@ class LRFinder:
         self._config = _parse(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
+        self._training = None if num_epochs is None else (schedule or "triangular", num_epochs)
         self._before: Snapshot | None = None
         self.sweeps: list[Sweep] = []
         self.current: Sweep
@@ -132,7 +137,7 @@ class LRFinder:
                 "what the loader's persistent workers hold is out of reach: it was not restored"
             )
         inside = self._snapshot_made_inside()
-        while (plan := next_sweep(self._config, self.sweeps)) is not None:
+        while (plan := next_sweep(self._config, self.sweeps) or self._next_probe()) is not None:
             before = self._require_block()
             before.restore()
             inside.restore()
@@ -140,6 +145,14 @@ class LRFinder:
             if self._on_sweep is not None:
                 self._on_sweep()
             yield from self._sweep(Sweep(plan), endless(loader))
+
+    def _next_probe(self) -> SweepPlan | None:
+        """Where the training that the bounds are for may overfit, and no sweep tells."""
+        bounds = self.bounds()
+        if self._training is None or not isinstance(bounds, Bounds):
+            return None
+        policy, num_epochs = self._training
+        return plan_probe(bounds, policy, num_epochs=num_epochs)
 
     def _sweep(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
@@ -202,13 +215,17 @@ class LRFinder:
                 warnings=tuple(warnings),
             )
         steps = sum(len(sweep.points) for sweep in sweeps)
-        return read_bounds(
+        found = read_bounds(
             sweeps,
             steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
             optimizer=type(self._optimizer).__name__,
             momentum=self._rates.momentum,
             warnings=warnings,
         )
+        if self._training is None or not isinstance(found, Bounds):
+            return found
+        policy, num_epochs = self._training
+        return found.fit_budget(policy, num_epochs=num_epochs)
 
     def _choose_readable(self) -> tuple[list[Sweep], list[str]]:
         """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""

@@ -76,7 +76,8 @@ def find_bounds(
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
     chosen where left out. schedule, num_epochs: of the training that you will run, a policy as "one_cycle" and its
-    length: `for_budget` then tells the rates for it, as `Bounds.for_training` does. Param groups with rates of their
+    length: `for_budget` then tells the rates for it, as `Bounds.for_training` does, after one more sweep of up to 2,000
+    steps where so long a training may overfit and no sweep tells. Param groups with rates of their
     own keep their ratio: the bounds are those of the first.
     also, on_sweep, snapshot_device: as `LRFinder` has them. progress: on stderr what the test will cost (steps, memory
     for what is restored, after some steps the time), and a bar; None: where that is a terminal.
@@ -103,6 +104,8 @@ def find_bounds(
         also=also,
         on_sweep=on_sweep,
         snapshot_device=snapshot_device,
+        schedule=schedule,
+        num_epochs=num_epochs,
     )
     with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
@@ -110,11 +113,8 @@ def find_bounds(
             batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader or ()))
             for loss in _run_updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 finder.step(loss)
-                report.step(finder.sweeps)
-        bounds = finder.bounds()
-    if num_epochs is None or not isinstance(bounds, Bounds):
-        return bounds
-    return bounds.fit_budget(schedule or "triangular", num_epochs=num_epochs)
+                report.step(finder.sweeps, finder.current.plan)
+        return finder.bounds()
 
 
 def _run_updates(

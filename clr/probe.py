@@ -1,0 +1,41 @@
+"""One longer sweep at the recommended rates, for a training that will go further than any sweep of the range test did.
+
+Where the held-out loss decides and no sweep turned, nobody knows whether so long a training would overfit. This one
+sums to as much, or to as much as it may cost.
+"""
+
+import math
+
+from clr.bounds import Bounds
+from clr.range_test import TEST_STEPS, look_every
+from clr.sweep import SweepPlan
+from clr.training_rates import sum_rates
+
+MOST_STEPS = 2000
+
+
+def plan_probe(
+    bounds: Bounds, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None
+) -> SweepPlan | None:
+    """From base_lr to max_lr, after the sweeps of these bounds; None where it would tell nothing: the sweeps went as
+    far, it was made before, or accuracy or the training loss decides.
+
+    Raises ValueError as `Bounds.for_training` does.
+    """
+    rates = bounds.for_training(policy, num_steps=num_steps, num_epochs=num_epochs)
+    plans = [sweep.plan for sweep in bounds.sweeps]
+    if rates.basis != "unknown" or bounds.metric != "held_out_loss" or plans[-1].phase == "probe":
+        return None
+    lowered = bounds.schedule(policy, num_steps=rates.num_steps)
+    rate_sum = sum_rates(lowered, rates.num_steps) * bounds.max_lr / rates.max_lr
+    steps = math.ceil(2 * rate_sum / (bounds.base_lr + bounds.max_lr))
+    steps = min(MOST_STEPS, max(TEST_STEPS, steps))
+    return SweepPlan(
+        sweep=1 + max(plan.sweep for plan in plans),
+        seed=plans[0].seed,
+        phase="probe",
+        start_lr=bounds.base_lr,
+        end_lr=bounds.max_lr,
+        num_steps=steps,
+        eval_every=look_every(steps),
+    )
