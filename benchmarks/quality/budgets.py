@@ -21,9 +21,11 @@ from benchmarks.quality.kept import Committed, Kept
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import (
     FOLKLORE,
+    HARD_TASKS,
     OPTIMIZERS,
     SMALL_TASKS,
     TASKS,
+    UNSEEN_HARD_TASKS,
     UNSEEN_SMALL_TASKS,
     Task,
     chance,
@@ -48,7 +50,18 @@ SHAPES = {
     4: ("one_cycle", "cosine"),
     16: ("one_cycle", "cosine"),
 }
-LOWEST = {"sgd": 1e-3, "momentum": 3e-4, "adam": 3e-5, "adamw": 3e-5}
+LOWEST = {
+    "sgd": 1e-3,
+    "momentum": 3e-4,
+    "adam": 3e-5,
+    "adamw": 3e-5,
+    "nesterov": 3e-4,
+    "adam-eps": 1e-4,
+    "adamw-decay": 3e-5,
+    "rmsprop": 1e-5,
+    "adagrad": 1e-3,
+    "adadelta": 1e-2,
+}
 RATES, AROUND = 9, (-1 / 3, -1 / 6, 1 / 6, 1 / 3)  # decades
 SEEDS = (0, 1, 2)
 Scores = tuple[float | None, float]
@@ -229,6 +242,8 @@ SETS = {
     "Few examples": SMALL_TASKS,
     "Measured after the constants of the turn were set": UNSEEN_SMALL_TASKS,
     "Those on which the constants of the bounds were chosen": TASKS,
+    "Hard ones": HARD_TASKS,
+    "Hard ones, measured and left alone": UNSEEN_HARD_TASKS,
 }
 
 if __name__ == "__main__":

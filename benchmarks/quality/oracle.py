@@ -20,7 +20,18 @@ from clr.training_result import CycleEnd
 
 ORACLES = Committed(Path(__file__).parent.parent / "quality_oracle.json")
 GRID, PER_DECADE = 23, 4
-LOWEST = {"sgd": 1e-4, "momentum": 1e-4, "adam": 1e-5, "adamw": 1e-5}
+LOWEST = {
+    "sgd": 1e-4,
+    "momentum": 1e-4,
+    "adam": 1e-5,
+    "adamw": 1e-5,
+    "nesterov": 1e-4,
+    "adam-eps": 1e-5,
+    "adamw-decay": 1e-5,
+    "rmsprop": 1e-6,
+    "adagrad": 1e-4,
+    "adadelta": 1e-3,
+}
 SEEDS = (0, 1, 2)
 DIVISOR, CYCLES = 4, 2
 STEP_SIZE_EPOCHS, LONGEST_STEP_SIZE = 2, 80

@@ -92,7 +92,7 @@ class Small(Unseen):
 
 
 def _regression(network: Callable[[], nn.Module], split: Callable[[], Split]) -> Small:
-    return Small(network, split, nn.MSELoss)
+    return Small(network, split, nn.MSELoss, classifies=False)
 
 
 SMALL: dict[str, Small] = {

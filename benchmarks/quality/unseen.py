@@ -116,21 +116,22 @@ def split_at(inputs: Tensor, targets: Tensor, kept_back: Tensor) -> Split:
 
 def _rows() -> Split:
     """Images as sequences of their rows: (n, 8, 8)."""
-    return _changed(digits(), lambda inputs: inputs[:, 0])
+    return changed(digits(), lambda inputs: inputs[:, 0])
 
 
 def _frames() -> Split:
     """Recordings as sequences of every second frame: (n, 46, 14)."""
-    return _changed(spoken_digits(), lambda inputs: inputs[:, :, ::2].transpose(1, 2).contiguous())
+    return changed(spoken_digits(), lambda inputs: inputs[:, :, ::2].transpose(1, 2).contiguous())
 
 
-def _changed(split: Split, change: Callable[[Tensor], Tensor]) -> Split:
+def changed(split: Split, change: Callable[[Tensor], Tensor]) -> Split:
+    """The same with other inputs."""
     train, held_out = (replace(part, inputs=change(part.inputs)) for part in (split.train, split.held_out))
     return Split(train=train, held_out=held_out)
 
 
 class Unseen(Workload):
-    """A network on a split; without classes where the loss is the squared error."""
+    """A network on a split."""
 
     default_batch_size: ClassVar[int] = 32
 
@@ -139,8 +140,10 @@ class Unseen(Workload):
         network: Callable[[], nn.Module],
         split: Callable[[], Split],
         loss: Callable[[], nn.Module] = nn.CrossEntropyLoss,
+        *,
+        classifies: bool = True,
     ) -> None:
-        self._network, self._split, self._loss = network, split, loss
+        self._network, self._split, self._loss, self._classifies = network, split, loss, classifies
 
     def build(self, params: Any, *, seed: int, batch_size: int, device: str) -> Problem:
         """The network drawn from the seed."""
@@ -148,7 +151,7 @@ class Unseen(Workload):
         with seeded(seed):
             model = self._network()
         problem = classification(model, data, seed=seed, batch_size=batch_size, device=device)
-        return replace(problem, loss=self._loss(), classifies=self._loss is not nn.MSELoss)
+        return replace(problem, loss=self._loss(), classifies=self._classifies)
 
 
 UNSEEN: dict[str, Unseen] = {
@@ -157,7 +160,7 @@ UNSEEN: dict[str, Unseen] = {
     "digits-patches": Unseen(Patches, digits),
     "digits-group-norm-cnn": Unseen(_group_norm_cnn, digits),
     "breast-cancer-mlp": Unseen(lambda: perceptron(30, 32, 2), breast_cancer),
-    "diabetes-mlp": Unseen(lambda: perceptron(10, 32, 1), diabetes, nn.MSELoss),
+    "diabetes-mlp": Unseen(lambda: perceptron(10, 32, 1), diabetes, nn.MSELoss, classifies=False),
     "mnist5k-mlp": Unseen(lambda: perceptron(784, 128, 10, dropout=0.3), mnist5k),
     "spoken-digits-gru": Unseen(lambda: Last(14, 10), _frames),
     "kjv-gru": Unseen(lambda: EachCharacter(kjv()[1]), lambda: kjv()[0], NextCharacter),
