@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from scipy import stats
 
-from benchmarks.quality.budgets import BASE, train
+from benchmarks.quality.grids import BASE, train
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import OPTIMIZERS, SMALL_TASKS, TASKS, Task
