@@ -50,6 +50,7 @@ class ForBudget(BaseModel):
     max_lr: float = Field(
         description="lower than that of the range test where so long a training does better so"
     )
+    max_lr_interval: tuple[float, float]
     constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
         description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; length: "

@@ -266,6 +266,7 @@ BOUNDS: dict[str, Any] = {
         "policy": "triangular",
         "base_lr": 0.0125,
         "max_lr": 0.05,
+        "max_lr_interval": [0.0316, 0.0794],
         "constant_lr": 0.025,
         "basis": "length",
         "reason": "4.22 times as long as 320 steps or an epoch: lowered to 0.49 of the range test's, by the square "

@@ -55,8 +55,8 @@ class Bounds:
     None where it was not asked for or is not known: confirmation, what training said of them with effort thorough;
     depends_on, the params, optimizer, batch_size and data that they were found for; cost, {"steps", "seconds",
     "unread_steps"}; for_budget, of a policy and a budget that were asked for the whole cycles that fit, {"num_steps",
-    "step_size", "num_cycles"}, and what `for_training` answers, {"policy", "base_lr", "max_lr", "constant_lr", "basis",
-    "reason"}.
+    "step_size", "num_cycles"}, and what `for_training` answers, {"policy", "base_lr", "max_lr", "max_lr_interval",
+    "constant_lr", "basis", "reason"}.
     """
 
     base_lr: float
@@ -160,6 +160,7 @@ class Bounds:
             steps_per_epoch=self.steps_per_epoch,
             base_lr=self.base_lr,
             max_lr=self.max_lr,
+            max_lr_interval=self.max_lr_interval,
             metric=self.metric,
             turn=self.turn,
         )

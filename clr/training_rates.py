@@ -25,6 +25,7 @@ GOLDEN = (5**0.5 - 1) / 2  # turns after which samples and cycles never keep ste
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRates:
     """base_lr and max_lr (> 0) for `num_steps` of a policy, and what they rest on. constant_lr: their geometric mean.
+    max_lr_interval: the range test's, lowered as max_lr is.
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
     those; "length", lower ones, as so long a training does better with them; "unknown", lower ones too, though nobody
@@ -35,6 +36,7 @@ class TrainingRates:
     num_steps: int
     base_lr: float
     max_lr: float
+    max_lr_interval: tuple[float, float]
     constant_lr: float
     basis: Basis
     reason: str
@@ -47,6 +49,7 @@ def find_training_rates(
     steps_per_epoch: float | None,
     base_lr: float,
     max_lr: float,
+    max_lr_interval: tuple[float, float],
     metric: SweepMetric,
     turn: Turn | None,
 ) -> TrainingRates:
@@ -60,6 +63,7 @@ def find_training_rates(
         num_steps=num_steps,
         base_lr=factor * base_lr,
         max_lr=factor * max_lr,
+        max_lr_interval=(factor * max_lr_interval[0], factor * max_lr_interval[1]),
         constant_lr=factor * math.sqrt(base_lr * max_lr),
         basis=basis,
         reason=reason,

@@ -95,6 +95,12 @@ def gained(scored: Sequence[tuple[str, int, int, int, float]]) -> dict[tuple[str
     }
 
 
+def with_error(found: Sequence[float]) -> str:
+    """The mean over tasks with its 95 %, and the ends."""
+    error = statistics.stdev(found) / math.sqrt(len(found)) * stats.t.ppf(0.975, len(found) - 1)
+    return f"{statistics.mean(found):+.2f} +- {error:.2f}, {min(found):+.1f} to {max(found):+.1f}"
+
+
 def main() -> None:
     """Train what is missing, and print."""
     kept = Kept("bases")
@@ -107,12 +113,8 @@ def main() -> None:
     )
     for policy, length, divisor in by_task[0]:
         if divisor != USUAL:
-            found = [one[policy, length, divisor] for one in by_task]
-            error = statistics.stdev(found) / math.sqrt(len(found)) * stats.t.ppf(0.975, len(found) - 1)
-            print(
-                f"{policy:12} x {length:<3} max_lr / {divisor:<4} {statistics.mean(found):+.2f} +- {error:.2f}, "
-                f"{min(found):+.1f} to {max(found):+.1f}"
-            )
+            found = with_error([one[policy, length, divisor] for one in by_task])
+            print(f"{policy:12} x {length:<3} max_lr / {divisor:<4} {found}")
 
 
 if __name__ == "__main__":

@@ -98,10 +98,11 @@ def losses(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], str, Lost]
                     yield shape, f"{effort}, for that training", Lost(None)
                     continue
                 as_found = bounds.constant_lr if policy == "fixed" else bounds.max_lr
-                share = bounds.for_training(ours, num_steps=length * BASE).max_lr / bounds.max_lr
+                rates = bounds.for_training(ours, num_steps=length * BASE)
+                share = rates.max_lr / bounds.max_lr
                 steps = sum(len(sweep.points) for sweep in bounds.sweeps)
                 yield shape, f"{effort}, as it is", _lost(grid, as_found)
-                held = _holds(grid, bounds.max_lr_interval) if policy == "triangular2" else None
+                held = None if policy == "fixed" else _holds(grid, rates.max_lr_interval)
                 yield (
                     shape,
                     f"{effort}, for that training",
