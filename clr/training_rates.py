@@ -15,7 +15,7 @@ Basis = Literal["edge", "turn", "length", "unknown"]
 
 SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
 MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
-POWER = 0.5  # of the length, by which the best rates fall where accuracy decides
+POWER = 1 / 3  # of the length, by which the best rates fall where accuracy decides
 POWER_OF_LOSS = 0.75  # where the held-out loss decides, beyond what the sweeps saw
 EXACT = 4096  # steps from the first, summed one by one: there decays are steep
 SAMPLES = 4096  # of the steps after those
@@ -121,7 +121,7 @@ def _explain(
     if times <= MOST_TIMES:
         return (
             "length",
-            f"{lowered}, by the square root of the length, as was measured where accuracy decides",
+            f"{lowered}, by the cube root of the length, as was measured where accuracy decides",
         )
     return "unknown", f"{lowered}, as for {MOST_TIMES} times; nothing longer was measured"
 

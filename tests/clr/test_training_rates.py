@@ -73,12 +73,12 @@ def test_rates_do_not_fall_below_what_a_sweep_bore() -> None:
     ("num_steps", "basis", "share"),
     [
         (SHORT, "edge", 1.0),
-        (4 * SHORT, "length", 1 / 2),
-        (MOST_TIMES * SHORT, "length", 1 / 4),
-        (100 * MOST_TIMES * SHORT, "unknown", 1 / 4),
+        (8 * SHORT, "length", 1 / 2),
+        (MOST_TIMES * SHORT, "length", MOST_TIMES ** (-1 / 3)),
+        (100 * MOST_TIMES * SHORT, "unknown", MOST_TIMES ** (-1 / 3)),
     ],
 )
-def test_where_accuracy_decides_rates_fall_by_the_square_root_as_far_as_was_measured(
+def test_where_accuracy_decides_rates_fall_by_the_cube_root_as_far_as_was_measured(
     num_steps: int, basis: str, share: float
 ) -> None:
     bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=10)
