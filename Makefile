@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What is locked is installed without resolving: by uv in a third of pip's time, by pip where uv does not reach PyPI.
 LOCKED := --no-deps --require-hashes -r
 install_locked = { $(BIN)/uv pip install --quiet $(LOCKED) $(1) || $(PIP) install $(LOCKED) $(1); }
-# What is installed, by who needs it: the service, who develops, who compares with other packages' finders.
+# What is installed, by who needs it: the service, who develops, who compares with other packages.
 SERVICE := .venv/.service
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
@@ -29,7 +29,7 @@ $(READY): $(SERVICE) requirements/dev.txt
 	@touch $@
 
 $(BENCH_READY): $(READY) requirements/bench.txt requirements/finders.txt
-	@echo "installing other packages' finders into .venv"
+	@echo "installing other packages' finders and optimizers into .venv"
 	@$(call install_locked,requirements/bench.txt)
 	@$(PIP) install $(LOCKED) requirements/finders.txt --no-build-isolation --use-pep517
 	@touch $@
@@ -79,6 +79,9 @@ speed: $(BENCH_READY) ## ms a step of a sweep: ours, by hand and other packages'
 quality: $(BENCH_READY) ## how good the recommended bounds are (long; goes on where it stopped)
 	@$(BIN)/python -m benchmarks.quality
 
+rivals: $(BENCH_READY) ## our bounds against optimizers that ask for no tuning (an hour; goes on where it stopped)
+	@$(BIN)/python -m benchmarks.rivals
+
 # With UPGRADE=--upgrade the newest versions that pyproject.toml allows.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command 'make lock'
 lock: $(READY) ## what is installed, written anew: constraints.txt and requirements/*.txt
@@ -93,4 +96,4 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test chaos soak check format bench evidence speed quality help
+.PHONY: lock setup demo serve migrate test chaos soak check format bench evidence speed quality rivals help
