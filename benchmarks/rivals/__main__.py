@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.quality.tasks import Task
 from benchmarks.rivals.opponents import PACKAGES, load
-from benchmarks.rivals.plan import EQUAL, FAMILIES, LONGEST, TASKS, family_of, is_trained
+from benchmarks.rivals.plan import BUDGETS, EQUAL, GROUPS, LONGEST, longest_of
 from benchmarks.rivals.runs import Runs
 from benchmarks.rivals.scored import Scored
 from benchmarks.rivals.table import (
@@ -25,8 +25,6 @@ from benchmarks.rivals.table import (
     tasks_table,
 )
 
-SHOWN = EQUAL[1]  # steps in all, of the scores task by task
-
 
 def measure(tasks: Sequence[Task]) -> None:
     """Train what is missing, the longest last."""
@@ -34,7 +32,8 @@ def measure(tasks: Sequence[Task]) -> None:
         if load(package) is None:
             print(f"{package} is not installed: left out", file=sys.stderr)
     runs, began = Runs(), time.perf_counter()
-    todo = [(task, most) for most in (max(EQUAL[:-1]), LONGEST) for task in tasks if is_trained(task, most)]
+    todo = [(task, EQUAL[1]) for task in tasks]
+    todo += [(task, LONGEST) for task in tasks if longest_of(task) == LONGEST]
     for done, (task, most) in enumerate(todo, start=1):
         Scored.measured(task, runs, most).keep(task)
         spent = time.perf_counter() - began
@@ -43,18 +42,21 @@ def measure(tasks: Sequence[Task]) -> None:
 
 
 def tables(tasks: Tasks) -> None:
-    """Print all of one family's."""
+    """Print all of one group's."""
     _print(costs_table(tasks))
     for name, (column, lengths) in COMPARISONS.items():
         print(f"### Equal {name}\n")
         _print(losses_table(tasks, column, lengths))
         for ours in OURS:
             _print(duels_table(tasks, ours, column, lengths))
-    _print(tasks_table(tasks, SHOWN))
+    for length in BUDGETS:
+        _print(tasks_table(tasks, length))
 
 
 def _print(lines: Iterable[str]) -> None:
-    print("\n".join(lines), end="\n\n", flush=True)
+    """A table, unless it has but a head."""
+    if len(table := list(lines)) > 2:
+        print("\n".join(table), end="\n\n", flush=True)
 
 
 def main() -> None:
@@ -64,15 +66,17 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="the tables of what was trained, and no more")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    asked = [task for task in TASKS if not given.only or task.name in given.only]
+    groups = {
+        title: [task for task in tasks if not given.only or task.name in given.only]
+        for title, tasks in GROUPS.items()
+    }
     if not given.print:
-        measure([task for task in asked if task.is_here])
-    for family in FAMILIES:
-        found = {task.name: Scored.read(task) for task in asked if family_of(task) == family}
-        tasks = {name: scored for name, scored in found.items() if scored is not None}
-        if tasks:
-            print(f"## {family}: {len(tasks)} tasks\n")
-            tables(tasks)
+        measure([task for tasks in groups.values() for task in tasks if task.is_here])
+    for title, asked in groups.items():
+        found = {task.name: scored for task in asked if (scored := Scored.read(task)) is not None}
+        if found:
+            print(f"## {title}: {', '.join(found)}\n")
+            tables(found)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
 from benchmarks.rivals.halves import Halved
 from benchmarks.rivals.opponents import opponents
-from benchmarks.rivals.plan import BUDGETS, EQUAL, RANGE_TEST_SEEDS, family_of, is_trained, seeds_of
+from benchmarks.rivals.plan import BUDGETS, EQUAL, RANGE_TEST_SEEDS, family_of, longest_of, seeds_of
 from benchmarks.rivals.runs import COSINE, Result, Runs
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
@@ -92,13 +92,13 @@ def tested(task: Task, seed: int, effort: Effort) -> Tested:
 
 def rows(task: Task, runs: Runs, longest: int) -> Iterator[Row]:
     """Of all methods, up to the longest training; trains what is missing."""
-    for total in (length for length in BUDGETS if length <= longest and is_trained(task, length)):
+    for total in (length for length in BUDGETS if length <= min(longest, longest_of(task))):
         for seed in seeds_of(total):
             yield from _opposed(task, runs, total, seed)
             yield _searched_whole(task, runs, total, seed)
             yield from _ours(task, runs, seed, in_all=total)
             yield from _searched_short(task, runs, seed, in_all=total)
-    for num_steps in (length for length in EQUAL if length <= longest and is_trained(task, length)):
+    for num_steps in (length for length in EQUAL if length <= min(longest, longest_of(task))):
         for seed in seeds_of(num_steps):
             yield from _ours(task, runs, seed, training=num_steps)
             yield from _searched_short(task, runs, seed, training=num_steps)

@@ -29,7 +29,7 @@ COMPARISONS: Mapping[str, tuple[Column, Sequence[int]]] = {
     "steps in all": (total, BUDGETS),
 }
 OURS = ("ours, standard, one_cycle", "ours, quick, one_cycle")
-LOST = 0.9  # of what can be learned: it diverged
+LOST = 0.9  # of what can be learned: it diverged, or overfitted until nothing was left
 CLEAR = 0.5  # points between the means of two methods on a task
 
 
@@ -37,7 +37,7 @@ Tasks = Mapping[str, Scored]  # by name
 
 
 def losses_table(tasks: Tasks, column: Column, lengths: Sequence[int]) -> Iterator[str]:
-    """A row a method: mean / median / worst over tasks and seeds, and how many trainings diverged."""
+    """A row a method: mean / median / worst over tasks and seeds, and how many trainings ended at chance."""
     yield from _head("points lost: mean / median / worst", *(f"{length:,}" for length in lengths))
     for method in methods_of(tasks):
         cells = [_losses(tasks, method, column, length) for length in lengths]
@@ -49,8 +49,9 @@ def duels_table(tasks: Tasks, ours: str, column: Column, lengths: Sequence[int])
     """A row an opponent: how many points ours is ahead, the mean over tasks and its standard error; tasks won, lost."""
     yield from _head(f"{ours}, ahead of", *(f"{length:,}" for length in lengths))
     for method in methods_of(tasks):
-        if not method.startswith("ours"):
-            yield _row(method, *(_duel(tasks, ours, method, column, length) for length in lengths))
+        cells = [_duel(tasks, ours, method, column, length) for length in lengths]
+        if any(cells) and not method.startswith("ours"):
+            yield _row(method, *cells)
 
 
 def tasks_table(tasks: Tasks, length: int) -> Iterator[str]:
@@ -59,7 +60,8 @@ def tasks_table(tasks: Tasks, length: int) -> Iterator[str]:
     yield from _head(f"points, {length:,} steps in all", *methods)
     for name, scored in tasks.items():
         means = [_mean(_rows(scored, method, total, length)) for method in methods]
-        yield _row(name, *("" if mean is None else f"{mean:.1f}" for mean in means))
+        if any(mean is not None for mean in means):
+            yield _row(name, *("" if mean is None else f"{mean:.1f}" for mean in means))
 
 
 def costs_table(tasks: Tasks) -> Iterator[str]:
@@ -80,16 +82,18 @@ def methods_of(tasks: Tasks) -> list[str]:
 
 
 def _losses(tasks: Tasks, method: str, column: Column, length: int) -> str:
-    lost, diverged = [], 0
+    lost, at_chance = [], 0
     for scored in tasks.values():
         best = scored.best
         for row in _rows(scored, method, column, length):
             lost.append(best - row.scored)
-            diverged += not row.finite or lost[-1] > LOST * (best - scored.chance)
+            at_chance += not row.finite or lost[-1] > LOST * (best - scored.chance)
     if not lost:
         return ""
-    cell = f"{statistics.fmean(lost):.1f} / {statistics.median(lost):.1f} / {max(lost):.1f}"
-    return f"{cell}, {diverged} of {len(lost)} diverged" if diverged else cell
+    cell = " / ".join(
+        f"{_tenths(value):.1f}" for value in (statistics.fmean(lost), statistics.median(lost), max(lost))
+    )
+    return f"{cell}, {at_chance} of {len(lost)} at chance" if at_chance else cell
 
 
 def _duel(tasks: Tasks, ours: str, theirs: str, column: Column, length: int) -> str:
@@ -102,13 +106,18 @@ def _duel(tasks: Tasks, ours: str, theirs: str, column: Column, length: int) -> 
         return ""
     error = statistics.stdev(ahead) / math.sqrt(len(ahead))
     won, lost = sum(by > CLEAR for by in ahead), sum(by < -CLEAR for by in ahead)
-    return f"{statistics.fmean(ahead):+.1f} ± {error:.1f}, {won} : {lost}"
+    return f"{_tenths(statistics.fmean(ahead)):+.1f} ± {error:.1f}, {won} : {lost}"
 
 
 def _rows(scored: Scored, method: str, column: Column, length: int) -> list[Row]:
     """Of a method at one length, a seed each; once where two comparisons hold the same training."""
     found = {row.seed: row for row in scored.rows if row.method == method and column(row) == length}
     return list(found.values())
+
+
+def _tenths(value: float) -> float:
+    """No -0.0."""
+    return round(value, 1) + 0.0
 
 
 def _mean(rows: Sequence[Row]) -> float | None:
