@@ -1,5 +1,8 @@
 """Optimizers that ask for no tuning train as ours do, once, and are judged by examples that nobody chose on."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ CLASSES = Task(workload="digits-mlp", optimizer="adamw")
 REGRESSION = Task(workload="digits-halves", optimizer="momentum")
 BATCH_NORM = Task(workload="mnist5k-bn-mlp", optimizer="sgd")
 SEED = 7
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "rivals.md").read_text()
 
 
 @pytest.fixture(params=PACKAGES)
@@ -153,3 +158,17 @@ def test_what_is_kept_is_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert Scored.read(TASKS[0]) == scored
     assert Scored.read(TASKS[1]) is None
     assert scored.best == 2.5
+
+
+def test_the_tables_of_the_page_are_those_that_its_command_prints() -> None:
+    [command] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    python, rest = command.split(maxsplit=1)
+    assert python == ".venv/bin/python"
+
+    ran = subprocess.run(
+        [sys.executable, *rest.split()], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    told = re.findall(r"^\| .* \|$", PAGE, re.MULTILINE)
+    assert len(told) > 50
+    assert [line for line in told if line not in ran.stdout.splitlines()] == []
