@@ -125,6 +125,8 @@ def test_points_are_lost_against_the_best_of_all_lengths() -> None:
         row("theirs", 60.0),
         row("theirs", 80.0, seed=1),
         row("theirs", 90.0, trained=400, total=400),
+        row("theirs", 90.0, seed=1, trained=400, total=400),
+        row("theirs", 99.0, trained=9000, total=9000),  # a seed alone is no mean
         row("ours, quick, one_cycle", 85.0, total=150),
         row("ours, quick, one_cycle", 11.0, seed=1, total=150, finite=False),
     ]
