@@ -9,25 +9,21 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.evidence_plan import (
-    CYCLES,
     FULL,
     OPTIMIZERS,
     RANGE_TEST_SEED,
     RAW,
-    STEP_SIZE_EPOCHS,
+    TASKS,
     Row,
     bounds_of,
     read_rows,
@@ -35,100 +31,108 @@ from benchmarks.evidence_plan import (
     wanted,
 )
 from benchmarks.evidence_tables import rewrite
+from benchmarks.evidence_workloads import workloads
+from benchmarks.quality.measuring import range_test as sweeps_of
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
+from clr.cycles import cycles_for
 from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
 from clr.problem import Problem
-from clr.range_test import RangeTestConfig, next_sweep
-from clr.sweep import Sweep, run_sweep
+from clr.range_test import RangeTestConfig
+from clr.sweep import Point, Sweep, SweepPlan, run_sweep
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, plan_training, run_training
-from clr.training_result import CycleEnd, CycleEnds
-from clr.workload import Workload
-from worker.catalogue import load_workloads
 
 
-@cache
-def workload_of(name: str) -> Workload:
-    """A built-in workload."""
-    return load_workloads()[name]
-
-
-def build(asked: Row, seed: int) -> tuple[Problem, Trainer]:
-    """The workload with its defaults and the optimizer asked for."""
-    workload = workload_of(asked["workload"])
+def build(asked: Row, seed: int) -> Problem:
+    """The task's workload with its default batch size."""
+    workload, params = workloads()[asked["task"]], TASKS[asked["task"]].params
     size = workload.default_batch_size
-    problem = workload.build(workload.Params(), seed=seed, batch_size=size, device="cpu")
-    return problem, Trainer(problem, parse_optimizer(OPTIMIZERS[asked["optimizer"]]), device="cpu")
+    return workload.build(workload.Params(**params), seed=seed, batch_size=size, device="cpu")
+
+
+def make_trainer(asked: Row, problem: Problem) -> Trainer:
+    """With the optimizer asked for."""
+    return Trainer(problem, parse_optimizer(OPTIMIZERS[asked["optimizer"]]), device="cpu")
 
 
 def steps_per_epoch(asked: Row, problem: Problem) -> int:
     """Whole batches."""
-    return problem.train_size // workload_of(asked["workload"]).default_batch_size
+    assert problem.train_size is not None
+    return problem.train_size // workloads()[asked["task"]].default_batch_size
 
 
 def range_test(asked: Row) -> Row:
     """The default range test, on seeds that nothing is trained with; max_lr is None where it found no bounds."""
-    config = RangeTestConfig(seed=RANGE_TEST_SEED)
-    finished: list[Sweep] = []
-    epoch = 1
-    while (plan := next_sweep(config, finished)) is not None:
-        problem, trainer = build(asked, plan.seed)
-        epoch = steps_per_epoch(asked, problem)
-        sweep = Sweep(plan)
-        with seeded(plan.seed):
-            for measured in run_sweep(plan, trainer.step, trainer.evaluate):
-                sweep.add(measured)
-        finished.append(sweep)
+    finished = sweeps_of(RangeTestConfig(seed=RANGE_TEST_SEED), lambda plan: sweep(asked, plan))
     optimizer = parse_optimizer(OPTIMIZERS[asked["optimizer"]])
+    epoch = steps_per_epoch(asked, build(asked, RANGE_TEST_SEED))
     found = read_bounds(
         finished,
         steps_per_epoch=epoch,
         optimizer=optimizer.name,
         momentum=momentum_of(optimizer.model_dump()),
     )
-    cost = {
-        "steps": sum(len(sweep.points) for sweep in finished),
-        "looks": sum(len(sweep.held_out) for sweep in finished),
-    }
+    cost = {"steps": sum(len(one.points) for one in finished), "steps_per_epoch": epoch}
     if not isinstance(found, Bounds):
         return cost | {"max_lr": None, "base_lr": None, "why": found.why}
-    told = ("base_lr", "max_lr", "base_lr_interval", "max_lr_interval", "rule_base", "rule_max")
-    return cost | {name: getattr(found, name) for name in told}
+    told = (
+        "base_lr",
+        "max_lr",
+        "constant_lr",
+        "base_lr_interval",
+        "max_lr_interval",
+        "rule_base",
+        "rule_max",
+    )
+    warned = {"turn": found.turn and asdict(found.turn), "warnings": found.warnings}
+    return cost | {name: getattr(found, name) for name in told} | warned
+
+
+def sweep(asked: Row, plan: SweepPlan) -> Sweep:
+    """One sweep of it."""
+    trainer, measured = make_trainer(asked, build(asked, plan.seed)), Sweep(plan)
+    with seeded(plan.seed):
+        for row in run_sweep(plan, trainer.step, trainer.evaluate):
+            measured.add(row)
+    return measured
 
 
 def train(asked: Row, bounds: Row) -> Row:
-    """One run of whole cycles, its rates from the bounds but for `fixed`; accuracy is None where it diverged."""
-    problem, trainer = build(asked, asked["seed"])
+    """One run of the cycles that the service recommends for its length, its rates from the bounds unless told."""
+    problem = build(asked, asked["seed"])
     epoch = steps_per_epoch(asked, problem)
-    step_size = int(STEP_SIZE_EPOCHS[asked["workload"]] * epoch)
+    cycles = cycles_for(TASKS[asked["task"]].epochs * epoch * asked["eighths"] // FULL, steps_per_epoch=epoch)
     schedule: dict[str, Any] = {"policy": asked["policy"]}
     if asked["lr"] is not None:
         schedule["lr"] = asked["lr"]
-    num_steps = 2 * step_size * CYCLES * asked["eighths"] // FULL
     plan = plan_training(
-        TrainingConfig(schedule=schedule, num_steps=num_steps, round_to_cycles=False, eval_every=num_steps),
+        TrainingConfig(schedule=schedule, num_steps=cycles.num_steps, round_to_cycles=False),
         steps_per_epoch=epoch,
-        recommended=RecommendedCycle(
-            base_lr=bounds["base_lr"], max_lr=bounds["max_lr"], step_size=step_size, steps_per_epoch=epoch
-        ),
+        recommended=RecommendedCycle.from_dict(bounds | asdict(cycles)),
     )
-    ends, last = CycleEnds(), None
+    trainer = make_trainer(asked, problem)
+    taken = 0
     with seeded(asked["seed"]):
-        for row in run_training(plan, trainer.step, trainer.evaluate):
-            if isinstance(row, CycleEnd):
-                ends.add(row)
-            last = row
-    final = last if isinstance(last, CycleEnd) and last.loss is not None else None
+        for row in run_training(plan, trainer.step, lambda: (0.0, None), read_every=100):
+            taken += isinstance(row, Point)
     return {
         "steps": plan.num_steps,
-        "loss": final and final.loss,
-        "accuracy": final and final.accuracy,
-        "best": ends.best and asdict(ends.best),
+        "halves": [right(asked, problem, first) for first in (0, 1)],
+        "diverged_at": taken if taken < plan.num_steps else None,
+        "warnings": plan.warnings,
         "schedule": plan.schedule.model_dump(mode="json"),
     }
+
+
+def right(asked: Row, problem: Problem, first: int) -> float:
+    """The accuracy on every second held-out example; that of chance where the weights are not finite."""
+    half = tuple(part[first::2] for part in problem.held_out)
+    _, accuracy = make_trainer(asked, replace(problem, held_out=half)).evaluate()
+    assert accuracy is not None
+    return round(accuracy, 6)
 
 
 def measure(asked: Row, bounds: Row | None) -> Row:
@@ -136,21 +140,6 @@ def measure(asked: Row, bounds: Row | None) -> Row:
     started = time.process_time()
     result = range_test(asked) if bounds is None else train(asked, bounds)
     return asked | result | {"cpu_s": round(time.process_time() - started, 2)}
-
-
-def one_thread() -> None:
-    """Small steps gain nothing from more."""
-    torch.set_num_threads(1)
-
-
-def measured(asked: Sequence[Row], bounds: Row | None, processes: int) -> Iterator[Row]:
-    """The rows as they come; in this process where one is enough."""
-    if processes == 1:
-        yield from (measure(one, bounds) for one in asked)
-        return
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=one_thread) as pool:
-        for done in as_completed([pool.submit(measure, one, bounds) for one in asked]):
-            yield done.result()
 
 
 def machine() -> Row:
@@ -170,24 +159,23 @@ def machine() -> Row:
     }
 
 
-def say(row: Row, left: int) -> None:
+def say(row: Row, left: int, mean_s: float) -> None:
     """A line of progress."""
-    words = [row["workload"], row["optimizer"], row.get("policy", "range test")]
+    words = [row["task"], row["optimizer"], row.get("policy", "range test")]
     if row["kind"] == "run":
         words += [f"{row['lr']:.3g}" if row["lr"] else "", f"{row['eighths']}/{FULL}", f"seed {row['seed']}"]
-        words += ["diverged" if row["accuracy"] is None else f"{row['accuracy']:.4f}"]
+        words += [f"diverged at {row['diverged_at']}" if row["diverged_at"] is not None else ""]
+        words += [f"{50 * sum(row['halves']):.2f}"]
     else:
         words += [f"{row['base_lr']:.3g} .. {row['max_lr']:.3g}" if row["max_lr"] else row["why"]]
-    print(f"{' '.join(filter(None, words))}  ({row['cpu_s']} s; {left} left of this study)", flush=True)
+    print(
+        f"{' '.join(filter(None, words))}  ({row['cpu_s']} s; {left} left here, about {left * mean_s / 60:.1f} min)",
+        flush=True,
+    )
 
 
-def main() -> None:
-    """Train what is missing, study by study, and write the tables."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--processes", type=int, default=os.cpu_count())
-    options.add_argument("--only", nargs="*", default=[], metavar="WORKLOAD", help="default: all")
-    asked = options.parse_args()
-    one_thread()
+def fill(only: Sequence[str]) -> None:
+    """Train what is missing, study by study."""
     rows = read_rows()
     with RAW.open("a") as raw:
 
@@ -196,22 +184,30 @@ def main() -> None:
             raw.write(json.dumps(row) + "\n")
             raw.flush()
 
-        for workload, optimizer in studies():
-            if asked.only and workload not in asked.only:
-                continue
-            while todo := missing(wanted(workload, optimizer, rows), rows):
+        for task, optimizer in studies():
+            while todo := missing(wanted(task, optimizer, rows), rows) if task in (only or TASKS) else []:
                 if (here := machine()) not in rows:
                     keep(here)
-                bounds = bounds_of(rows, workload, optimizer)
-                for number, row in enumerate(measured(todo, bounds, asked.processes), 1):
-                    keep(row)
-                    say(row, len(todo) - number)
-    rewrite()
+                bounds, spent = bounds_of(rows, task, optimizer), 0.0
+                for number, asked in enumerate(todo, 1):
+                    keep(row := measure(asked, bounds))
+                    spent += row["cpu_s"]
+                    say(row, len(todo) - number, spent / number)
 
 
 def missing(asked: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     """What of it has no row."""
     return [one for one in asked if not any(one.items() <= row.items() for row in rows)]
+
+
+def main() -> None:
+    """Train what is missing and write the tables."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", nargs="*", default=[], metavar="TASK", help="default: all")
+    asked = options.parse_args()
+    torch.set_num_threads(1)  # small steps gain nothing from more
+    fill(asked.only)
+    rewrite()
 
 
 if __name__ == "__main__":

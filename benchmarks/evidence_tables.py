@@ -5,232 +5,250 @@
 
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.evidence_plan import (
-    ADAPTIVE_WORKLOADS,
-    CONTROL,
-    CYCLICAL,
+    ADAPTIVE,
+    DECAYS,
     EIGHTHS,
+    FIXED,
     FULL,
     OPTIMIZERS,
-    OTHERS,
     PARTLY,
     SGD,
-    STEP_SIZE_EPOCHS,
+    SHORTENED,
+    TASKS,
     WINDOWS,
     Row,
-    accuracies,
-    around,
     best_fixed,
     bounds_of,
+    fixed_scores,
     grid,
+    halved_scores,
+    hindsight_scores,
     read_rows,
+    scores,
     studies,
 )
-from benchmarks.evidence_stats import LEVEL, Welch, spread
+from benchmarks.evidence_stats import Contrast, paired, spread
 
 PAGE = Path(__file__).parent.parent / "docs" / "evidence.md"
 FRACTIONS = {1: "1/8", 2: "1/4", 3: "3/8", 4: "1/2", 8: "1"}
-FIXED = "fixed"
-CANDIDATES = (*CYCLICAL, *OTHERS, CONTROL, FIXED)
+BEST = "best fixed"  # as a schedule: the rate that the other seeds choose
+HALVED = "best fixed, by halves"  # the rate that the other half of the held-out examples chooses
+HINDSIGHT = "best fixed in hindsight"  # the rate that all seeds choose
+OURS = "fixed at constant_lr"
+Runs = tuple[str, int]  # schedule, eighths of the full budget
 
 
 def tables(rows: Sequence[Row]) -> dict[str, str]:
     """Every table by its name."""
-    made = {"machine": machine(rows), "bounds": bounds(rows), "grid": grids(rows)}
-    made |= {f"budgets {workload}": budgets(rows, workload) for workload in STEP_SIZE_EPOCHS}
-    made |= {"fractions": fractions(rows), "baseline": against(rows, FIXED, (*CYCLICAL, "one_cycle"))}
-    made |= {"control": against(rows, CONTROL, CYCLICAL), "adaptive": adaptive(rows)}
-    return made | {"windows": windows(rows)}
+    return {
+        "machine": machine(rows),
+        "bounds": bounds(rows),
+        "scores": score_table(rows),
+        "grid": grids(rows),
+        "budgets": budgets(rows),
+        "headline": contrasts(rows, HEADLINE),
+        "cycling": contrasts(rows, CYCLING),
+        "adaptive": adaptive(rows),
+        "windows": contrasts(rows, WINDOWED),
+    }
+
+
+HEADLINE = [((policy, PARTLY), (BEST, FULL)) for policy in SHORTENED]
+HEADLINE += [((policy, PARTLY), (BEST, PARTLY)) for policy in SHORTENED]
+HEADLINE += [(("triangular2", eighths), (HINDSIGHT, FULL)) for eighths in (PARTLY, FULL)]
+HEADLINE += [(("triangular2", FULL), (OURS, FULL)), ((OURS, FULL), (BEST, FULL))]
+CYCLING = [
+    ((cycled, eighths), (decayed, eighths))
+    for cycled, decayed in (
+        ("triangular2", "decay"),
+        ("exp_range", "exponential_decay"),
+        ("triangular2", "step_decay"),
+        ("triangular2", "one_cycle"),
+    )
+    for eighths in (PARTLY, FULL)
+]
+CYCLING += [((decayed, FULL), (BEST, FULL)) for decayed in ("decay", "exponential_decay", "step_decay")]
+WINDOWED = [((policy, FULL), ("triangular", FULL)) for policy in WINDOWS]
 
 
 def machine(rows: Sequence[Row]) -> str:
     """Where, with what and how long it was measured; a paragraph."""
     packages = ("torch", "numpy", "scipy", "scikit-learn")
     places = [
-        f"{row['date']}, {row['cpu']}, {row['cores']} cores, one thread a run; Python {row['python']}, "
+        f"{row['date']}, {row['cpu']}, {row['cores']} cores, one thread; Python {row['python']}, "
         + ", ".join(f"{name} {row[name]}" for name in packages)
         for row in rows
         if row["kind"] == "machine"
     ]
     number = sum(row["kind"] == "run" for row in rows)
     minutes = sum(row.get("cpu_s", 0.0) for row in rows) / 60
-    return ". ".join([*places, f"{number} training runs; {minutes:.0f} minutes of one core in all"]) + "."
+    diverged = sum(row.get("diverged_at") is not None for row in rows)
+    told = f"{number:,} training runs, {diverged} of which ended on a loss that was not finite"
+    return ". ".join([*places, f"{told}; {minutes:.0f} minutes of one core in all"]) + "."
 
 
 def bounds(rows: Sequence[Row]) -> str:
-    """What the range tests found, and what they cost."""
-    head = [
-        "workload",
-        "optimizer",
-        "base_lr",
-        "max_lr",
-        "max_lr over its seeds",
-        "steps",
-        "of a full budget",
-    ]
-    return _table(head, _bounds(rows))
+    """What the range tests found and cost, and the best fixed rates."""
+    head = ["task", "optimizer", "base_lr", "max_lr", "max_lr's interval", "best fixed rate"]
+    return _table([*head, "range test's steps", "a full budget's"], _bounds(rows))
 
 
 def _bounds(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for workload, optimizer in sorted(studies(), key=lambda study: list(STEP_SIZE_EPOCHS).index(study[0])):
-        found = _found(rows, workload, optimizer)
-        full = max(row["steps"] for row in rows if row["kind"] == "run" and row["workload"] == workload)
-        cost = [f"{found['steps']:,}", f"{found['steps'] / full:.1f}"]
+    for task, optimizer in studies():
+        found = bounds_of(rows, task, optimizer)
+        assert found is not None
         if found["max_lr"] is None:
-            yield [workload, optimizer, "-", "-", f"inconclusive: `{found['why']}`", *cost]
+            yield [
+                task,
+                optimizer,
+                "-",
+                "-",
+                f"inconclusive: `{found['why']}`",
+                "-",
+                f"{found['steps']:,}",
+                "-",
+            ]
             continue
         low, high = found["max_lr_interval"]
+        best = best_fixed(rows, task, optimizer, grid(rows, task, optimizer))
+        full = max(row["steps"] for row in rows if row["kind"] == "run" and row["task"] == task)
         rates = [f"{found['base_lr']:.3g}", f"{found['max_lr']:.3g}", f"{low:.3g} to {high:.3g}"]
-        yield [workload, optimizer, *rates, *cost]
+        chosen = " or ".join(f"{lr:.3g}" for lr in sorted(set(best)))
+        yield [task, optimizer, *rates, chosen, f"{found['steps']:,}", f"{full:,}"]
 
 
 def grids(rows: Sequence[Row]) -> str:
-    """Fixed rates at the full budget, the best in bold."""
-    return _table(["workload", *(f"{half / 2:+g} decades" for half in range(-3, 4))], _grids(rows))
+    """Fixed rates with SGD at the full budget: means over the seeds."""
+    return _table(["task", "rate: accuracy"], _grids(rows))
 
 
 def _grids(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for workload in STEP_SIZE_EPOCHS:
-        rates = grid(_found(rows, workload, SGD))
-        best = best_fixed(rows, workload, SGD, rates)
-        cells = [f"{lr:.3g}: {spread(accuracies(rows, workload, SGD, FIXED, FULL, lr))}" for lr in rates]
-        yield [
-            workload,
-            *(f"**{cell}**" if lr == best else cell for lr, cell in zip(rates, cells, strict=True)),
-        ]
+    for task in TASKS:
+        rates = grid(rows, task, SGD)
+        means = {lr: statistics.fmean(scores(rows, task, SGD, FIXED, FULL, lr)) for lr in rates}
+        yield [task, ", ".join(f"{lr:.3g}: {mean:.2f}" for lr, mean in means.items())]
 
 
-def budgets(rows: Sequence[Row], workload: str) -> str:
-    """Final accuracies of each schedule at each budget; a * is significantly below the best fixed rate's."""
-    return _table(["schedule", *FRACTIONS.values()], _budgets(rows, workload))
+def by_seed(rows: Sequence[Row], task: str, runs: Runs, optimizer: str = SGD) -> list[float]:
+    """Scores of a schedule at a budget."""
+    name, eighths = runs
+    if name == BEST:
+        return fixed_scores(rows, task, optimizer, eighths)
+    if name in (HALVED, HINDSIGHT):
+        known = halved_scores if name == HALVED else hindsight_scores
+        return known(rows, task, optimizer) if eighths == FULL else []
+    return scores(rows, task, optimizer, FIXED if name == OURS else name, eighths)
 
 
-def _budgets(rows: Sequence[Row], workload: str) -> Iterator[list[str]]:
-    reference = _at(rows, workload, FIXED, FULL)
-    for policy in CANDIDATES:
-        samples = [_at(rows, workload, policy, eighths) for eighths in EIGHTHS]
-        yield [
-            policy,
-            *(
-                spread(sample) + (" *" if Welch.of(sample, reference).p_below < LEVEL else "")
-                for sample in samples
-            ),
-        ]
+def score_table(rows: Sequence[Row]) -> str:
+    """Final accuracies at 3/8 and the whole of the budget."""
+    head = [f"{task}, {FRACTIONS[eighths]}" for task in TASKS for eighths in (PARTLY, FULL)]
+    return _table(["schedule", *head], _scores(rows))
 
 
-def fractions(rows: Sequence[Row]) -> str:
-    """The smallest budgets that reach the best fixed rate's: within noise, and its mean."""
-    return _table(["schedule", *STEP_SIZE_EPOCHS], _fractions(rows))
-
-
-def _fractions(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for policy in CANDIDATES:
+def _scores(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for name in (BEST, HALVED, HINDSIGHT, OURS, *SHORTENED, *WINDOWS, *DECAYS):
         cells = []
-        for workload in STEP_SIZE_EPOCHS:
-            reference = _at(rows, workload, FIXED, FULL)
-            compared = {e: Welch.of(_at(rows, workload, policy, e), reference) for e in EIGHTHS}
-            within = _first(e for e, one in compared.items() if one.p_below >= LEVEL)
-            reached = _first(e for e, one in compared.items() if one.difference >= 0)
-            cells.append(f"{within} / {reached}")
-        yield [policy, *cells]
+        for task in TASKS:
+            found = [by_seed(rows, task, (name, eighths)) for eighths in (PARTLY, FULL)]
+            cells += [spread(sample) if sample else "" for sample in found]
+        yield [name, *cells]
 
 
-def against(rows: Sequence[Row], reference: str, policies: Sequence[str]) -> str:
-    """These policies less the reference at the same budget."""
-    head = [
-        "workload",
-        "budget",
-        reference,
-        *(cell for name in policies for cell in (f"{name} less it", "p")),
-    ]
-    return _table(head, _against(rows, reference, policies))
+def against(rows: Sequence[Row], first: Runs, second: Runs) -> Contrast:
+    """The first less the second, with SGD."""
+    return Contrast.of(
+        {task: paired(by_seed(rows, task, first), by_seed(rows, task, second)) for task in TASKS}
+    )
 
 
-def _against(rows: Sequence[Row], reference: str, policies: Sequence[str]) -> Iterator[list[str]]:
-    for workload in STEP_SIZE_EPOCHS:
-        for eighths in EIGHTHS:
-            alone = _at(rows, workload, reference, eighths)
-            cells = []
-            for policy in policies:
-                compared = Welch.of(_at(rows, workload, policy, eighths), alone)
-                cells += [str(compared), _p(compared)]
-            yield [workload, FRACTIONS[eighths], spread(alone), *cells]
+def budgets(rows: Sequence[Row]) -> str:
+    """Every shortened schedule less the best fixed rate at the full budget; a + is not inferior."""
+    return _table(["schedule", *FRACTIONS.values()], _budgets(rows))
+
+
+def _budgets(rows: Sequence[Row]) -> Iterator[list[str]]:
+    for name in (*SHORTENED, BEST):
+        compared = [against(rows, (name, eighths), (BEST, FULL)) for eighths in EIGHTHS]
+        yield [name, *(f"{one}{' +' if one.not_inferior else ''}" for one in compared)]
+
+
+JUDGED = ("points, 95 %", "if tasks were drawn", "by task", "verdict", "power")
+
+
+def contrasts(rows: Sequence[Row], asked: Sequence[tuple[Runs, Runs]]) -> str:
+    """Verdicts on pairs of schedules, with SGD."""
+    lines = (
+        [f"{_name(first)} less {_name(second)}", *judged(against(rows, first, second))]
+        for first, second in asked
+    )
+    return _table(["compared", *JUDGED], lines)
+
+
+def _name(runs: Runs) -> str:
+    return f"{runs[0]} at {FRACTIONS[runs[1]]}"
+
+
+def judged(one: Contrast) -> list[str]:
+    """Its cells of `JUDGED`."""
+    means = ", ".join(f"{mean:+.2f}" for mean in one.by_task.values())
+    return [str(one), f"± {one.over_tasks:.2f}", means, one.verdict, f"{one.power:.0%}"]
+
+
+GAINS = {
+    "at 1 less fixed at base_lr": (FULL, "base_lr"),
+    "at 1 less best fixed at 1": (FULL, BEST),
+    "at 3/8 less best fixed at 1": (PARTLY, BEST),
+}
 
 
 def adaptive(rows: Sequence[Row]) -> str:
-    """`triangular` against fixed rates, optimizer by optimizer."""
-    head = ["workload", "optimizer", "fixed at base_lr", "in the middle", "at max_lr", "triangular"]
-    head += ["less base_lr", "p", "less the best", "p", "triangular, 3/8", "best fixed, 3/8"]
-    return _table(head, _adaptive(rows))
+    """What `triangular` gains over fixed rates, optimizer by optimizer, and SGD's gain less that of the adaptive."""
+    return _table(["triangular with", "tasks", *GAINS], _adaptive(rows))
 
 
 def _adaptive(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for workload in ADAPTIVE_WORKLOADS:
-        for optimizer in OPTIMIZERS:
-            found = _found(rows, workload, optimizer)
-            if found["max_lr"] is None:
-                yield [workload, optimizer, "no bounds", *[""] * 9]
-                continue
-            rates = around(found)
-            samples = [accuracies(rows, workload, optimizer, FIXED, FULL, lr) for lr in rates]
-            best = max(samples, key=statistics.fmean)
-            cycled = accuracies(rows, workload, optimizer, "triangular", FULL)
-            cells = [spread(sample) for sample in (*samples, cycled)]
-            for sample in (samples[0], best):
-                compared = Welch.of(cycled, sample)
-                cells += [str(compared), _p(compared)]
-            partly = [accuracies(rows, workload, optimizer, "triangular", PARTLY)]
-            partly.append(
-                accuracies(rows, workload, optimizer, FIXED, PARTLY, _chosen(rows, workload, optimizer))
-            )
-            yield [workload, optimizer, *cells, *(spread(sample) for sample in partly)]
+    gained = {
+        words: {optimizer: gains(rows, optimizer, *against) for optimizer in OPTIMIZERS}
+        for words, against in GAINS.items()
+    }
+    for optimizer in OPTIMIZERS:
+        yield _gain(optimizer, [gained[words][optimizer] for words in GAINS])
+    yield _gain("SGD, less the mean gain of the adaptive", [_gained_less(gained[words]) for words in GAINS])
 
 
-def windows(rows: Sequence[Row]) -> str:
-    """The two other windows against the triangle, at the full budget."""
-    head = ["workload", "triangular", *(cell for name in WINDOWS for cell in (name, "less triangular", "p"))]
-    return _table(head, _windows(rows))
+def _gain(name: str, gained: Sequence[Mapping[str, list[float]]]) -> list[str]:
+    """A line of it."""
+    found = [Contrast.of(by_task) for by_task in gained if by_task]
+    return [name, str(len(gained[0])), *(f"{one}, {one.verdict} ({one.power:.0%})" for one in found)]
 
 
-def _windows(rows: Sequence[Row]) -> Iterator[list[str]]:
-    for workload in STEP_SIZE_EPOCHS:
-        triangle = _at(rows, workload, "triangular", FULL)
-        cells = [spread(triangle)]
-        for policy in WINDOWS:
-            sample = _at(rows, workload, policy, FULL)
-            compared = Welch.of(sample, triangle)
-            cells += [spread(sample), str(compared), _p(compared)]
-        yield [workload, *cells]
+def gains(rows: Sequence[Row], optimizer: str, eighths: int, reference: str) -> dict[str, list[float]]:
+    """By task and seed, where there are bounds: `triangular` at this budget less a fixed rate at the full one."""
+    gained = {}
+    for task in (name for name, task in TASKS.items() if optimizer in (SGD, *task.others) and task.others):
+        found = bounds_of(rows, task, optimizer)
+        if found is None or found["max_lr"] is None:
+            continue
+        if reference == BEST:
+            fixed = fixed_scores(rows, task, optimizer, FULL)
+        else:
+            fixed = scores(rows, task, optimizer, FIXED, FULL, found[reference])
+        gained[task] = paired(scores(rows, task, optimizer, "triangular", eighths), fixed)
+    return gained
 
 
-def _found(rows: Sequence[Row], workload: str, optimizer: str) -> Row:
-    found = bounds_of(rows, workload, optimizer)
-    assert found is not None
-    return found
-
-
-def _chosen(rows: Sequence[Row], workload: str, optimizer: str) -> float:
-    """The fixed rate that was shortened."""
-    found = _found(rows, workload, optimizer)
-    rates = grid(found) if optimizer == SGD else around(found)
-    return best_fixed(rows, workload, optimizer, rates)
-
-
-def _at(rows: Sequence[Row], workload: str, policy: str, eighths: int) -> list[float]:
-    """With SGD; `fixed` at its best rate."""
-    lr = _chosen(rows, workload, SGD) if policy == FIXED else None
-    return accuracies(rows, workload, SGD, policy, eighths, lr)
-
-
-def _p(compared: Welch) -> str:
-    return f"{compared.p:.3f}" if compared.p >= 0.001 else "< 0.001"
-
-
-def _first(eighths: Iterator[int]) -> str:
-    return FRACTIONS.get(next(eighths, 0), "never")
+def _gained_less(gained: Mapping[str, Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """SGD's gains less the mean of the adaptive optimizers', by task and seed."""
+    less = {}
+    for task, plain in gained[SGD].items():
+        others = [gained[optimizer][task] for optimizer in ADAPTIVE if task in gained[optimizer]]
+        less[task] = paired(plain, [statistics.fmean(seed) for seed in zip(*others, strict=True)])
+    return less
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
