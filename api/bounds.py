@@ -86,6 +86,9 @@ class BoundsView(BaseModel):
         default=None,
         description="sums of rates: where the held-out loss turned, and how far none did; null where accuracy decides",
     )
+    breaks_at: float | None = Field(
+        default=None, description="the rate at which the scout broke off, if it did"
+    )
     confirmation: Confirmation | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")
     snippet: str = Field(

@@ -41,6 +41,7 @@ from clr.optimizers import parse_optimizer
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig
 from clr.sweep import Point, Sweep, SweepPlan, run_sweep
+from clr.training.looks import sample_held_out
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, plan_training, run_training
@@ -86,14 +87,17 @@ def range_test(asked: Row) -> Row:
         "max_lr_interval",
         "rule_base",
         "rule_max",
+        "breaks_at",
     )
     warned = {"turn": found.turn and asdict(found.turn), "warnings": found.warnings}
     return cost | {name: getattr(found, name) for name in told} | warned
 
 
 def sweep(asked: Row, plan: SweepPlan) -> Sweep:
-    """One sweep of it."""
-    trainer, measured = make_trainer(asked, build(asked, plan.seed)), Sweep(plan)
+    """One sweep of it, as a worker looks at the held-out set."""
+    problem, batch_size = build(asked, plan.seed), workloads()[asked["task"]].default_batch_size
+    looked_at = sample_held_out(problem, batch_size=batch_size, eval_every=plan.eval_every)
+    trainer, measured = make_trainer(asked, looked_at), Sweep(plan)
     with seeded(plan.seed):
         for row in run_sweep(plan, trainer.step, trainer.evaluate):
             measured.add(row)

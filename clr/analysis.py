@@ -55,8 +55,10 @@ def read_bounds(
     basin_lrs = [lr for scout in scouts if (lr := find_basin_lr(scout, momentum=momentum)) is not None]
     bounds = _bounds(best_range, tests, probes, basin_lrs, steps_per_epoch)
     warned = _warnings(best_range, tests, optimizer, scouted=len(readings) > len(tests))
+    broken = [scout.sweep.points[-1].lr for scout in scouts if scout.sweep.broke_off]
     return replace(
         bounds,
+        breaks_at=min(broken, default=None),
         warnings=(*warnings, *warned, *bounds.warnings),
         candidates=candidates,
         sweeps=tuple(sweeps),

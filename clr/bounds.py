@@ -50,6 +50,7 @@ class Bounds:
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
     turn: how far a training may go until it overfits; None where accuracy or the training loss decides, and of old.
+    breaks_at: the rate at which the scout broke off; None where it did not, or there was none, and of old.
     sweeps: what was measured; empty where a service keeps it.
 
     None where it was not asked for or is not known: confirmation, what training said of them with effort thorough;
@@ -82,6 +83,7 @@ class Bounds:
     depends_on: dict[str, Any] | None = None
     cost: dict[str, float] | None = None
     turn: Turn | None = None
+    breaks_at: float | None = None
     for_budget: dict[str, Any] | None = None
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
     draw: Draw | None = field(default=None, repr=False, compare=False)
@@ -162,6 +164,7 @@ class Bounds:
             max_lr=self.max_lr,
             max_lr_interval=self.max_lr_interval,
             metric=self.metric,
+            breaks_at=self.breaks_at,
             turn=self.turn,
         )
 

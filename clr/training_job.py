@@ -16,7 +16,7 @@ from clr.partial_schedules import complete, has_own_rates
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import count_times, find_share, sum_rates
+from clr.training_rates import breaks_near, count_times, find_share, sum_rates
 from clr.training_result import CycleEnd
 from clr.turn import Turn
 
@@ -78,7 +78,7 @@ class TrainingConfig:
 class RecommendedCycle:
     """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch.
 
-    turn: how far a training may go until it overfits.
+    turn, breaks_at: as `Bounds` has them.
     """
 
     base_lr: float
@@ -86,6 +86,7 @@ class RecommendedCycle:
     step_size: int | None = None
     steps_per_epoch: float | None = None
     turn: Turn | None = None
+    breaks_at: float | None = None
 
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> Self:
@@ -96,7 +97,10 @@ class RecommendedCycle:
     def lower(self, schedule: Schedule, num_steps: int) -> Self:
         """With the rates for a schedule of that length, which may be lower."""
         share = find_share(
-            sum_rates(schedule, num_steps), count_times(num_steps, self.steps_per_epoch), self.turn
+            sum_rates(schedule, num_steps),
+            count_times(num_steps, self.steps_per_epoch),
+            breaks_near(self.breaks_at, self.max_lr),
+            self.turn,
         )
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 

@@ -15,7 +15,8 @@ Basis = Literal["edge", "turn", "length", "unknown"]
 
 SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
 MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
-POWER = 1 / 3  # of the length, by which the best rates fall where accuracy decides
+POWER = 1 / 3  # of the length, by which rates fall where accuracy decides and the scout broke off near max_lr
+NEAR = 20  # times max_lr: networks whose scout broke off nearer did not always bear it for long
 POWER_OF_LOSS = 0.75  # where the held-out loss decides, beyond what the sweeps saw
 EXACT = 4096  # steps from the first, summed one by one: there decays are steep
 SAMPLES = 4096  # of the steps after those
@@ -51,12 +52,14 @@ def find_training_rates(
     max_lr: float,
     max_lr_interval: tuple[float, float],
     metric: SweepMetric,
+    breaks_at: float | None,
     turn: Turn | None,
 ) -> TrainingRates:
-    """make: the schedule with these bounds, times a factor. Raises what `make` raises."""
+    """make: the schedule with these bounds, times a factor. breaks_at, turn: as `Bounds` has them. Raises what `make`
+    raises."""
     schedule = make(1.0)
     rate_sum, times = sum_rates(schedule, num_steps), count_times(num_steps, steps_per_epoch)
-    factor = find_share(rate_sum, times, turn)
+    factor = find_share(rate_sum, times, breaks_near(breaks_at, max_lr), turn)
     basis, reason = _explain(rate_sum, times, factor, metric, turn)
     return TrainingRates(
         policy=schedule.policy,
@@ -75,17 +78,22 @@ def count_times(num_steps: int, steps_per_epoch: float | None) -> float:
     return max(1.0, num_steps / max(SHORT, steps_per_epoch or 0))
 
 
-def find_share(rate_sum: float, times: float, turn: Turn | None) -> float:
+def breaks_near(breaks_at: float | None, max_lr: float) -> bool:
+    """Whether the scout broke off so near that a long training may not bear max_lr."""
+    return breaks_at is not None and breaks_at < NEAR * max_lr
+
+
+def find_share(rate_sum: float, times: float, near: bool, turn: Turn | None) -> float:
     """The factor in (0, 1] of the range test's rates for a schedule of this sum, so many times as long.
 
-    Down to the turn where there is one, else by a power of the length, though never below what a sweep bore. turn:
-    None where accuracy decides.
+    Down to the turn where there is one, else by a power of the length, though never below what a sweep bore. near: as
+    `breaks_near` answers. turn: None where accuracy decides.
     """
     if turn is not None and turn.rate_sum is not None:
         return min(1.0, turn.rate_sum / rate_sum)
     times = min(times, MOST_TIMES)
     if turn is None:
-        return float(times**-POWER)
+        return float(times**-POWER) if near else 1.0
     return float(max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum)))
 
 
@@ -116,14 +124,18 @@ def _explain(
         )
     if metric == "held_out_loss":
         return _explain_loss(rate_sum, lowered, turn)
+    if times > MOST_TIMES:
+        told = "the range test's rates" if factor == 1 else lowered
+        return (
+            "unknown",
+            f"{told}, as for {MOST_TIMES} times as long as a range test; nothing longer was measured",
+        )
     if factor == 1:
         return "edge", "such trainings bear the range test's rates"
-    if times <= MOST_TIMES:
-        return (
-            "length",
-            f"{lowered}, by the cube root of the length, as was measured where accuracy decides",
-        )
-    return "unknown", f"{lowered}, as for {MOST_TIMES} times; nothing longer was measured"
+    return "length", (
+        f"{lowered}, by the cube root of the length: training broke off within {NEAR} times max_lr, and such networks "
+        "did not always bear it for long"
+    )
 
 
 def _explain_loss(rate_sum: float, lowered: str, turn: Turn | None) -> tuple[Basis, str]:

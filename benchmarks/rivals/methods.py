@@ -5,7 +5,7 @@ A look at the held-out examples counts as a step. Where a range test is inconclu
 
 import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
-from clr.sweep import Effort
+from clr.probe import plan_probe
+from clr.sweep import Effort, Sweep, SweepPlan
 
 EFFORTS: tuple[Effort, ...] = ("standard", "quick")
 POLICIES = ("one_cycle", COSINE, "triangular2")
@@ -58,10 +59,18 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """What a range test said, None where nothing, and what it took."""
+    """What a range test said, None where nothing, and what it took. measure: one more sweep, then reads them all."""
 
     bounds: Bounds | None
     spent: Spent
+    measure: Callable[[SweepPlan], "Tested"]
+
+    def probed(self, policy: str, num_steps: int) -> "Tested":
+        """After the probe that is due for so long a training, if one is."""
+        if self.bounds is None:
+            return self
+        plan = plan_probe(self.bounds, "sgdr" if policy == COSINE else policy, num_steps=num_steps)
+        return self if plan is None else self.measure(plan)
 
     def schedule(self, policy: str, num_steps: int, task: Task) -> dict[str, Any]:
         """For so long a training."""
@@ -74,20 +83,26 @@ class Tested:
 
 def tested(task: Task, seed: int, effort: Effort) -> Tested:
     """Our range test for the training of this seed; it looks at one half of the held-out examples."""
-    sweeps = Sweeps(Halved.of(task)).range_test(RANGE_TEST_SEEDS[seed], effort)
+    kept = Sweeps(Halved.of(task))
     optimizer = parse_optimizer(OPTIMIZERS[task.optimizer])
-    bounds = read_bounds(
-        sweeps,
-        steps_per_epoch=task.steps_per_epoch(task.problem(seed)),
-        optimizer=optimizer.name,
-        momentum=momentum_of(optimizer.model_dump()),
-    )
-    spent = Spent(
-        updates=sum(len(sweep.points) for sweep in sweeps),
-        looks=sum(len(sweep.held_out) for sweep in sweeps),
-        conclusive=bool(bounds),
-    )
-    return Tested(bounds if isinstance(bounds, Bounds) else None, spent)
+    steps_per_epoch = task.steps_per_epoch(task.problem(seed))
+
+    def read(sweeps: Sequence[Sweep]) -> Tested:
+        bounds = read_bounds(
+            sweeps,
+            steps_per_epoch=steps_per_epoch,
+            optimizer=optimizer.name,
+            momentum=momentum_of(optimizer.model_dump()),
+        )
+        spent = Spent(
+            updates=sum(len(sweep.points) for sweep in sweeps),
+            looks=sum(len(sweep.held_out) for sweep in sweeps),
+            conclusive=bool(bounds),
+        )
+        found = bounds if isinstance(bounds, Bounds) else None
+        return Tested(found, spent, lambda plan: read([*sweeps, kept.measure(plan)]))
+
+    return read(kept.range_test(RANGE_TEST_SEEDS[seed], effort))
 
 
 def rows(task: Task, runs: Runs, longest: int) -> Iterator[Row]:
@@ -127,8 +142,11 @@ def _ours(
         test = tested(task, seed, effort)
         left = in_all - test.spent.steps if training is None else training
         for policy in POLICIES if left >= FEWEST else ():
-            result = runs.scheduled(task, test.schedule(policy, left, task), left, seed)
-            yield _row(f"ours, {effort}, {policy}", result, left, left + test.spent.steps, seed)
+            probed = test.probed(policy, left)
+            steps = in_all - probed.spent.steps if training is None else training
+            if steps >= FEWEST:
+                result = runs.scheduled(task, probed.schedule(policy, steps, task), steps, seed)
+                yield _row(f"ours, {effort}, {policy}", result, steps, steps + probed.spent.steps, seed)
 
 
 def _searched_short(

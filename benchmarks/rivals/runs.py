@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from benchmarks.quality.budgets import rates
+from benchmarks.quality.grids import rates
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import OPTIMIZERS, Task, chance, points
 from benchmarks.rivals.halves import chooses, scores

@@ -241,3 +241,13 @@ def test_a_loss_that_fell_by_half_before_it_diverged_is_not_said_to_only_rise() 
     sweep = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
 
     bounds_of([measured(sweep, loss, noise=0.05, held_out=False)])
+
+
+def test_bounds_tell_where_the_scout_broke_off() -> None:
+    plan_ = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
+    whole = measured(plan_, loss_of(GOOD), GOOD)
+    broken = Sweep(plan_, whole.points[:190], whole.held_out[:-2])
+
+    found = [bounds_of([scout, *seeds(loss_of(GOOD), GOOD)]).breaks_at for scout in (whole, broken)]
+
+    assert found == [None, broken.points[-1].lr]

@@ -282,7 +282,9 @@ def test_losses_read_late_are_the_same_losses() -> None:
 
 
 def test_a_long_training_gets_lower_rates_and_says_so() -> None:
-    planned = plan({"policy": "one_cycle"}, num_steps=2560, recommended=RECOMMENDED)
+    recommended = replace(RECOMMENDED, breaks_at=0.5)
+
+    planned = plan({"policy": "one_cycle"}, num_steps=2560, recommended=recommended)
 
     assert max(map(planned.schedule, range(planned.num_steps))) == pytest.approx(0.04)
     assert planned.warnings[-1] == "max_lr lowered from 0.08 to 0.04, for 2560 steps of one_cycle"

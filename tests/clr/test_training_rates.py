@@ -7,7 +7,7 @@ import pytest
 
 from clr.bounds import Bounds
 from clr.policies import parse_schedule
-from clr.training_rates import MOST_TIMES, SHORT, sum_rates
+from clr.training_rates import MOST_TIMES, NEAR, SHORT, sum_rates
 from clr.turn import Turn
 from tests.clr.curves import GOOD, bounds_of, doubt_of, loss_of, seeds
 
@@ -69,19 +69,26 @@ def test_rates_do_not_fall_below_what_a_sweep_bore() -> None:
     assert rates.constant_lr / bounds.constant_lr == pytest.approx(1 / 2)
 
 
+LONGEST = MOST_TIMES ** (-1 / 3)
+
+
 @pytest.mark.parametrize(
-    ("num_steps", "basis", "share"),
+    ("num_steps", "breaks_at", "basis", "share"),
     [
-        (SHORT, "edge", 1.0),
-        (8 * SHORT, "length", 1 / 2),
-        (MOST_TIMES * SHORT, "length", MOST_TIMES ** (-1 / 3)),
-        (100 * MOST_TIMES * SHORT, "unknown", MOST_TIMES ** (-1 / 3)),
+        (SHORT, 2.0, "edge", 1.0),
+        (8 * SHORT, 2.0, "length", 1 / 2),
+        (MOST_TIMES * SHORT, 2.0, "length", LONGEST),
+        (100 * MOST_TIMES * SHORT, 2.0, "unknown", LONGEST),
+        (8 * SHORT, NEAR, "edge", 1.0),
+        (8 * SHORT, None, "edge", 1.0),
+        (100 * MOST_TIMES * SHORT, None, "unknown", 1.0),
     ],
 )
-def test_where_accuracy_decides_rates_fall_by_the_cube_root_as_far_as_was_measured(
-    num_steps: int, basis: str, share: float
+def test_where_accuracy_decides_rates_fall_by_the_cube_root_if_the_scout_broke_off_near(
+    num_steps: int, breaks_at: float | None, basis: str, share: float
 ) -> None:
     bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=10)
+    bounds = replace(bounds, breaks_at=breaks_at and breaks_at * bounds.max_lr)
 
     rates = bounds.for_training("one_cycle", num_steps=num_steps)
 
@@ -89,7 +96,7 @@ def test_where_accuracy_decides_rates_fall_by_the_cube_root_as_far_as_was_measur
 
 
 def test_within_the_first_epoch_rates_do_not_fall() -> None:
-    bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=5000)
+    bounds = replace(bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=5000), breaks_at=1.0)
 
     rates = bounds.for_training("one_cycle", num_epochs=1)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import nn, optim
 
-from benchmarks.quality.budgets import rates
+from benchmarks.quality.grids import rates
 from benchmarks.rivals.opponents import Opponent, Training, follow
 from benchmarks.rivals.plan import Family
 
