@@ -87,7 +87,7 @@ class BoundsView(BaseModel):
         description="sums of rates: where the held-out loss turned, and how far none did; null where accuracy decides",
     )
     breaks_at: float | None = Field(
-        default=None, description="the rate at which the scout broke off, if it did"
+        default=None, description="the rate at which the scout lost all that it had learned, or broke off"
     )
     confirmation: Confirmation | None = Field(default=None, description="with effort thorough")
     for_budget: ForBudget | None = Field(description="with num_steps or num_epochs")

@@ -259,7 +259,7 @@ BOUNDS: dict[str, Any] = {
         "steps": 2560,
     },
     "turn": None,
-    "breaks_at": 1.2,
+    "breaks_at": 0.6,
     "for_budget": {
         "num_steps": 1350,
         "step_size": 168,
@@ -271,7 +271,8 @@ BOUNDS: dict[str, Any] = {
         "constant_lr": 0.031,
         "basis": "length",
         "reason": "4.22 times as long as 320 steps or an epoch: lowered to 0.62 of the range test's, by the cube root "
-        "of the length: training broke off within 20 times max_lr, and such networks did not always bear it for long",
+        "of the length: within 10 times max_lr the scout lost what it had learned, and such networks did not always "
+        "bear max_lr for long",
     },
     "snippet": "scheduler = CyclicLR(optimizer, base_lr=0.025, max_lr=0.1, step_size_up=45, cycle_momentum=False)",
 }

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from statistics import fmean, median
 from typing import Any
 
-from clr.basin import find_basin_lr
+from clr.basin import find_basin_lr, find_break_lr
 from clr.bounds import Bounds, Inconclusive
 from clr.cycles import half_cycle, short_epoch
 from clr.finders import list_candidates
@@ -55,7 +55,7 @@ def read_bounds(
     basin_lrs = [lr for scout in scouts if (lr := find_basin_lr(scout, momentum=momentum)) is not None]
     bounds = _bounds(best_range, tests, probes, basin_lrs, steps_per_epoch)
     warned = _warnings(best_range, tests, optimizer, scouted=len(readings) > len(tests))
-    broken = [scout.sweep.points[-1].lr for scout in scouts if scout.sweep.broke_off]
+    broken = [lr for scout in scouts if (lr := find_break_lr(scout)) is not None]
     return replace(
         bounds,
         breaks_at=min(broken, default=None),

@@ -1,7 +1,8 @@
-"""Where the training loss of an exponential sweep lies low: the centre of its basin, as the rate that brought it about.
+"""Where the training loss of an exponential sweep lies low, and where all that it fell is lost again.
 
-One noisy sweep's lowest loss jumps by a factor of two and more from seed to seed; the centre of all that lies about as
-low jumps by a fifth of that.
+The centre of the basin is told as the rate that brought it about. One noisy sweep's
+lowest loss jumps by a factor of two and more from seed to seed; the centre of all that lies about as low jumps by a
+fifth of that.
 """
 
 import math
@@ -12,6 +13,8 @@ from clr.reading import Reading, smooth
 
 WINDOW = 0.1  # of the planned sweep, over which the loss is averaged
 SCALE = 0.1  # of the fall: a rate's weight is smaller by a factor of e for each such share that its loss lies above
+LOST = 0.9  # of the fall: so much is all of it
+STEPS = 9  # over which the loss is averaged that tells what is lost
 MOST_DELAY = math.log(10) / 2  # of log(lr): half a decade, whatever the momentum and however few the steps
 
 
@@ -34,3 +37,18 @@ def find_basin_lr(scout: Reading, *, momentum: float = 0.0) -> float | None:
     pace = math.log(plan.end_lr / plan.start_lr) / (plan.num_steps - 1)
     delay = min(MOST_DELAY, pace * momentum / (1 - momentum)) if momentum < 1 else MOST_DELAY
     return float(plan.start_lr * math.exp(pace * step - delay))
+
+
+def find_break_lr(scout: Reading) -> float | None:
+    """The rate at which all that the loss fell was lost again, or the sweep broke off; None where neither came about.
+
+    A network whose units died loses all and yet does not diverge.
+    """
+    points = scout.sweep.points
+    losses = [point.loss for point in points if math.isfinite(point.loss)]
+    smoothed = smooth(losses, STEPS)
+    lowest, start = int(smoothed.argmin()), float(np.mean(losses[:STEPS]))
+    lost = np.flatnonzero(smoothed[lowest:] >= start - (1 - LOST) * (start - smoothed[lowest]))
+    if lost.size:
+        return points[lowest + int(lost[0])].lr
+    return points[-1].lr if scout.sweep.broke_off else None

@@ -50,7 +50,8 @@ class Bounds:
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
     turn: how far a training may go until it overfits; None where accuracy or the training loss decides, and of old.
-    breaks_at: the rate at which the scout broke off; None where it did not, or there was none, and of old.
+    breaks_at: the rate at which the scout lost all that it had learned, or broke off; None where it did neither, or
+    there was none, and of old.
     sweeps: what was measured; empty where a service keeps it.
 
     None where it was not asked for or is not known: confirmation, what training said of them with effort thorough;

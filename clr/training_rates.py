@@ -15,8 +15,8 @@ Basis = Literal["edge", "turn", "length", "unknown"]
 
 SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
 MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
-POWER = 1 / 3  # of the length, by which rates fall where accuracy decides and the scout broke off near max_lr
-NEAR = 20  # times max_lr: networks whose scout broke off nearer did not always bear it for long
+POWER = 1 / 3  # of the length, by which rates fall where accuracy decides and the scout lost all near max_lr
+NEAR = 10  # times max_lr: networks whose scout lost all it had learned nearer did not always bear it for long
 POWER_OF_LOSS = 0.75  # where the held-out loss decides, beyond what the sweeps saw
 EXACT = 4096  # steps from the first, summed one by one: there decays are steep
 SAMPLES = 4096  # of the steps after those
@@ -79,7 +79,7 @@ def count_times(num_steps: int, steps_per_epoch: float | None) -> float:
 
 
 def breaks_near(breaks_at: float | None, max_lr: float) -> bool:
-    """Whether the scout broke off so near that a long training may not bear max_lr."""
+    """Whether the scout lost all so near that a long training may not bear max_lr."""
     return breaks_at is not None and breaks_at < NEAR * max_lr
 
 
@@ -133,8 +133,8 @@ def _explain(
     if factor == 1:
         return "edge", "such trainings bear the range test's rates"
     return "length", (
-        f"{lowered}, by the cube root of the length: training broke off within {NEAR} times max_lr, and such networks "
-        "did not always bear it for long"
+        f"{lowered}, by the cube root of the length: within {NEAR} times max_lr the scout lost what it had learned, "
+        "and such networks did not always bear max_lr for long"
     )
 
 

@@ -243,11 +243,12 @@ def test_a_loss_that_fell_by_half_before_it_diverged_is_not_said_to_only_rise() 
     bounds_of([measured(sweep, loss, noise=0.05, held_out=False)])
 
 
-def test_bounds_tell_where_the_scout_broke_off() -> None:
+def test_bounds_tell_where_the_scout_lost_all_or_broke_off() -> None:
     plan_ = plan(sweep=0, phase="scout", shape="exponential", start_lr=1e-6, end_lr=10.0, num_steps=200)
-    whole = measured(plan_, loss_of(GOOD), GOOD)
+    dies = measured(plan_, lambda lr: 2.3 if lr > 3 else loss_of(GOOD)(min(lr, 0.3)), GOOD)
+    whole = measured(plan_, lambda lr: loss_of(GOOD)(min(lr, 0.3)), GOOD)
     broken = Sweep(plan_, whole.points[:190], whole.held_out[:-2])
 
-    found = [bounds_of([scout, *seeds(loss_of(GOOD), GOOD)]).breaks_at for scout in (whole, broken)]
+    found = [bounds_of([scout, *seeds(loss_of(GOOD), GOOD)]).breaks_at for scout in (whole, broken, dies)]
 
-    assert found == [None, broken.points[-1].lr]
+    assert found == [None, broken.points[-1].lr, pytest.approx(3, rel=0.6)]
