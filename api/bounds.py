@@ -54,7 +54,7 @@ class ForBudget(BaseModel):
     constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
         description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; length: "
-        "lowered, as was measured for such lengths; unknown: lowered, though nobody saw a training go so far"
+        "lowered, as was measured for such lengths; unknown: perhaps lowered, and nobody saw a training go so far"
     )
     reason: str
 

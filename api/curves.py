@@ -36,7 +36,7 @@ class RunSeries(BaseModel):
     seed: int
     sweep: int
     phase: str = Field(
-        description="scout, test, or confirm: a training that puts the bounds to the test; or training"
+        description="scout, test, probe, or confirm: a training that puts the bounds to the test; or training"
     )
     shape: str
     label: str | None = Field(default=None, description="of the contender, in the phase confirm")

@@ -40,10 +40,13 @@ def find_basin_lr(scout: Reading, *, momentum: float = 0.0) -> float | None:
 
 
 def find_break_lr(scout: Reading) -> float | None:
-    """The rate at which all that the loss fell was lost again, or the sweep broke off; None where neither came about.
+    """The rate at which all that the loss fell was lost again, or the sweep broke off; None where neither came about,
+    or nothing was learned.
 
     A network whose units died loses all and yet does not diverge.
     """
+    if not scout.learns:
+        return None
     points = scout.sweep.points
     losses = [point.loss for point in points if math.isfinite(point.loss)]
     smoothed = smooth(losses, STEPS)

@@ -31,7 +31,7 @@ class _Way:
     The latter is 0 where a few steps at the highest rates make up most of it, as in an exponential sweep.
     """
 
-    end_lr: float
+    range: tuple[str, float]
     lowest: float
     to_lowest: float
     to_edge: float
@@ -52,7 +52,7 @@ def find_turn(readings: Sequence[Reading], *, steps_per_epoch: float | None) -> 
 def _pool(ways: Sequence[_Way]) -> float | None:
     """The median over the seeds of the best range in which most turned; None where there is no such range, or a sweep
     refutes it."""
-    ranges = {way.end_lr: [one for one in ways if one.end_lr == way.end_lr] for way in ways}
+    ranges = {way.range: [one for one in ways if one.range == way.range] for way in ways}
     turning = [ways for ways in ranges.values() if 2 * sum(way.turned for way in ways) > len(ways)]
     if not turning:
         return None
@@ -75,7 +75,7 @@ def _follow(reading: Reading, epoch: float) -> _Way | None:
     edge = int(np.flatnonzero(score.lr <= plateau.upper_lr)[-1])
     risen = plateau.peak - float(score.smooth[lowest:].min())
     return _Way(
-        end_lr=reading.plan.end_lr,
+        range=(reading.plan.phase, reading.plan.end_lr),
         lowest=-plateau.peak,
         to_lowest=float(sums[steps[lowest]]),
         to_edge=float(sums[steps[edge]]) if reading.plan.shape == "linear" else 0.0,

@@ -18,13 +18,19 @@ def plan_probe(
     bounds: Bounds, policy: str, *, num_steps: int | None = None, num_epochs: float | None = None
 ) -> SweepPlan | None:
     """From base_lr to max_lr, after the sweeps of these bounds; None where it would tell nothing: the sweeps went as
-    far, it was made before, or accuracy or the training loss decides.
+    far, it was made before, the training is an epoch or less, or accuracy or the training loss decides.
 
     Raises ValueError as `Bounds.for_training` does.
     """
     rates = bounds.for_training(policy, num_steps=num_steps, num_epochs=num_epochs)
     plans = [sweep.plan for sweep in bounds.sweeps]
-    if rates.basis != "unknown" or bounds.metric != "held_out_loss" or plans[-1].phase == "probe":
+    again = rates.num_steps > (bounds.steps_per_epoch or 0)  # before that no example is seen twice
+    if (
+        rates.basis != "unknown"
+        or bounds.metric != "held_out_loss"
+        or not again
+        or plans[-1].phase == "probe"
+    ):
         return None
     lowered = bounds.schedule(policy, num_steps=rates.num_steps)
     rate_sum = sum_rates(lowered, rates.num_steps) * bounds.max_lr / rates.max_lr

@@ -24,7 +24,7 @@ NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jit
 ACCURACY_NOISE_FACTOR = 3.0  # the examples of a look are always the same: accuracy jumps where the model does
 MIN_ACCURACY_RISE = 0.03
 SAMPLING_ERRORS = (
-    4.0  # a rise of less may be luck: on random labels 360 sweeps wandered by up to 3.8, 99 % by 3.5
+    5.0  # a rise of less may be luck: on random labels accuracy wandered by up to 3.8 in 360 sweeps
 )
 
 
@@ -53,13 +53,16 @@ class Score:
     def sampling_error(self) -> float:
         """The standard error of the middle accuracy, as the held-out set is finite; it does not show as jitter.
 
-        Where nothing is learned that is chance. How many examples there are is read off the smallest step between
-        values.
+        Where nothing is learned that is chance, of which one example more and one less are thought to have been right.
+        How many there are is read off the smallest step between values.
         """
         apart = np.diff(np.unique(self.raw))
         apart = apart[apart > 1e-6]  # less is float32's rounding
-        middle = float(np.median(self.raw))
-        return math.sqrt(max(0.0, middle * (1 - middle)) * float(apart.min())) if apart.size else 0.0
+        if not apart.size:
+            return 0.0
+        share = float(apart.min())
+        middle = (float(np.median(self.raw)) + share) / (1 + 2 * share)
+        return math.sqrt(max(0.0, middle * (1 - middle)) * share)
 
 
 @dataclass(frozen=True, slots=True)

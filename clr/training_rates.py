@@ -114,9 +114,8 @@ def _explain(
             f"on; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight decay, would "
             "allow higher rates"
         )
-    lowered = (
-        f"{times:.3g} times as long as {SHORT} steps or an epoch: lowered to {factor:.2g} of the range test's"
-    )
+    told = "the range test's rates" if factor == 1 else f"lowered to {factor:.2g} of the range test's"
+    lowered = f"{times:.3g} times as long as {SHORT} steps or an epoch: {told}"
     if metric == "loss":
         return (
             "unknown",
@@ -125,11 +124,7 @@ def _explain(
     if metric == "held_out_loss":
         return _explain_loss(rate_sum, lowered, turn)
     if times > MOST_TIMES:
-        told = "the range test's rates" if factor == 1 else lowered
-        return (
-            "unknown",
-            f"{told}, as for {MOST_TIMES} times as long as a range test; nothing longer was measured",
-        )
+        return "unknown", f"{lowered}, as for {MOST_TIMES} times; nothing longer was measured"
     if factor == 1:
         return "edge", "such trainings bear the range test's rates"
     return "length", (

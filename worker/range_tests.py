@@ -58,7 +58,8 @@ def run_range_test(
     answer = read(finished)
     if isinstance(answer, Bounds) and (plan := _plan_probe(answer, training)) is not None:
         completed = sum(len(sweep.points) for sweep in finished)
-        begin(plan, recorder, completed=completed, total=completed + plan.num_steps)
+        later = MOST_STEPS if test.effort == "thorough" else 0
+        begin(plan, recorder, completed=completed, total=completed + plan.num_steps + later)
         finished.append(measure_sweep(plan, setup.problem(plan.seed), setup, recorder))
         answer = read(finished)
     if isinstance(answer, Bounds) and setup.batch_size > (problem.train_size or math.inf):

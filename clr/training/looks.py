@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from clr.problem import Problem
-from clr.training.nested import gathered, num_examples
+from clr.range_test import TEST_STEPS, look_every
+from clr.training.nested import gathered, num_examples, tensors
 
 COST = 0.4  # of the time of the steps, that looks may take
 PASSES = 3  # forward, as dear as an example that is trained on
@@ -19,13 +20,18 @@ FEWEST = 200  # examples: with fewer, an accuracy is not told from luck
 
 def sample_held_out(problem: Problem, *, batch_size: int, eval_every: int) -> Problem:
     """The same problem with as many of its held-out examples as looks every `eval_every` steps may take."""
+    if len({len(tensor) for tensor in tensors(problem.held_out)}) != 1:  # which of them are examples?
+        return problem
     indices = sample(num_examples(problem.held_out), batch_size=batch_size, eval_every=eval_every)
     return problem if indices is None else replace(problem, held_out=gathered(problem.held_out, indices))
 
 
 def sample(held_out: int, *, batch_size: int, eval_every: int) -> Tensor | None:
-    """The indices of so many out of `held_out` examples, always the same; None: all of them."""
-    count = max(FEWEST, int(COST * PASSES * batch_size * eval_every))
+    """The indices of so many out of `held_out` examples, always the same; None: all of them.
+
+    Longer sweeps take no more than those of a default range test: all look at the same examples.
+    """
+    count = max(FEWEST, int(COST * PASSES * batch_size * min(eval_every, look_every(TEST_STEPS))))
     if count >= held_out:
         return None
     return torch.randperm(held_out, generator=torch.Generator().manual_seed(0))[:count].sort().values

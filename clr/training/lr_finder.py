@@ -3,6 +3,7 @@
 The same plans and the same reading as the service's (clr/range_test.py, clr/analysis.py); only the loop is yours.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from types import TracebackType
@@ -12,7 +13,8 @@ import torch
 from torch import nn
 
 from clr.analysis import read_bounds
-from clr.bounds import Bounds, Inconclusive
+from clr.bounds import MOST_STEPS, Bounds, Inconclusive
+from clr.cycles import count_steps
 from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
@@ -77,7 +79,7 @@ class LRFinder:
         self._config = _parse(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
-        self._training = None if num_epochs is None else (schedule or "triangular", num_epochs)
+        self._schedule, self._num_epochs = schedule, num_epochs
         self._before: Snapshot | None = None
         self.sweeps: list[Sweep] = []
         self.current: Sweep
@@ -129,6 +131,7 @@ class LRFinder:
         """
         before = self._require_block()
         _check_loader(loader)
+        check_training(self._schedule, self._num_epochs, loader, 1)
         for generator in find_generators(loader):
             before.add(generator)
         self._epoch = _count_batches(loader)
@@ -148,11 +151,9 @@ class LRFinder:
 
     def _next_probe(self) -> SweepPlan | None:
         """Where the training that the bounds are for may overfit, and no sweep tells."""
-        bounds = self.bounds()
-        if self._training is None or not isinstance(bounds, Bounds):
+        if self._num_epochs is None or not isinstance(bounds := self.bounds(), Bounds):
             return None
-        policy, num_epochs = self._training
-        return plan_probe(bounds, policy, num_epochs=num_epochs)
+        return plan_probe(bounds, self._schedule or "triangular", num_epochs=self._num_epochs)
 
     def _sweep(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
@@ -222,15 +223,15 @@ class LRFinder:
             momentum=self._rates.momentum,
             warnings=warnings,
         )
-        if self._training is None or not isinstance(found, Bounds):
+        if self._num_epochs is None or not isinstance(found, Bounds):
             return found
-        policy, num_epochs = self._training
-        return found.fit_budget(policy, num_epochs=num_epochs)
+        return found.fit_budget(self._schedule or "triangular", num_epochs=self._num_epochs)
 
     def _choose_readable(self) -> tuple[list[Sweep], list[str]]:
         """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""
         if self.sweeps:
-            if next_sweep(self._config, self.sweeps) is None:
+            whole = self.current is self.sweeps[-1] or self.current.plan.phase != "probe"
+            if next_sweep(self._config, self.sweeps) is None and whole:
                 return self.sweeps, []
             return self.sweeps, [
                 f"the loop ended before the test did: {len(self.sweeps)} of its sweeps were read"
@@ -336,3 +337,35 @@ def _read_number(loss: Any) -> float:
             else type(loss).__name__
         )
         raise ValueError(f"step takes the batch's loss, a single number; got {description}") from None
+
+
+def check_training(
+    schedule: str | None, num_epochs: float | None, loader: Any, accumulation_steps: int
+) -> None:
+    """The training that the bounds are asked for. Raises ValueError for one that cannot be."""
+    if num_epochs is None:
+        if schedule is not None:
+            raise ValueError(
+                f"schedule {schedule!r} needs num_epochs: its rates depend on how long the training is"
+            )
+        return
+    from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who name one
+
+    from clr.partial_schedules import STAND_INS, complete  # noqa: PLC0415 - as above
+    from clr.refusals import in_words  # noqa: PLC0415 - as above
+
+    if not isinstance(num_epochs, int | float) or not 0 < num_epochs < math.inf:
+        raise ValueError(f"num_epochs must be > 0 and finite, not {num_epochs!r}")
+    try:
+        steps_per_epoch = len(loader) / accumulation_steps
+    except TypeError:
+        raise ValueError(
+            "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
+        ) from None
+    if num_epochs * steps_per_epoch > MOST_STEPS:
+        raise ValueError(f"num_epochs must be at most {MOST_STEPS:g} steps, not {num_epochs!r}")
+    num_steps = count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
+    try:
+        complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)
+    except ValidationError as error:
+        raise ValueError(in_words(error)) from None

@@ -17,16 +17,15 @@ from torch.utils.data import (
     Subset,
 )
 
-from clr.bounds import MOST_STEPS, Bounds, Inconclusive
-from clr.cycles import count_steps
+from clr.bounds import Bounds, Inconclusive
 from clr.problem import Untrainable
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
 from clr.training.looks import sample
-from clr.training.lr_finder import LRFinder
-from clr.training.nested import gathered, moved, num_examples, sliced
+from clr.training.lr_finder import LRFinder, check_training
+from clr.training.nested import gathered, moved, num_examples, sliced, tensors
 from clr.training.trainer import HELD_OUT_CHUNK
 
 Criterion = Callable[..., Tensor]
@@ -92,7 +91,7 @@ def find_bounds(
         effort=effort,
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
-    _check_training(schedule, num_epochs, loader, accumulation_steps)
+    check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or _make_step(model, criterion)
     looked_at = _sample(held_out, loader, accumulation_steps, config)
     finder = LRFinder(
@@ -110,7 +109,7 @@ def find_bounds(
     with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
-            batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader or ()))
+            batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
             for loss in _run_updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 finder.step(loss)
                 report.step(finder.sweeps, finder.current.plan)
@@ -180,38 +179,6 @@ def _check(
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
-def _check_training(
-    schedule: str | None, num_epochs: float | None, loader: Any, accumulation_steps: int
-) -> None:
-    """The training that the bounds are asked for."""
-    if num_epochs is None:
-        if schedule is not None:
-            raise ValueError(
-                f"schedule {schedule!r} needs num_epochs: its rates depend on how long the training is"
-            )
-        return
-    from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who name one
-
-    from clr.partial_schedules import STAND_INS, complete  # noqa: PLC0415 - as above
-    from clr.refusals import in_words  # noqa: PLC0415 - as above
-
-    if not isinstance(num_epochs, int | float) or not 0 < num_epochs < math.inf:
-        raise ValueError(f"num_epochs must be > 0 and finite, not {num_epochs!r}")
-    try:
-        steps_per_epoch = len(loader) / accumulation_steps
-    except TypeError:
-        raise ValueError(
-            "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
-        ) from None
-    if num_epochs * steps_per_epoch > MOST_STEPS:
-        raise ValueError(f"num_epochs must be at most {MOST_STEPS:g} steps, not {num_epochs!r}")
-    num_steps = count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
-    try:
-        complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)
-    except ValidationError as error:
-        raise ValueError(in_words(error)) from None
-
-
 def _make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
     def step(batch: Any) -> Tensor:
         if criterion is None:
@@ -250,7 +217,7 @@ def _read_pair(batch: Any) -> tuple[Any, Any]:
 def _make_evaluation(
     model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
 ) -> Callable[[], tuple[float, float | None]]:
-    """What `LRFinder` calls: (loss, accuracy) over the whole held-out set, each batch by its examples."""
+    """What `LRFinder` calls: (loss, accuracy) over the held-out set, each batch by its examples."""
     if callable(held_out):
         return held_out  # type: ignore[no-any-return]
 
@@ -278,7 +245,8 @@ def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTe
     """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
     data = held_out.dataset if _is_plain(held_out) else held_out
     batch_size = getattr(loader, "batch_size", None)
-    if batch_size is None or not (_is_map(data) or _is_pair(data)):
+    known = _is_map(data) or (_is_pair(data) and len({len(tensor) for tensor in tensors(data)}) == 1)
+    if batch_size is None or not known:
         return held_out
     indices = sample(
         num_examples(data) if _is_pair(data) else len(data),
@@ -292,7 +260,14 @@ def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTe
     few = Subset(data, indices.tolist())
     if data is held_out:
         return few
-    return DataLoader(few, batch_size=held_out.batch_size, collate_fn=held_out.collate_fn)
+    return DataLoader(
+        few,
+        batch_size=held_out.batch_size,
+        collate_fn=held_out.collate_fn,
+        num_workers=held_out.num_workers,
+        worker_init_fn=held_out.worker_init_fn,
+        multiprocessing_context=held_out.multiprocessing_context,
+    )
 
 
 def _list_batches(held_out: Any) -> Iterable[Any]:
@@ -305,13 +280,13 @@ def _list_batches(held_out: Any) -> Iterable[Any]:
 
 
 def _is_plain(loader: Any) -> bool:
-    """Whether it is a DataLoader that gives all examples of a data set, in batches of one size."""
-    return (
-        type(loader) is DataLoader
-        and loader.batch_size is not None
-        and not loader.drop_last
-        and isinstance(loader.sampler, SequentialSampler | RandomSampler)
-    )
+    """Whether it is a DataLoader that gives each example of a data set once, in batches of one size."""
+    if type(loader) is not DataLoader or loader.batch_size is None or loader.drop_last:
+        return False
+    sampler = loader.sampler
+    if isinstance(sampler, RandomSampler):
+        return not sampler.replacement and sampler.num_samples == len(sampler.data_source)
+    return isinstance(sampler, SequentialSampler)
 
 
 def _is_pair(data: Any) -> bool:

@@ -17,7 +17,7 @@ def moved(value: Any, device: str) -> Any:
 def gathered(value: Any, indices: Tensor) -> Any:
     """The examples of these indices, out of every tensor."""
     if isinstance(value, Tensor):
-        return value.index_select(0, indices)
+        return value.index_select(0, indices.to(value.device))
     return _rebuild(value, lambda part: gathered(part, indices))
 
 

@@ -6,7 +6,7 @@ from statistics import stdev
 
 import pytest
 
-from clr.basin import find_basin_lr
+from clr.basin import find_basin_lr, find_break_lr
 from clr.reading import Reading
 from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
@@ -79,3 +79,9 @@ def _exponential(seed: int) -> dict[str, object]:
         "num_steps": 200,
         "seed": seed,
     }
+
+
+def test_where_nothing_was_learned_nothing_is_lost() -> None:
+    flat = [measured(replace(SCOUT, seed=seed), lambda lr: 2.3, noise=0.05) for seed in range(6)]
+
+    assert [find_break_lr(Reading(sweep)) for sweep in flat] == [None] * 6

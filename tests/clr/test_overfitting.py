@@ -119,3 +119,13 @@ def test_noise_of_the_batches_is_no_training_on(seed: int) -> None:
 
 def test_where_accuracy_decides_nothing_is_read() -> None:
     assert turn_of(swept(1.0, accuracy=True)) is None
+
+
+def test_a_probe_has_its_say_though_it_ends_where_a_range_does() -> None:
+    ranges = [swept(0.05, seed=seed) for seed in range(3)]
+    probe = swept(0.05, start_lr=0.0125, num_steps=2000, eval_every=61, phase="probe")
+
+    turn = turn_of(*ranges, probe)
+
+    assert turn is not None
+    assert turn.rate_sum == pytest.approx(TURN, rel=0.25)

@@ -350,3 +350,39 @@ def test_a_large_held_out_set_is_sampled(task: Task, kind: str) -> None:
 
     assert looked_at
     assert max(looked_at) < len(many) / 2
+
+
+def test_a_training_that_cannot_be_is_refused_by_the_finder_before_anything_is_trained(task: Task) -> None:
+    tellings: list[dict[str, Any]] = [
+        {"schedule": "foo", "num_epochs": 3},
+        {"num_epochs": -1},
+        {"schedule": "one_cycle"},
+    ]
+    for told in tellings:
+        with LRFinder(task.model, task.optimizer, **told) as finder:
+            with pytest.raises(ValueError, match=r"policy|num_epochs"):
+                next(iter(finder.batches(task.loader)))
+            assert not finder.sweeps
+
+
+def test_a_pair_whose_tensors_differ_in_length_is_looked_at_whole(task: Task) -> None:
+    inputs, targets = (torch.cat([part] * 20) for part in task.held_out)
+    seen: list[int] = []
+
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = task.model
+
+        def forward(self, batch: Tensor, shift: Tensor | None = None) -> Tensor:
+            if not self.training:
+                seen.append(len(batch))
+            answer: Tensor = self.inner(batch)
+            return answer
+
+    model = Shifted()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    held_out = ((inputs, torch.zeros(3, 8)), targets)
+    find_bounds(model, optimizer, CRITERION, task.loader, held_out=held_out, **QUICK)
+
+    assert set(seen) == {len(inputs)}
