@@ -20,7 +20,17 @@ def find_kernel(name: str, parameters: Iterable[Tensor]) -> dict[str, bool]:
         for parameter in parameters
     ):
         return {}
-    return {"fused": True} if name in FUSED and all(map(_fits_fused, parameters)) else {"foreach": True}
+    fused = (
+        name in FUSED
+        and all(map(_fits_fused, parameters))
+        and not (name == "SGD" and any(map(_is_short, parameters)))
+    )
+    return {"fused": True} if fused else {"foreach": True}
+
+
+def _is_short(parameter: Tensor) -> bool:
+    """Of 16 bits on a CPU: torch 2.13's fused SGD moves the last few of them alone (pytorch issue 191763)."""
+    return parameter.element_size() == 2 and parameter.device.type == "cpu"
 
 
 def _fits_fused(parameter: Tensor) -> bool:

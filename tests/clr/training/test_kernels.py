@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from clr.optimizers import NAMES, parse_optimizer
 from clr.problem import ParameterGroup, Problem, Untrainable
-from clr.training.kernels import find_kernel
+from clr.training.kernels import FUSED, find_kernel
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer, make_optimizer
 
@@ -275,3 +275,15 @@ def test_a_frozen_parameter_needs_no_group() -> None:
     groups = [ParameterGroup([one for one in model.parameters() if one.requires_grad])]
 
     assert make_optimizer(parse_optimizer({"name": "SGD"}), model, groups)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.parametrize("name", sorted(FUSED))
+def test_every_number_of_a_long_parameter_moves(name: str, dtype: torch.dtype) -> None:
+    parameter = nn.Parameter(torch.ones(1003, dtype=dtype))
+    optimizer = getattr(torch.optim, name)([parameter], lr=0.5, **find_kernel(name, [parameter]))
+    parameter.grad = torch.ones_like(parameter)
+
+    optimizer.step()
+
+    assert bool((parameter != 1).all())
