@@ -32,7 +32,7 @@ def test_a_workload_alone_is_tested_then_trained_and_goes_on_from_there(url: str
     job = json.loads(trained.stdout)
     resumed = run(url, "resume", job["id"], "--num-cycles", "1", "--json")
 
-    assert "running: " in trained.stderr
+    assert "succeeded" in trained.stderr
     assert job["result"]["best"]["accuracy"] > 0.9
     assert "model" in torch.load(best, weights_only=True)
     assert resumed.exit_code == 0, resumed.stderr
