@@ -29,7 +29,7 @@ class TrainingRates:
     max_lr_interval: the range test's, lowered as max_lr is.
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
-    those; "length", lower ones, as so long a training does better with them; "unknown", lower ones too, though nobody
+    those; "length", lower ones, as so long a training does better with them; "unknown", perhaps lower ones, and nobody
     saw a training go so far.
     """
 
