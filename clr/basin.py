@@ -1,8 +1,7 @@
 """Where the training loss of an exponential sweep lies low, and where all that it fell is lost again.
 
-The centre of the basin is told as the rate that brought it about. One noisy sweep's
-lowest loss jumps by a factor of two and more from seed to seed; the centre of all that lies about as low jumps by a
-fifth of that.
+The centre of the basin is told as the rate that brought it about. One noisy sweep's lowest loss jumps by a factor of
+two and more from seed to seed; the centre of all that lies about as low jumps by a fifth of that.
 """
 
 import math

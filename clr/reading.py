@@ -23,9 +23,7 @@ TOLERANCE = 0.02  # of the whole rise, by which the plateau may lie below the pe
 NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jitter between neighbours
 ACCURACY_NOISE_FACTOR = 3.0  # the examples of a look are always the same: accuracy jumps where the model does
 MIN_ACCURACY_RISE = 0.03
-SAMPLING_ERRORS = (
-    5.0  # a rise of less may be luck: on random labels accuracy wandered by up to 3.8 in 360 sweeps
-)
+SAMPLING_ERRORS = 5.0  # a rise of less may be luck: 360 sweeps of random labels wandered by up to 3.8
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from clr.partial_schedules import complete, has_own_rates
 from clr.policies import Schedule, Staged
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import breaks_near, count_times, find_share, sum_rates
+from clr.training_rates import find_share, sum_rates
 from clr.training_result import CycleEnd
 from clr.turn import Turn
 
@@ -98,9 +98,11 @@ class RecommendedCycle:
         """With the rates for a schedule of that length, which may be lower."""
         share = find_share(
             sum_rates(schedule, num_steps),
-            count_times(num_steps, self.steps_per_epoch),
-            breaks_near(self.breaks_at, self.max_lr),
-            self.turn,
+            num_steps,
+            max_lr=self.max_lr,
+            steps_per_epoch=self.steps_per_epoch,
+            breaks_at=self.breaks_at,
+            turn=self.turn,
         )
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 

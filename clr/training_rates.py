@@ -58,8 +58,10 @@ def find_training_rates(
     """make: the schedule with these bounds, times a factor. breaks_at, turn: as `Bounds` has them. Raises what `make`
     raises."""
     schedule = make(1.0)
-    rate_sum, times = sum_rates(schedule, num_steps), count_times(num_steps, steps_per_epoch)
-    factor = find_share(rate_sum, times, breaks_near(breaks_at, max_lr), turn)
+    rate_sum, times = sum_rates(schedule, num_steps), _count_times(num_steps, steps_per_epoch)
+    factor = find_share(
+        rate_sum, num_steps, max_lr=max_lr, steps_per_epoch=steps_per_epoch, breaks_at=breaks_at, turn=turn
+    )
     basis, reason = _explain(rate_sum, times, factor, metric, turn)
     return TrainingRates(
         policy=schedule.policy,
@@ -73,28 +75,32 @@ def find_training_rates(
     )
 
 
-def count_times(num_steps: int, steps_per_epoch: float | None) -> float:
-    """How many times as long as `SHORT` or an epoch, >= 1: before examples come again, rates need not fall."""
-    return max(1.0, num_steps / max(SHORT, steps_per_epoch or 0))
+def find_share(
+    rate_sum: float,
+    num_steps: int,
+    *,
+    max_lr: float,
+    steps_per_epoch: float | None,
+    breaks_at: float | None,
+    turn: Turn | None,
+) -> float:
+    """The factor in (0, 1] of the range test's rates for a schedule of this sum and length.
 
-
-def breaks_near(breaks_at: float | None, max_lr: float) -> bool:
-    """Whether the scout lost all so near that a long training may not bear max_lr."""
-    return breaks_at is not None and breaks_at < NEAR * max_lr
-
-
-def find_share(rate_sum: float, times: float, near: bool, turn: Turn | None) -> float:
-    """The factor in (0, 1] of the range test's rates for a schedule of this sum, so many times as long.
-
-    Down to the turn where there is one, else by a power of the length, though never below what a sweep bore. near: as
-    `breaks_near` answers. turn: None where accuracy decides.
+    Down to the turn where there is one, else by a power of the length, though never below what a sweep bore; where
+    accuracy decides (turn: None) only if the scout lost all near max_lr.
     """
     if turn is not None and turn.rate_sum is not None:
         return min(1.0, turn.rate_sum / rate_sum)
-    times = min(times, MOST_TIMES)
-    if turn is None:
-        return float(times**-POWER) if near else 1.0
-    return float(max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum)))
+    times = min(_count_times(num_steps, steps_per_epoch), MOST_TIMES)
+    if turn is not None:
+        return float(max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum)))
+    near = breaks_at is not None and breaks_at < NEAR * max_lr
+    return float(times**-POWER) if near else 1.0
+
+
+def _count_times(num_steps: int, steps_per_epoch: float | None) -> float:
+    """How many times as long as `SHORT` or an epoch, >= 1: before examples come again, rates need not fall."""
+    return max(1.0, num_steps / max(SHORT, steps_per_epoch or 0))
 
 
 def sum_rates(schedule: "Schedule", num_steps: int) -> float:

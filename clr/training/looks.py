@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from clr.problem import Problem
+from clr.problem import Batch, Problem
 from clr.range_test import TEST_STEPS, look_every
 from clr.training.nested import gathered, num_examples, tensors
 
@@ -20,10 +20,18 @@ FEWEST = 200  # examples: with fewer, an accuracy is not told from luck
 
 def sample_held_out(problem: Problem, *, batch_size: int, eval_every: int) -> Problem:
     """The same problem with as many of its held-out examples as looks every `eval_every` steps may take."""
-    if len({len(tensor) for tensor in tensors(problem.held_out)}) != 1:  # which of them are examples?
-        return problem
-    indices = sample(num_examples(problem.held_out), batch_size=batch_size, eval_every=eval_every)
-    return problem if indices is None else replace(problem, held_out=gathered(problem.held_out, indices))
+    return replace(
+        problem, held_out=sample_pair(problem.held_out, batch_size=batch_size, eval_every=eval_every)
+    )
+
+
+def sample_pair(held_out: Batch, *, batch_size: int, eval_every: int) -> Batch:
+    """As `sample_held_out`, of (inputs, targets); whole where their tensors differ in length: which are examples?"""
+    if len({len(tensor) for tensor in tensors(held_out)}) != 1:
+        return held_out
+    indices = sample(num_examples(held_out), batch_size=batch_size, eval_every=eval_every)
+    pair: Batch = held_out if indices is None else gathered(held_out, indices)
+    return pair
 
 
 def sample(held_out: int, *, batch_size: int, eval_every: int) -> Tensor | None:

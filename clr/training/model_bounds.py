@@ -23,9 +23,9 @@ from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
-from clr.training.looks import sample
+from clr.training.looks import sample, sample_pair
 from clr.training.lr_finder import LRFinder, check_training
-from clr.training.nested import gathered, moved, num_examples, sliced, tensors
+from clr.training.nested import moved, num_examples, sliced
 from clr.training.trainer import HELD_OUT_CHUNK
 
 Criterion = Callable[..., Tensor]
@@ -243,20 +243,18 @@ def _make_evaluation(
 
 def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
     """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
-    data = held_out.dataset if _is_plain(held_out) else held_out
     batch_size = getattr(loader, "batch_size", None)
-    known = _is_map(data) or (_is_pair(data) and len({len(tensor) for tensor in tensors(data)}) == 1)
-    if batch_size is None or not known:
+    if batch_size is None:
         return held_out
-    indices = sample(
-        num_examples(data) if _is_pair(data) else len(data),
-        batch_size=batch_size * accumulation_steps,
-        eval_every=look_every(config.num_steps or TEST_STEPS),
-    )
-    if indices is None:
+    paid = {
+        "batch_size": batch_size * accumulation_steps,
+        "eval_every": look_every(config.num_steps or TEST_STEPS),
+    }
+    if _is_pair(held_out):
+        return sample_pair(held_out, **paid)
+    data = held_out.dataset if _is_plain(held_out) else held_out
+    if not _is_map(data) or (indices := sample(len(data), **paid)) is None:
         return held_out
-    if _is_pair(data):
-        return gathered(data, indices)
     few = Subset(data, indices.tolist())
     if data is held_out:
         return few
