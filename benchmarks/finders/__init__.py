@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import nn
@@ -58,9 +58,15 @@ class Finder(Protocol):
 
 def finder(package: str) -> Finder | None:
     """None where the package is not installed."""
+    found: Finder | None = load_quietly(f"{__name__}.{package.replace('-', '_')}")
+    return found
+
+
+def load_quietly(module: str) -> Any:
+    """The module, whatever its package says while it is imported; None where that is not installed."""
     try:
         with quiet():
-            return importlib.import_module(f"{__name__}.{package.replace('-', '_')}")
+            return importlib.import_module(module)
     except ModuleNotFoundError:
         return None
 

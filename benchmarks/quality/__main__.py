@@ -17,7 +17,7 @@ from benchmarks.quality.methods import OURS, REPEATS, Finder, answers
 from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
 from benchmarks.quality.packages import package_answers
 from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
-from benchmarks.quality.tasks import MORE_TASKS, TASKS, UNSEEN_TASKS, Task
+from benchmarks.quality.tasks import MORE_TASKS, TASKS, UNSEEN_TASKS, Task, pick
 from benchmarks.quality.verdicts import verdicts
 
 SETS = {
@@ -94,10 +94,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     given = arguments()
     finders = {name: load_finder(name) for name in given.finder}
-    sets = {
-        title: [task for task in tasks if not given.only or task.name in given.only]
-        for title, tasks in SETS.items()
-    }
+    sets = pick(SETS, given.only)
     for task in [] if given.print else [task for tasks in sets.values() for task in tasks]:
         if task.is_here:
             measure(task)

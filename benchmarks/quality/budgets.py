@@ -25,6 +25,7 @@ from benchmarks.quality.tasks import (
     UNSEEN_HARD_TASKS,
     UNSEEN_SMALL_TASKS,
     Task,
+    pick,
 )
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
@@ -167,10 +168,7 @@ if __name__ == "__main__":
     parser.add_argument("--print", action="store_true", help="the tables of what was trained, and no more")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    sets = {
-        title: [task for task in tasks if not given.only or task.name in given.only]
-        for title, tasks in SETS.items()
-    }
+    sets = pick(SETS, given.only)
     if not given.print:
         fill([task for tasks in sets.values() for task in tasks])
     for title, tasks in sets.items():

@@ -1,6 +1,6 @@
 """The tasks: a workload with an optimizer, small enough for a core. None of them was chosen by its result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -84,6 +84,13 @@ class Task:
         except DatasetMissing:
             return False
         return True
+
+
+def pick(sets: Mapping[str, Sequence[Task]], names: Sequence[str] | None) -> dict[str, list[Task]]:
+    """The tasks of these names in each set; None: all."""
+    return {
+        title: [task for task in tasks if not names or task.name in names] for title, tasks in sets.items()
+    }
 
 
 def points(problem: Problem, loss: float, accuracy: float | None) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from benchmarks.quality.tasks import Task
+from benchmarks.quality.tasks import Task, pick
 from benchmarks.rivals.opponents import PACKAGES, load
 from benchmarks.rivals.plan import BUDGETS, EQUAL, GROUPS, LONGEST, longest_of
 from benchmarks.rivals.runs import Runs
@@ -66,10 +66,7 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="the tables of what was trained, and no more")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    groups = {
-        title: [task for task in tasks if not given.only or task.name in given.only]
-        for title, tasks in GROUPS.items()
-    }
+    groups = pick(GROUPS, given.only)
     if not given.print:
         measure([task for tasks in groups.values() for task in tasks if task.is_here])
     for title, asked in groups.items():

@@ -20,12 +20,9 @@ def find_kernel(name: str, parameters: Iterable[Tensor]) -> dict[str, bool]:
         for parameter in parameters
     ):
         return {}
-    fused = (
-        name in FUSED
-        and all(map(_fits_fused, parameters))
-        and not (name == "SGD" and any(map(_is_short, parameters)))
-    )
-    return {"fused": True} if fused else {"foreach": True}
+    if name not in FUSED or (name == "SGD" and any(map(_is_short, parameters))):
+        return {"foreach": True}
+    return {"fused": True} if all(map(_fits_fused, parameters)) else {"foreach": True}
 
 
 def _is_short(parameter: Tensor) -> bool:

@@ -4,7 +4,6 @@ An opponent trains a model and answers the one to be judged. The packages are no
 `make rivals` installs them.
 """
 
-import importlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from benchmarks.finders import quiet
+from benchmarks.finders import load_quietly
 from benchmarks.rivals.plan import Family
 from clr.problem import Batch, Problem
 from clr.training.batches import endless
@@ -87,11 +86,8 @@ def opponents(family: Family) -> dict[str, Opponent]:
 
 def load(package: str) -> Package | None:
     """None where it is not installed."""
-    try:
-        with quiet():
-            return importlib.import_module(f"{__name__}.of_{package.replace('-', '_')}")
-    except ModuleNotFoundError:
-        return None
+    found: Package | None = load_quietly(f"{__name__}.of_{package.replace('-', '_')}")
+    return found
 
 
 def has_batch_norm(model: nn.Module) -> bool:
