@@ -81,7 +81,7 @@ def test_the_services_find_bounds_and_stop_in_time(containers: Containers) -> No
         assert 0 < bounds.base_lr < bounds.max_lr
         assert [containers.check_health(service) for service in ("api", "worker")] == [0, 0]
 
-        busy = client.range_test("digits-cnn")
+        busy = client.range_test("digits-cnn", start_lr=1e-4, end_lr=0.1, num_steps=100_000)
         while not busy.refresh().progress.get("completed"):
             assert busy.status in ("queued", "running"), containers.logs()
             time.sleep(POLL_S)
