@@ -11,6 +11,8 @@ install_locked = { $(BIN)/uv pip install --quiet $(LOCKED) $(1) || $(PIP) instal
 SERVICE := .venv/.service
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+INTEGRATIONS := .venv-integrations
+INTEGRATIONS_READY := $(INTEGRATIONS)/.ready
 PROJECT := pyproject.toml service/pyproject.toml service/setup.py
 
 $(SERVICE): $(PROJECT) constraints.txt requirements/service.txt requirements/datasets.txt
@@ -34,6 +36,19 @@ $(BENCH_READY): $(READY) requirements/bench.txt requirements/finders.txt
 	@$(PIP) install $(LOCKED) requirements/finders.txt --no-build-isolation --use-pep517
 	@touch $@
 
+# Frameworks bring much, and what they bring shall not stand beside what is tested without them.
+$(INTEGRATIONS_READY): $(READY) requirements/integrations.txt requirements/bench.txt requirements/finders.txt
+	@test -x $(INTEGRATIONS)/bin/python || $(PYTHON) -m venv $(INTEGRATIONS)
+	@echo "installing the frameworks of clr_tuner.integrations into $(INTEGRATIONS)"
+	@$(INTEGRATIONS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt torch & torch=$$!; \
+	locked="-r requirements/service.txt -r requirements/dev.txt -r requirements/bench.txt -r requirements/integrations.txt"; \
+	{ $(BIN)/uv pip install --quiet --python $(INTEGRATIONS)/bin/python --no-deps --require-hashes $$locked || \
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --require-hashes $$locked; } && wait $$torch && \
+	$(INTEGRATIONS)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e . -e ./service && \
+	$(INTEGRATIONS)/bin/python -m pip install --quiet $(LOCKED) requirements/datasets.txt --no-build-isolation --use-pep517 && \
+	$(INTEGRATIONS)/bin/python -m pip install --quiet $(LOCKED) requirements/finders.txt --no-build-isolation --use-pep517
+	@touch $@
+
 setup: $(READY) ## install everything into .venv
 
 demo: $(SERVICE) ## run one range test on real data through the whole service
@@ -47,6 +62,9 @@ migrate: $(SERVICE) ## bring the database of CLR_DATABASE_URL to the newest sche
 
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-integrations: $(INTEGRATIONS_READY) ## adapters against the real frameworks, in an environment of their own
+	@$(INTEGRATIONS)/bin/python -m pytest tests/clr_tuner/integrations
 
 chaos: $(READY) ## the fault contract: kill everything and see that nothing is lost
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos --ignore tests/chaos/test_soak.py
@@ -88,12 +106,13 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 	@$(LOCK) $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 	@$(LOCK) --generate-hashes -c constraints.txt --no-emit-package torch --extra service --extra worker \
 	pyproject.toml --output-file requirements/service.txt
-	@for extra in dev bench; do $(LOCK) --generate-hashes -c constraints.txt --extra $$extra \
+	@for extra in dev bench integrations; do $(LOCK) --generate-hashes -c constraints.txt --no-emit-package torch \
+	--extra $$extra \
 	pyproject.toml --output-file requirements/$$extra.txt || exit 1; done
 	@for list in datasets finders; do $(LOCK) --generate-hashes --no-deps $(UPGRADE) \
 	requirements/$$list.in --output-file requirements/$$list.txt || exit 1; done
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test chaos soak check format bench evidence speed quality rivals help
+.PHONY: lock setup demo serve migrate test test-integrations chaos soak check format bench evidence speed quality rivals help

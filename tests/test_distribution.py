@@ -312,7 +312,7 @@ def test_a_lock_lacks_nothing_that_is_asked_for_here_but_torch(list_name: str, a
 def test_all_locks_hold_the_versions_of_the_constraints() -> None:
     constraints = set(re.findall(r"^(\S+?)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
 
-    of_locks = [set(locked(list_name).items()) for list_name in ("service", "dev", "bench")]
+    of_locks = [set(locked(list_name).items()) for list_name in ("service", "dev", "bench", "integrations")]
 
     assert set.union(*of_locks) == {pin for pin in constraints if pin[0] != "torch"}
 
