@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.curves import find_with_runs
 from api.errors import Problem, invalid
@@ -14,12 +14,12 @@ from api.jobs import JobId, find
 from api.openapi import responses
 from api.pointers import pointer_to
 from api.requests.body import Body, Moment, moment, require_json
+from api.requests.looks import MOST_POINTS, Looks, Number
 from api.resources import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.finders import RULES, VERSION, list_candidates
 from clr.momentum import momentum_of
-from clr.optimizers import parse_optimizer
 from clr.results import BadResults, find_end
 from clr.spelling import did_you_mean
 from clr.sweep import FEWEST_RESULTS, Sweep, read_sweeps
@@ -30,10 +30,6 @@ from store.status import FINAL, Kind, Outcome
 OURS = "bounds"
 
 OF_RANGE_TEST = "/range-tests/{id}/analyses"
-MOST_POINTS = 10_000  # of a curve; it is read within the request
-
-Number = Annotated[float, Field(strict=True)]
-
 router = APIRouter(tags=["range tests"])
 
 
@@ -51,18 +47,6 @@ class AnalysisRequest(Body):
             advice = f"must be one of {', '.join([OURS, *RULES])}"
             raise invalid("/rule", did_you_mean(rule, [OURS, *RULES]) + advice)
         return rule
-
-
-class Looks(BaseModel):
-    """Looks at the held-out set, each after the update of its step."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    step: list[StrictInt] = Field(max_length=MOST_POINTS, description="rising, from 0")
-    loss: list[Number | None] = Field(max_length=MOST_POINTS, description="null where it is not finite")
-    accuracy: list[Number | None] | None = Field(
-        default=None, max_length=MOST_POINTS, description="in [0, 1]; all null where there are no classes"
-    )
 
 
 class CurveRequest(Body):
@@ -168,7 +152,7 @@ def _ask_ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
         sweeps,
         steps_per_epoch=(job.result or {}).get("steps_per_epoch"),
         optimizer=job.config["optimizer"]["name"],
-        momentum=momentum_of(parse_optimizer(job.config["optimizer"]).model_dump()),
+        momentum=momentum_of(job.config["optimizer"]),
     )
     return answer.analyzer, _tell_outcome(answer), answer.to_dict()
 

@@ -14,6 +14,7 @@ from api import (
     analyses,
     bounds,
     checkpoints,
+    client_range_tests,
     comparisons,
     confirmations,
     health,
@@ -78,7 +79,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
-    of_jobs = (range_tests, bounds, analyses, confirmations, training_jobs, checkpoints, comparisons, jobs)
+    of_jobs = (
+        range_tests,
+        client_range_tests,
+        bounds,
+        analyses,
+        confirmations,
+        training_jobs,
+        checkpoints,
+        comparisons,
+        jobs,
+    )
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         guards = [Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))

@@ -18,6 +18,16 @@ RANGE_TEST_REQUESTS: list[Any] = [
     {"workload": "digits-mlp", "effort": "thorough"},
 ]
 
+CLIENT_RANGE_TEST_REQUESTS: list[Any] = [
+    {
+        "driver": "client",
+        "name": "bert on sst2",
+        "optimizer": {"name": "AdamW"},
+        "batch_size": 32,
+        "steps_per_epoch": 2105,
+    }
+]
+
 TRAINING_JOB_REQUESTS: list[Any] = [
     {"workload": "digits-mlp"},
     {
@@ -56,6 +66,7 @@ JOB_STATUS: dict[str, Any] = {
     "name": "nightly",
     "tags": ["ci"],
     "workload": "digits-mlp",
+    "measured_by": "worker",
     "priority": "normal",
     "status": "running",
     "outcome": None,
@@ -296,6 +307,17 @@ CURVE_TO_READ: dict[str, Any] = {  # sixteen steps, as short as can be
     "held_out": {"step": [3, 7, 11], "loss": [2.28, 1.75, 0.6], "accuracy": [0.12, 0.45, 0.83]},
 }
 
+ASK_REQUESTS: list[Any] = [{"client_id": "my-laptop"}, {"client_id": "my-laptop", "restart": True}]
+
+POINTS_REQUESTS: list[Any] = [
+    {
+        "token": "q2vZ8eYb1nD0aRkLwTfXcH5mPsJ9uGgE",
+        "from_step": 40,
+        "loss": [1.31, 1.28, None],
+        "held_out": {"step": [41], "loss": [1.35], "accuracy": [0.52]},
+    }
+]
+
 CURVE: dict[str, Any] = {
     "complete": True,
     "runs": [
@@ -358,10 +380,42 @@ def _page(item: dict[str, Any]) -> dict[str, Any]:
     return {"items": [item], "next_page_token": None}
 
 
+TOKEN = POINTS_REQUESTS[0]["token"]
+SWEEP: dict[str, Any] = {
+    "number": 1,
+    "sweep": 1,
+    "seed": 0,
+    "phase": "test",
+    "shape": "linear",
+    "start_lr": 0.01,
+    "end_lr": 0.12,
+    "num_steps": 12,
+    "look_every": 1,
+    "lr": [0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.11, 0.12],
+}
+ASKED_SWEEP: dict[str, Any] = {
+    "done": False,
+    "status": "running",
+    "outcome": None,
+    "sweep": SWEEP,
+    "lease": {"token": TOKEN, "seconds": 300.0},
+    "received_up_to": 0,
+}
+REPORTED: dict[str, Any] = {"received_up_to": 43, "stop": None}
+FINISHED: dict[str, Any] = {
+    "received_up_to": 200,
+    "done": True,
+    "status": "succeeded",
+    "outcome": "bounds_found",
+}
+
 ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "create_range_test": {"202": QUEUED},
     "list_range_tests": {"200": _page(JOB)},
     "get_range_test": {"200": JOB},
+    "ask_sweep": {"200": ASKED_SWEEP},
+    "put_range_test_points": {"200": REPORTED},
+    "finish_range_test_run": {"200": FINISHED},
     "cancel_range_test": {"200": CANCELLED, "202": CANCELLING},
     "analyse": {"200": ANALYSIS},
     "analyse_curve": {"200": CURVE_ANALYSIS},

@@ -14,7 +14,7 @@ from api.resources import Resources, ResourcesDep
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Kind, Priority, Status
+from store.status import FINAL, Driver, Kind, Priority, Status
 
 PATHS: dict[str, str] = {Kind.RANGE_TEST: "/range-tests", Kind.TRAINING_JOB: "/training-jobs"}  # of each kind
 LINKS: dict[str, tuple[str, ...]] = {
@@ -44,11 +44,12 @@ class JobStatus(BaseModel):
     kind: str
     name: str | None
     tags: list[str]
-    workload: str
+    workload: str = Field(description="its name; of a job that its caller measures, what the caller calls it")
+    measured_by: Driver = Field(description="a worker of the service, or the client that asked for the job")
     priority: str = Field(description="low, normal or high")
     status: Status
     outcome: str | None = Field(description="of a succeeded job: what the science says")
-    reason: str | None = Field(description="of a failed job: a stable code")
+    reason: str | None = Field(description="of a job that failed or was abandoned: a stable code")
     message: str | None
     progress: Progress | None
     attempt: int = Field(description="how often a worker took it")
@@ -81,6 +82,7 @@ def _fields(job: Job) -> dict[str, Any]:
     before = {"range_test": f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}"} if job.after_job else {}
     names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
     return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
+        "measured_by": job.driver,
         "priority": Priority(job.priority).name.lower(),
         "progress": job.progress and {**job.progress, "updated_at": moment(job.progressed_at)},
         "created_at": moment(job.created_at),

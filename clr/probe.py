@@ -5,6 +5,8 @@ sums to as much, or to as much as it may cost.
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from clr.bounds import Bounds
 from clr.range_test import TEST_STEPS, look_every
@@ -45,3 +47,16 @@ def plan_probe(
         num_steps=steps,
         eval_every=look_every(steps),
     )
+
+
+def plan_probe_for(bounds: Bounds, training: Mapping[str, Any] | None) -> SweepPlan | None:
+    """The probe for the training that a request tells, {"policy", and "num_steps" or "num_epochs"}.
+
+    None also where the policy cannot have that budget, as an epoch may have no length: the bounds then say so.
+    """
+    if training is None:
+        return None
+    try:
+        return plan_probe(bounds, **training)
+    except ValueError:
+        return None

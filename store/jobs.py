@@ -14,7 +14,7 @@ from store import claims, counters
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job, JobTag
-from store.status import ASKED, FINAL, Kind, Priority, Status, move
+from store.status import ASKED, FINAL, Driver, Kind, Priority, Status, move
 
 AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds too, as answers show them
 
@@ -31,6 +31,7 @@ class NewJob:
     id: str = field(default_factory=lambda: str(uuid4()))
     kind: Kind
     workload: str
+    driver: Driver = Driver.WORKER
     config: dict[str, Any]
     priority: Priority = Priority.NORMAL
     name: str | None = None
@@ -185,6 +186,7 @@ def refuse_needed(session: Session, job_ids: Sequence[str]) -> None:
 def request_cancel(session: Session, job_id: str) -> Job:
     """Cancel a queued job, or ask the worker of a running one to stop; asking again changes nothing.
 
+    One that its caller measures is cancelled at once: the caller hears of it with its next word.
     A range test that was made for others goes with the last queued one that waits for it.
     Raises `NotFound`, and `Conflict` when the job has ended otherwise.
     """
@@ -197,6 +199,8 @@ def request_cancel(session: Session, job_id: str) -> Job:
         raise Conflict(f"the job has ended already ({job.status}): nothing is left to cancel")
     to = Status.CANCELLED if job.status == Status.QUEUED else Status.CANCELLING
     cancelled = move(session, job_id, to, cancel_requested_at=now())
+    if job.driver == Driver.CLIENT:
+        return move(session, job_id, Status.CANCELLED)
     before = session.get(Job, job.after_job) if job.after_job else None
     needless = before is not None and before.made_for is not None and not followers(session, before.id)
     if before is not None and needless and to == Status.CANCELLED:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
-from store import claims, workers, workloads
+from store import claims, client_runs, workers, workloads
 from store.database import Database
 from store.errors import ClaimLost
 from store.models import Job
@@ -14,10 +14,14 @@ from store.status import Reason
 
 log = logging.getLogger(__name__)
 
+DAY_S = 86_400
+
 
 def end_expired(database: Database, settings: Settings) -> int:
-    """End the attempts whose lease ran out; answers how many."""
+    """End the attempts whose lease ran out, and the jobs that their callers abandoned; answers how many attempts."""
     with database.write() as session:
+        for job_id in client_runs.end_abandoned(session, idle_s=DAY_S * settings.client_idle_days):
+            log.warning("abandoned by its caller", extra={"job_id": job_id})
         lost = claims.expired(session)
         _let_go(session, lost, settings, "the lease was lost")
         workers.forget(session, unseen_for_s=10 * settings.lease_s)

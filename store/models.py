@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 QUEUED = text("status = 'queued'")
+OPEN_OF_CLIENTS = text("driver = 'client' AND finished_at IS NULL")
 
 
 class Base(DeclarativeBase):
@@ -34,6 +35,7 @@ class Job(Base):
         Index("jobs_of_comparison", "comparison_id"),
         Index("jobs_made_for", "made_for", postgresql_where=text("made_for IS NOT NULL"),
               sqlite_where=text("made_for IS NOT NULL")),
+        Index("jobs_of_clients", "progressed_at", postgresql_where=OPEN_OF_CLIENTS, sqlite_where=OPEN_OF_CLIENTS),
         Index("jobs_leased", "lease_expires_at", postgresql_where=text("lease_expires_at IS NOT NULL"),
               sqlite_where=text("lease_expires_at IS NOT NULL")),
     )  # fmt: skip
@@ -43,6 +45,7 @@ class Job(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]]
     workload: Mapped[str] = mapped_column(String(200))
+    driver: Mapped[str] = mapped_column(String(16), server_default=text("'worker'"))
     config: Mapped[dict[str, Any]]
     timeout_s: Mapped[float | None]
     after_job: Mapped[str | None] = mapped_column(String(36))
@@ -108,6 +111,27 @@ class Run(Base):
     sweep: Mapped[int] = mapped_column(primary_key=True)
     seed: Mapped[int] = mapped_column(primary_key=True)
     plan: Mapped[dict[str, Any]]
+    finished_at: Mapped[float | None]
+
+
+class ClientRun(Base):
+    """A run that a caller's own process measures: who holds it, until when, and how much of it was received.
+
+    number: counts the runs of the job in the order in which they were asked for.
+    """
+
+    __tablename__ = "client_runs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    sweep: Mapped[int]
+    seed: Mapped[int]
+    client_id: Mapped[str] = mapped_column(String(200))
+    token: Mapped[str] = mapped_column(String(64))
+    spent_tokens: Mapped[list[str]]
+    lease_expires_at: Mapped[float]
+    received_up_to: Mapped[int]
+    diverged: Mapped[bool]
     finished_at: Mapped[float | None]
 
 

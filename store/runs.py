@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from store.database import now
@@ -87,6 +87,14 @@ def begin_run(
     session.add(Run(**of_run, plan=plan))
 
 
+def get_plan(session: Session, job_id: str, *, sweep: int, seed: int) -> dict[str, Any]:
+    """The plan of a run that was begun."""
+    plan: dict[str, Any] = session.scalars(
+        select(Run.plan).filter_by(job_id=job_id, sweep=sweep, seed=seed)
+    ).one()
+    return plan
+
+
 def finish_run(session: Session, job_id: str, *, sweep: int, seed: int) -> None:
     """Mark a run as measured to its end: a later attempt keeps it."""
     session.execute(
@@ -108,6 +116,35 @@ def append(
     first_step = int(columns[0, 0])
     session.execute(delete(CurveChunk).filter_by(**of_series).where(CurveChunk.first_step >= first_step))
     session.add(CurveChunk(**of_series, first_step=first_step, data=columns.tobytes()))
+
+
+def cut(session: Session, job_id: str, *, sweep: int, seed: int, after_step: int) -> None:
+    """Drop a run's rows of later steps than this."""
+    of_run = {"job_id": job_id, "sweep": sweep, "seed": seed}
+    session.execute(delete(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step))
+    for series, names in COLUMNS.items():
+        chunks = select(CurveChunk).filter_by(**of_run, series=series)
+        last = session.scalar(chunks.order_by(CurveChunk.first_step.desc()).limit(1))
+        if last is not None:
+            columns = np.frombuffer(last.data, dtype="<f8").reshape(len(names), -1)
+            last.data = columns[:, columns[0] <= after_step].tobytes()
+
+
+def load_series(
+    session: Session, job_id: str, *, sweep: int, seed: int, series: str, from_step: int = 0
+) -> Columns:
+    """A series of one run from the chunk on that holds `from_step`, or from the last one if all are earlier."""
+    of_series = {"job_id": job_id, "sweep": sweep, "seed": seed, "series": series}
+    begun = select(func.max(CurveChunk.first_step)).filter_by(**of_series)
+    first = session.scalar(begun.where(CurveChunk.first_step <= from_step)) or 0
+    chunks = session.scalars(
+        select(CurveChunk.data)
+        .filter_by(**of_series)
+        .where(CurveChunk.first_step >= first)
+        .order_by(CurveChunk.first_step)
+    )
+    names = COLUMNS[series]
+    return Columns(names, [np.frombuffer(data, dtype="<f8").reshape(len(names), -1) for data in chunks])
 
 
 def load(

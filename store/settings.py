@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds"
     )
+    client_lease_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="a run that a caller measures is another's after such a silence, seconds",
+    )
+    client_idle_days: float = Field(
+        default=1.0, gt=0, description="a job whose caller is silent for this long is cancelled, days"
+    )
     reap_s: float = Field(
         default=10.0, gt=0, description="pause between two looks for lost workers and lost rings, seconds"
     )

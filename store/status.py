@@ -51,6 +51,13 @@ class Kind(StrEnum):
 ASKED = (Kind.RANGE_TEST, Kind.TRAINING_JOB)  # for by somebody: these are listed and counted
 
 
+class Driver(StrEnum):
+    """Who measures a job."""
+
+    WORKER = "worker"  #: one of ours
+    CLIENT = "client"  #: the caller's own process, by ask and tell; it runs from its first moment
+
+
 class Priority(IntEnum):
     """How urgent a job is: the least number is claimed first, whatever the age."""
 
@@ -82,6 +89,7 @@ class Reason(StrEnum):
     STALLED = "stalled"
     WORKLOAD_ERROR = "workload_error"
     NO_BOUNDS = "no_bounds"  #: of a job that waited for a range test
+    ABANDONED = "abandoned"  #: of a cancelled job whose caller said nothing any more
     INVALID_BUDGET = "invalid_budget"  #: seen only when the workload told its steps per epoch
 
 

@@ -12,10 +12,10 @@ from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun
 from clr.halving import next_runs
 from clr.momentum import momentum_of
-from clr.probe import plan_probe
+from clr.probe import plan_probe_for
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, foresee_sweeps, next_sweep, planned_steps
-from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps
+from clr.sweep import Sweep, is_sweep, read_sweeps
 from clr.verdict import confirm_bounds
 from store.status import Outcome
 from worker.ahead import Ahead
@@ -56,7 +56,7 @@ def run_range_test(
         momentum=momentum_of(setup.optimizer.model_dump()),
     )
     answer = read(finished)
-    if isinstance(answer, Bounds) and (plan := _plan_probe(answer, training)) is not None:
+    if isinstance(answer, Bounds) and (plan := plan_probe_for(answer, training)) is not None:
         completed = sum(len(sweep.points) for sweep in finished)
         later = MOST_STEPS if test.effort == "thorough" else 0
         begin(plan, recorder, completed=completed, total=completed + plan.num_steps + later)
@@ -72,16 +72,6 @@ def run_range_test(
         outcome=Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE,
         result=answer.to_dict() | {"data": fingerprint(problem)} | ahead.describe_waste(),
     )
-
-
-def _plan_probe(bounds: Bounds, training: Mapping[str, Any] | None) -> SweepPlan | None:
-    """None also where the policy cannot have that budget, as an epoch may have no length: the bounds then say so."""
-    if training is None:
-        return None
-    try:
-        return plan_probe(bounds, **training)
-    except ValueError:
-        return None
 
 
 def _confirm(

@@ -1,12 +1,13 @@
 """What a request for a range test may say."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, ValidationError, model_validator
 
 from api.errors import invalid
-from api.examples import RANGE_TEST_REQUESTS
+from api.examples import CLIENT_RANGE_TEST_REQUESTS, RANGE_TEST_REQUESTS
 from api.requests.body import Text, refuse_unknown
+from api.requests.client import ClientRequest
 from api.requests.workload import Seed, Timeout, WorkloadRequest
 from clr.partial_schedules import STAND_INS, complete
 from clr.probe import MOST_STEPS as PROBE_STEPS
@@ -20,6 +21,8 @@ from clr.range_test import (
 )
 from clr.refusals import in_words
 from clr.sweep import Effort
+
+MOST_STEPS = 100_000  # of a sweep that a caller measures: each report goes through what came before
 
 LearningRate = Annotated[FiniteFloat, Field(ge=LOWEST_LR, le=HIGHEST_LR, strict=True)]
 
@@ -49,10 +52,8 @@ class TrainingAhead(BaseModel):
         return self
 
 
-class RangeTestRequest(WorkloadRequest):
-    """A range test; everything but `workload` has a default."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": RANGE_TEST_REQUESTS})
+class RangeTestOptions(BaseModel):
+    """How to test, whoever measures."""
 
     seed: Seed = 0
     num_seeds: StrictInt = Field(
@@ -74,10 +75,9 @@ class RangeTestRequest(WorkloadRequest):
         description="a training: `/bounds` then answers its rates, as `for_budget`; where that may overfit and no "
         f"sweep tells, one more of up to {PROBE_STEPS:,} steps is measured",
     )
-    timeout_s: Timeout = 3600.0
 
     @model_validator(mode="after")
-    def _check_range(self) -> "RangeTestRequest":
+    def _check_range(self) -> Self:
         start_lr, end_lr = self.start_lr or SCOUT_START, self.end_lr or SCOUT_END
         if start_lr < end_lr:
             return self
@@ -88,9 +88,31 @@ class RangeTestRequest(WorkloadRequest):
         raise invalid("/end_lr", f"must be greater than start_lr ({start_lr:g})")
 
     @model_validator(mode="after")
-    def _check_quick(self) -> "RangeTestRequest":
+    def _check_quick(self) -> Self:
         if self.effort == "quick":
             if "num_seeds" in self.model_fields_set and self.num_seeds != 1:
                 raise invalid("/num_seeds", "must be 1, or left out, with effort quick")
             self.num_seeds = 1
         return self
+
+
+class RangeTestRequest(RangeTestOptions, WorkloadRequest):
+    """A range test; everything but `workload` has a default."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": RANGE_TEST_REQUESTS})
+
+    driver: Literal["worker"] = Field(default="worker", description="who measures: a worker of the service")
+    timeout_s: Timeout = 3600.0
+
+
+class ClientRangeTestRequest(RangeTestOptions, ClientRequest):
+    """A range test that the caller's own process measures, sweep by sweep as `ask` gives them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": CLIENT_RANGE_TEST_REQUESTS})
+
+    num_steps: StrictInt | None = Field(
+        default=None, ge=FEWEST_STEPS, le=MOST_STEPS, description="of each test sweep; default: chosen"
+    )
+    effort: Literal["quick", "standard"] = Field(
+        default="standard", description="quick: one exponential sweep of one seed"
+    )

@@ -22,7 +22,7 @@ from store import comparisons, jobs
 from store.comparisons import NewComparison
 from store.jobs import NewJob
 from store.models import Comparison, Job, Workload
-from store.status import Outcome
+from store.status import Driver, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,9 @@ def submit_confirmation(
 
     Raises a 409 or 422 problem.
     """
+    if range_test.driver == Driver.CLIENT:
+        told = "its caller measured it, and no worker has that model: train around the bounds there"
+        raise Problem(409, "measured_by_client", told)
     if range_test.outcome != Outcome.BOUNDS_FOUND or range_test.result is None:
         stands = range_test.outcome or range_test.status
         raise Problem(409, "no_bounds", f"there are no bounds to confirm: it is {stands}")

@@ -5,9 +5,10 @@ from typing import Any, Unpack
 from api.catalogue import find_workload, resolve_params
 from api.errors import invalid
 from api.idempotency import Key
-from api.requests.range_test import RangeTestRequest
+from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, RangeTestRequest
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
+from api.submissions.client_job import submit_client_job
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
@@ -21,11 +22,16 @@ NO_RATES = """the range test that would find its rates may take {most} steps, an
 give schedules with rates of their own"""
 
 
-def submit_range_test(resources: Resources, body: RangeTestRequest, **key: Unpack[Key]) -> tuple[Job, bool]:
-    """Queue a range test; (the job, replayed). Raises a 422 problem."""
+def submit_range_test(
+    resources: Resources, body: RangeTestRequest | ClientRangeTestRequest, **key: Unpack[Key]
+) -> tuple[Job, bool]:
+    """Queue a range test, or have its caller's begin; (the job, replayed). Raises a 422 problem."""
     with resources.database.write() as session:
         if earlier := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return earlier, True
+        if isinstance(body, ClientRangeTestRequest):
+            _check_steps(body, max_steps=resources.settings.max_steps)
+            return submit_client_job(session, Kind.RANGE_TEST, body, **key)
         workload = find_workload(session, body.workload)
         new = plan_range_test(
             body, workload, max_steps=resources.settings.max_steps, name=body.name, tags=body.tags, **key
@@ -43,10 +49,7 @@ def plan_range_test(
     **about: Any,
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
-    config = RangeTestConfig.from_dict(body.model_dump())
-    most = most_steps(config) + (PROBE_STEPS if body.for_ else 0)
-    if most > max_steps:
-        raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
+    _check_steps(body, max_steps=max_steps, pointer=pointer, refusal=refusal)
     return NewJob(
         kind=Kind.RANGE_TEST,
         workload=workload.name,
@@ -55,6 +58,14 @@ def plan_range_test(
         timeout_s=body.timeout_s,
         **about,
     )
+
+
+def _check_steps(
+    body: RangeTestOptions, *, max_steps: int, pointer: str = "/num_steps", refusal: str = TOO_LONG
+) -> None:
+    most = most_steps(RangeTestConfig.from_dict(body.model_dump())) + (PROBE_STEPS if body.for_ else 0)
+    if most > max_steps:
+        raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
 
 
 def plan_range_test_for(
@@ -72,7 +83,7 @@ def plan_range_test_for(
 def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
     """The request as its job keeps it, every default of the workload filled in."""
     optimizer = body.optimizer or parse_optimizer(workload.default_optimizer)
-    fields = body.model_dump(mode="json", by_alias=True, exclude={"workload", "name", "tags"})
+    fields = body.model_dump(mode="json", by_alias=True, exclude={"workload", "driver", "name", "tags"})
     return fields | {
         "params": resolve_params(workload, body.params),
         "optimizer": optimizer.model_dump(mode="json"),

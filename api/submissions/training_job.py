@@ -19,7 +19,7 @@ from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob
 from store.models import Job, Workload
-from store.status import FINAL, Kind, Outcome, Priority
+from store.status import FINAL, Driver, Kind, Outcome, Priority
 
 
 def submit_training_job(
@@ -33,6 +33,11 @@ def submit_training_job(
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
         source = _find_source(session, body.range_test_id)
+        if source is not None and source.driver == Driver.CLIENT:
+            told = (
+                'its caller measured it, and no worker has that model: train there, with "driver": "client"'
+            )
+            raise invalid("/range_test_id", told)
         if source is not None:
             body = _fill_in(body, source)
         workload = find_workload(session, str(body.workload))

@@ -1,6 +1,5 @@
 """What crosses from one sweep into the next shows in its first loss: the same seed must begin alike."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-NOISE = 1e-4  # of a loss: what the order of additions on a GPU may do to it
+from clr.first_losses import are_alike
 
 
 class FirstLosses:
@@ -22,8 +21,7 @@ class FirstLosses:
     def seen(self, seed: int, loss: float, batch: Any) -> None:
         """Take a sweep's first loss, and the `fingerprint` of its first batch."""
         first_loss, first_batch = self._began.setdefault(seed, (loss, batch))
-        both_gone = not math.isfinite(first_loss) and not math.isfinite(loss)
-        if both_gone or math.isclose(first_loss, loss, rel_tol=NOISE, abs_tol=1e-9):
+        if are_alike(first_loss, loss):
             return
         if batch == first_batch:
             self._leak = self._leak or (

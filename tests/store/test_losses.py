@@ -2,10 +2,10 @@
 
 import pytest
 
-from store import claims, jobs, workers, workloads
+from store import claims, client_runs, jobs, workers, workloads
 from store.database import Database
 from store.errors import ClaimLost
-from store.losses import take_over
+from store.losses import end_expired, take_over
 from store.settings import Settings
 from store.status import Reason, Status
 from tests.jobs import queue
@@ -79,3 +79,20 @@ def test_a_catalogue_stays_where_nothing_was_installed_since(
     with database.read() as session:
         assert [row.name for row in workloads.find_all(session)] == left
         assert workers.living(session) == []
+
+
+def test_a_job_whose_caller_is_silent_for_long_is_cancelled_as_abandoned(
+    database: Database, settings: Settings
+) -> None:
+    job = queue(database, driver="client")
+    with database.write() as session:
+        client_runs.begin(session, jobs.get(session, job.id))
+    soon = settings.model_copy(update={"client_idle_days": 1e-9})
+
+    end_expired(database, settings)
+    assert status(database, job.id) == Status.RUNNING
+    end_expired(database, soon)
+
+    with database.read() as session:
+        ended = jobs.get(session, job.id)
+    assert (ended.status, ended.reason) == (Status.CANCELLED, Reason.ABANDONED)

@@ -1,0 +1,205 @@
+"""A range test that its caller's own process measures: which sweep comes next, and the bounds at its end.
+
+The science runs between transactions; whoever writes looks first whether another was faster.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from api.client_runs import Lease, add_client_run_routes, refuse_held
+from api.errors import Problem
+from api.jobs import JobId, get
+from api.openapi import responses
+from api.requests.body import require_json
+from api.requests.client_run import AskSweepRequest, FinishRequest
+from api.resources import Resources, ResourcesDep
+from clr.analysis import read_bounds
+from clr.bounds import Bounds, Inconclusive
+from clr.first_losses import list_unlike
+from clr.momentum import momentum_of
+from clr.probe import plan_probe_for
+from clr.range_test import RangeTestConfig, next_sweep, planned_steps
+from clr.sweep import Shape, SweepPlan, read_sweeps
+from store import client_runs, runs
+from store.client_runs import Held
+from store.models import ClientRun, Job
+from store.status import FINAL, Driver, Kind, Outcome, Status
+
+router = APIRouter(prefix="/range-tests", tags=["range tests"])
+
+
+class SweepToMeasure(BaseModel):
+    """One upward pass of the rate, from the initial weights of its seed, with a fresh optimizer.
+
+    The held-out set is looked at after step 0, after every `look_every` steps (when step + 1 is a multiple of it),
+    and after the last.
+    """
+
+    number: int = Field(description="in the paths of its reports")
+    sweep: int = Field(description="of which range: the same for every seed of it")
+    seed: int
+    phase: str
+    shape: Shape
+    start_lr: float
+    end_lr: float
+    num_steps: int
+    look_every: int
+    lr: list[float] = Field(description="of each step, exactly")
+
+    @classmethod
+    def of(cls, number: int, plan: SweepPlan) -> "SweepToMeasure":
+        """The answer for a plan."""
+        fields = asdict(plan)
+        lrs = [plan.lr(step) for step in range(plan.num_steps)]
+        return cls(number=number, look_every=fields.pop("eval_every"), lr=lrs, **fields)
+
+    def differs_from(self, plan: dict[str, Any]) -> str | None:
+        """The first of its fields that a measured plan has otherwise, but for the list of rates."""
+        own = self.model_dump(exclude={"lr", "number"})
+        return next((name for name in own if name in plan and plan[name] != own[name]), None)
+
+
+class AskedSweep(BaseModel):
+    """What to measure now; or `done`, with what became of the job."""
+
+    done: bool
+    status: Status
+    outcome: str | None
+    sweep: SweepToMeasure | None = None
+    lease: Lease | None = None
+    received_up_to: int | None = Field(default=None, description="go on with this step, or restart")
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What follows from `count` runs: a sweep to measure, or the answer."""
+
+    count: int
+    completed: int
+    plan: SweepPlan | None
+    total: int
+    answer: Bounds | Inconclusive | None
+
+
+@router.post(
+    "/{id}/ask",
+    name="ask_sweep",
+    dependencies=[Depends(require_json)],
+    responses=responses(400, 404, 409, 413, 415, 422),
+)
+def ask(resources: ResourcesDep, job_id: JobId, body: AskSweepRequest) -> AskedSweep:
+    """The sweep to measure next, under a lease; who has one open gets it again, with `received_up_to`.
+
+    409 `sweep_held` while another caller holds it; 409 `plan_differs` where another one comes next than was measured.
+    """
+    while True:
+        ahead = _look_ahead(resources, job_id)
+        with resources.database.write() as session:
+            job = client_runs.lock(session, job_id)
+            if job.status in FINAL:
+                return AskedSweep(done=True, status=Status(job.status), outcome=job.outcome)
+            run = client_runs.find_open(session, job_id)
+            if run is None and (ahead is None or ahead.count != client_runs.count(session, job_id)):
+                continue  # somebody was faster
+            if run is None and ahead is not None:
+                run = _give(session, job, ahead, body, resources.settings.client_lease_s)
+            elif run is not None:
+                _hold(session, job, run, body, resources.settings.client_lease_s)
+            if run is not None:
+                return _answer(session, run, resources.settings.client_lease_s)
+
+
+def _give(session: Session, job: Job, ahead: Next, body: AskSweepRequest, lease_s: float) -> ClientRun | None:
+    """Give out what comes next; None where nothing does, which ends the job."""
+    if ahead.plan is None:
+        _end(session, job, ahead)
+        return None
+    _require_same(SweepToMeasure.of(ahead.count, ahead.plan), body.plan)
+    return client_runs.give(
+        session,
+        job,
+        asdict(ahead.plan),
+        client_id=body.client_id,
+        lease_s=lease_s,
+        completed=ahead.completed,
+        total=ahead.total,
+    )
+
+
+def _hold(session: Session, job: Job, run: ClientRun, body: AskSweepRequest, lease_s: float) -> None:
+    """Let the caller go on with an open run, from its start where its weights are gone."""
+    _require_same(SweepToMeasure.of(run.number, _load_plan(session, run)), body.plan)
+    try:
+        was_anothers = client_runs.hold(session, job, run, client_id=body.client_id, lease_s=lease_s)
+    except Held as error:
+        raise refuse_held(error) from None
+    if was_anothers or body.restart:
+        client_runs.void(session, job, run)
+
+
+def _answer(session: Session, run: ClientRun, lease_s: float) -> AskedSweep:
+    return AskedSweep(
+        done=False,
+        status=Status.RUNNING,
+        outcome=None,
+        sweep=SweepToMeasure.of(run.number, _load_plan(session, run)),
+        lease=Lease(token=run.token, seconds=lease_s),
+        received_up_to=run.received_up_to,
+    )
+
+
+def _load_plan(session: Session, run: ClientRun) -> SweepPlan:
+    return SweepPlan(**runs.get_plan(session, run.job_id, sweep=run.sweep, seed=run.seed))
+
+
+def _require_same(sweep: SweepToMeasure, measured: dict[str, Any] | None) -> None:
+    """Refuse rows of another sweep than the one that comes next."""
+    if measured is not None and (name := sweep.differs_from(measured)):
+        detail = f"the sweep that comes next has {name} {getattr(sweep, name)!r}, not {measured[name]!r}"
+        raise Problem(409, "plan_differs", detail, sweep=sweep.model_dump(exclude={"lr"}))
+
+
+def _look_ahead(resources: Resources, job_id: str) -> Next | None:
+    """What follows, by the sweeps that are finished; None where one is open, or nothing is left to ask."""
+    with resources.database.read() as session:
+        job = get(session, job_id, kind=Kind.RANGE_TEST)
+        if job.driver != Driver.CLIENT or job.status in FINAL or client_runs.find_open(session, job_id):
+            return None
+        count, stored = client_runs.count(session, job_id), runs.load(session, job_id)
+    config, finished = RangeTestConfig.from_dict(job.config), read_sweeps(stored)
+    completed = sum(len(sweep.points) for sweep in finished)
+    if (plan := next_sweep(config, finished)) is not None:
+        return Next(count, completed, plan, planned_steps(config, finished), None)
+    answer = read_bounds(
+        finished,
+        steps_per_epoch=job.config["steps_per_epoch"],
+        optimizer=job.config["optimizer"]["name"],
+        momentum=momentum_of(job.config["optimizer"]),
+        warnings=list_unlike(finished),
+    )
+    probe = plan_probe_for(answer, job.config["for"]) if isinstance(answer, Bounds) else None
+    return Next(count, completed, probe, completed + (probe.num_steps if probe else 0), answer)
+
+
+def _end(session: Session, job: Job, ahead: Next) -> None:
+    assert ahead.answer is not None
+    outcome = Outcome.BOUNDS_FOUND if isinstance(ahead.answer, Bounds) else Outcome.INCONCLUSIVE
+    client_runs.succeed(session, job, outcome=outcome, result=ahead.answer.to_dict())
+
+
+def _end_if_over(resources: Resources, job_id: str, body: FinishRequest) -> Job:
+    """End the job where its last sweep was finished."""
+    ahead = _look_ahead(resources, job_id)
+    with resources.database.write() as session:
+        job = client_runs.lock(session, job_id)
+        over = ahead is not None and ahead.plan is None and ahead.count == client_runs.count(session, job_id)
+        if ahead is not None and over and job.status not in FINAL:
+            _end(session, job, ahead)
+        return job
+
+
+add_client_run_routes(router, kind=Kind.RANGE_TEST, after_finish=_end_if_over)
