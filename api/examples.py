@@ -39,6 +39,17 @@ TRAINING_JOB_REQUESTS: list[Any] = [
     {"range_test_id": JOB_ID, "schedule": {"policy": "one_cycle"}, "num_epochs": 16},
 ]
 
+CLIENT_TRAINING_JOB_REQUESTS: list[Any] = [
+    {
+        "driver": "client",
+        "name": "bert on sst2",
+        "optimizer": "AdamW",
+        "range_test_id": JOB_ID,
+        "schedule": {"policy": "one_cycle"},
+        "num_steps": 6315,
+    }
+]
+
 COMPARISON_REQUESTS: list[Any] = [
     {"workload": "digits-mlp", "preset": "paper"},
     {
@@ -401,6 +412,21 @@ ASKED_SWEEP: dict[str, Any] = {
     "lease": {"token": TOKEN, "seconds": 300.0},
     "received_up_to": 0,
 }
+ASKED_RATES: dict[str, Any] = {
+    "done": False,
+    "status": "running",
+    "outcome": None,
+    "rates": {
+        "number": 0,
+        "seed": 0,
+        "num_steps": 12,
+        "from_step": 8,
+        "lr": [0.04, 0.03, 0.02, 0.01],
+        "look_after": [11],
+    },
+    "lease": {"token": TOKEN, "seconds": 300.0},
+    "received_up_to": 8,
+}
 REPORTED: dict[str, Any] = {"received_up_to": 43, "stop": None}
 FINISHED: dict[str, Any] = {
     "received_up_to": 200,
@@ -430,6 +456,9 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
         "200": TRAINING | {"status": "cancelled"},
         "202": TRAINING | {"status": "cancelling"},
     },
+    "ask_rates": {"200": ASKED_RATES},
+    "put_training_job_points": {"200": REPORTED},
+    "finish_training_job_run": {"200": FINISHED | {"outcome": "trained"}},
     "resume_training_job": {"202": TRAINING},
     "create_comparison": {"202": COMPARISON | {"status": "queued"}},
     "list_comparisons": {"200": _page(COMPARISON_STATUS)},

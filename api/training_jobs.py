@@ -1,9 +1,10 @@
 """Training jobs over HTTP: how one is asked for, with or without a range test, and how one goes on."""
 
 import logging
-from typing import Self
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import Discriminator, Tag
 
 from api.checkpoints import forget_files
 from api.curves import find_with_runs
@@ -13,16 +14,22 @@ from api.jobs import JobId, JobView
 from api.openapi import carrying, responses
 from api.pictures import PICTURES, answer_picture, thin
 from api.requests.body import require_json
-from api.requests.training_job import ResumeRequest, TrainingJobRequest
+from api.requests.client import find_driver
+from api.requests.training_job import ClientTrainingJobRequest, ResumeRequest, TrainingJobRequest
 from api.resources import Resources, ResourcesDep
-from api.submissions.training_job import submit_resume, submit_training_job
+from api.submissions.training_job import submit_client_training, submit_resume, submit_training_job
 from clr.picture_format import PictureFormat
 from clr.plots.training_job import draw_training_job
 from clr.training_result import TrainingResult
 from store.models import Job
-from store.status import Kind
+from store.status import Driver, Kind
 
 log = logging.getLogger(__name__)
+
+AnyTrainingJobRequest = Annotated[
+    Annotated[TrainingJobRequest, Tag("worker")] | Annotated[ClientTrainingJobRequest, Tag("client")],
+    Discriminator(find_driver),
+]
 
 router = APIRouter(prefix="/training-jobs", tags=["training jobs"])
 
@@ -52,22 +59,29 @@ class TrainingJobView(JobView):
 )
 def create_training_job(
     resources: ResourcesDep,
-    body: TrainingJobRequest,
+    body: AnyTrainingJobRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> TrainingJobView:
     """Queue a training job; poll `Location` until its status is final.
 
+    With `"driver": "client"` nobody queues: the caller's own process asks for the rates and reports what it measures.
+
     Where its schedule lacks rates they come from `range_test_id`, or from a range test that is queued before it.
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
-    job, replayed = submit_training_job(resources, body, **identify(idempotency_key, body))
+    key = identify(idempotency_key, body)
+    if isinstance(body, ClientTrainingJobRequest):
+        job, replayed = submit_client_training(resources, body, **key)
+    else:
+        job, replayed = submit_training_job(resources, body, **key)
     return _accept(resources, response, job, replayed=replayed)
 
 
 def _accept(resources: Resources, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
-    resources.ringer.ring()
-    log.info("queued a training job of %s", job.workload, extra={"job_id": job.id})
+    if job.driver == Driver.WORKER:
+        resources.ringer.ring()
+    log.info("accepted a training job of %s", job.workload, extra={"job_id": job.id})
     view = TrainingJobView.of(job)
     accept(response, view.links["self"], replayed=replayed)
     return view

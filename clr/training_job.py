@@ -147,6 +147,17 @@ class TrainingPlan:
         """Whether a cycle ends with this step; a pass over all cycles."""
         return any(cycle[-1] == step for _, cycle in self.cycles())
 
+    def to_dict(self) -> dict[str, Any]:
+        """As a run is stored with it."""
+        return {
+            "phase": "training",
+            "shape": self.schedule.policy,
+            "schedule": self.schedule.model_dump(mode="json"),
+            "num_steps": self.num_steps,
+            "steps_per_epoch": self.steps_per_epoch,
+            "eval_every": self.eval_every,
+        }
+
 
 def plan_training(
     config: TrainingConfig,

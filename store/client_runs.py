@@ -69,14 +69,20 @@ def find_open(session: Session, job_id: str) -> ClientRun | None:
     )
 
 
+def get(session: Session, job_id: str, *, number: int) -> ClientRun:
+    """A run that was given out. Raises `NotFound`."""
+    run = session.get(ClientRun, (job_id, number))
+    if run is None:
+        raise NotFound(f"no run {number} of this job was given out: ask for one")
+    return run
+
+
 def find_held(session: Session, job_id: str, number: int, token: str) -> ClientRun:
     """The run that this token holds, or held to its end.
 
     Raises `NotFound` where no such run was given out, `WrongToken` and `TokenSpent`.
     """
-    run = session.get(ClientRun, (job_id, number))
-    if run is None:
-        raise NotFound(f"no run {number} of this job was given out: ask for one")
+    run = get(session, job_id, number=number)
     if token in run.spent_tokens:
         raise TokenSpent
     if token != run.token:

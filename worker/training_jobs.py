@@ -103,7 +103,7 @@ def _begin(
     firsts = [int(run.series["train"]["step"].min(initial=next_step)) for run in stored]
     origin = min([next_step, *firsts])
     recorder.begin(
-        _to_store(plan),
+        plan.to_dict(),
         phase="training",
         seed=seed,
         completed=next_step - origin,
@@ -188,17 +188,6 @@ class _Saver:
         refused = self._checkpoints.save(step, self._trainer.state_dict(), cycle=cycle, best=best)
         if refused is not None:
             self.warnings.append(refused)
-
-
-def _to_store(plan: TrainingPlan) -> dict[str, Any]:
-    return {
-        "phase": "training",
-        "shape": plan.schedule.policy,
-        "schedule": plan.schedule.model_dump(mode="json"),
-        "num_steps": plan.num_steps,
-        "steps_per_epoch": plan.steps_per_epoch,
-        "eval_every": plan.eval_every,
-    }
 
 
 def _result(plan: TrainingPlan, ends: CycleEnds) -> TrainingResult:

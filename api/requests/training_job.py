@@ -1,7 +1,7 @@
 """What a request for training may say: its schedule, its budget, its ways; checked as far as can be known."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -15,9 +15,10 @@ from pydantic import (
 )
 
 from api.errors import invalid, invalid_at
-from api.examples import TRAINING_JOB_REQUESTS
+from api.examples import CLIENT_TRAINING_JOB_REQUESTS, TRAINING_JOB_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Body, Text
+from api.requests.client import ClientRequest
 from api.requests.workload import Name, Priority, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
@@ -62,8 +63,8 @@ class Budget(Body):
         return self
 
 
-class TrainingOptions(Budget):
-    """How to train, whatever the schedule."""
+class PlanOptions(Budget):
+    """How a schedule fits its budget, whoever trains."""
 
     step_size_epochs: FiniteFloat | None = Field(
         default=None,
@@ -80,6 +81,11 @@ class TrainingOptions(Budget):
         ge=1,
         description="steps between looks at the held-out set; default: about 100 looks. Cycle ends come on top",
     )
+
+
+class TrainingOptions(PlanOptions):
+    """How a worker trains, whatever the schedule."""
+
     patience: StrictInt | None = Field(
         default=None,
         ge=1,
@@ -98,6 +104,7 @@ class TrainingJobRequest(TrainingOptions, WorkloadRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": TRAINING_JOB_REQUESTS})
 
+    driver: Literal["worker"] = Field(default="worker", description="who trains: a worker of the service")
     workload: Text | None = Field(  # type: ignore[assignment]
         default=None, max_length=200, description="a name of GET /workloads; default: that of range_test_id"
     )
@@ -129,6 +136,25 @@ class TrainingJobRequest(TrainingOptions, WorkloadRequest):
         bounded = "max_lr" in by_policy()[self.schedule["policy"]].model_fields
         if self.cycle_momentum and not bounded:
             raise invalid("/cycle_momentum", f"{self.schedule['policy']} has no bounds to be opposite to")
+        return self
+
+
+class ClientTrainingJobRequest(PlanOptions, ClientRequest):
+    """A training that the caller's own process runs, at the rates that `ask` gives it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": CLIENT_TRAINING_JOB_REQUESTS})
+
+    schedule: dict[str, Any] = Field(default={"policy": "triangular"}, description=SCHEDULE)
+    range_test_id: str | None = Field(
+        default=None, description="that found bounds, for the rates that the schedule lacks"
+    )
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _check_schedule(self) -> Self:
+        check_schedule(self.schedule, "schedule")
+        if lacks_rates(self.schedule) and self.range_test_id is None:
+            raise invalid("/schedule", "lacks rates: give base_lr and max_lr, or a range_test_id")
         return self
 
 

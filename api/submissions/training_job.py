@@ -3,18 +3,27 @@
 from dataclasses import replace
 from typing import Any, Unpack
 
+from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from api.catalogue import find_workload
-from api.errors import Problem, invalid
+from api.errors import Problem, invalid, invalid_at
 from api.idempotency import Key
 from api.jobs import get, whose
-from api.requests.training_job import BUDGETS, ResumeRequest, TrainingJobRequest, foresee_warnings
+from api.requests.training_job import (
+    BUDGETS,
+    ClientTrainingJobRequest,
+    ResumeRequest,
+    TrainingJobRequest,
+    foresee_warnings,
+)
 from api.requests.workload import SETUP
 from api.resources import Resources
+from api.submissions.client_job import submit_client_job
 from api.submissions.range_test import plan_range_test_for, resolve
 from clr.partial_schedules import lacks_rates
 from clr.policies import parse_schedule
+from clr.training_job import BudgetRefused, RecommendedCycle, TrainingConfig, TrainingPlan, plan_training
 from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob
@@ -46,6 +55,48 @@ def submit_training_job(
             return jobs.create(session, new)
         test = plan_range_test_for(new, workload, max_steps=resources.settings.max_steps)
         return jobs.create(session, replace(new, after_job=test.id), before=test)
+
+
+def submit_client_training(
+    resources: Resources, body: ClientTrainingJobRequest, **key: Unpack[Key]
+) -> tuple[Job, bool]:
+    """Have a training begin that its caller runs; (the job, replayed). Its config has the whole schedule.
+
+    Raises a 422 problem.
+    """
+    with resources.database.write() as session:
+        if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
+            return earlier, True
+        source = _find_source(session, body.range_test_id)
+        plan = _plan_for_client(body, source, max_steps=resources.settings.max_steps)
+        more = {
+            "schedule": plan.schedule.model_dump(mode="json"),
+            "num_steps": plan.num_steps,
+            "num_cycles": None,
+            "num_epochs": None,
+            "eval_every": plan.eval_every,
+            "warnings": list(plan.warnings),
+        }
+        return submit_client_job(session, Kind.TRAINING_JOB, body, more=more, **key)
+
+
+def _plan_for_client(body: ClientTrainingJobRequest, source: Job | None, *, max_steps: int) -> TrainingPlan:
+    if source is not None and source.result is None:
+        raise invalid("/range_test_id", f"it is {source.status}: wait until it has found bounds")
+    recommended = RecommendedCycle.from_dict(source.result) if source is not None and source.result else None
+    epoch = body.steps_per_epoch or (recommended.steps_per_epoch if recommended else None)
+    try:
+        return plan_training(
+            TrainingConfig.from_dict(body.model_dump()),
+            steps_per_epoch=None if epoch is None else max(1, round(epoch)),
+            recommended=recommended,
+            max_steps=max_steps,
+        )
+    except BudgetRefused as error:
+        budget = next((name for name in BUDGETS if getattr(body, name) is not None), "num_cycles")
+        raise invalid(f"/{budget}", str(error)) from None
+    except ValidationError as error:
+        raise invalid_at(error, body.schedule, "schedule") from None
 
 
 def submit_resume(
