@@ -5,6 +5,7 @@ Requests are repeated while the service restarts; a create carries an Idempotenc
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
@@ -13,6 +14,7 @@ from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection, path_of
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
+from clr_tuner.range_test_here import RangeTestHere
 from clr_tuner.training_job import TrainingJob
 
 KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
@@ -77,6 +79,25 @@ class Client:
         fields |= {"workload": workload, "params": params, "num_seeds": num_seeds}
         fields["optimizer"] = _spell_out("name", optimizer)
         return RangeTest(self.connection, self.connection.create("/range-tests", fields))
+
+    def range_test_here(
+        self,
+        name: str,
+        *,
+        batch_size: int | None = None,
+        tags: Sequence[str] = (),
+        id: str | None = None,
+        client_id: str | None = None,
+        folder: Path | str = ".",
+    ) -> RangeTestHere:
+        """A range test that this process measures: `LRFinder(model, optimizer, report_to=...)`, or `find_bounds`.
+
+        name: what is tuned, as "bert on sst2". id: of a range test to go on with, at its first unfinished sweep, after
+        this process or another was killed. client_id: who measures; default: this user on this host. folder: where
+        what could not be sent is kept. A service that is away or slow holds nothing up.
+        """
+        about = {"name": name, "batch_size": batch_size, "tags": list(tags)}
+        return RangeTestHere(self.connection, about, id=id, client_id=client_id, folder=Path(folder))
 
     def train(
         self,

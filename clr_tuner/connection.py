@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -46,6 +47,12 @@ class Connection:
             headers={"Authorization": f"Bearer {key}"} if key else None,
             trust_env=not is_loopback(url.host),  # a proxy cannot reach our loopback
         )
+
+    def once(self) -> "Connection":
+        """The same connection for who repeats by himself."""
+        other = copy(self)
+        other._retry_s = 0.0
+        return other
 
     def close(self) -> None:
         """Close the sockets."""

@@ -18,6 +18,7 @@ from clr.cycles import count_steps
 from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
+from clr.reporting import RangeTestReport
 from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
@@ -50,6 +51,7 @@ class LRFinder:
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
     restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
     training that the bounds are for: `for_budget` tells its rates, after one more sweep where it may overfit.
+    report_to: `client.range_test_here("what is tuned")`, a service that stores and shows what is measured.
 
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
@@ -70,6 +72,7 @@ class LRFinder:
         snapshot_device: torch.device | str | None = None,
         schedule: str | None = None,
         num_epochs: float | None = None,
+        report_to: RangeTestReport | None = None,
     ) -> None:
         _check(model, optimizer)
         self._snapshot_device = None if snapshot_device is None else torch.device(snapshot_device)
@@ -80,6 +83,7 @@ class LRFinder:
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
         self._schedule, self._num_epochs = schedule, num_epochs
+        self._report = report_to
         self._before: Snapshot | None = None
         self.sweeps: list[Sweep] = []
         self.current: Sweep
@@ -88,8 +92,8 @@ class LRFinder:
     def __enter__(self) -> Self:
         if self._before is not None:
             raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
-        self._epoch, self._taken = 0, 0  # batches: of the loader, and trained on
-        self.sweeps, self._begun, self._over = [], False, True
+        self._epoch, self._taken, self._updates = 0, 0, 0  # batches: of the loader, and trained on
+        self.sweeps, self._begun, self._over, self._whole = [], False, True, False
         self._first_losses = FirstLosses()
         beside = Bystanders(with_inner(self._optimizer), self._model)
         cycled = any(getattr(holder, "cycle_momentum", False) for holder in beside.holders)
@@ -113,6 +117,8 @@ class LRFinder:
                 before.restore()
             finally:
                 self._release()
+                if self._report is not None:
+                    self._report.end(whole=self._whole)
 
     def _release(self) -> None:
         self._before = None
@@ -140,6 +146,7 @@ class LRFinder:
                 "what the loader's persistent workers hold is out of reach: it was not restored"
             )
         inside = self._snapshot_made_inside()
+        self._begin_report()
         while (plan := next_sweep(self._config, self.sweeps) or self._next_probe()) is not None:
             before = self._require_block()
             before.restore()
@@ -148,6 +155,34 @@ class LRFinder:
             if self._on_sweep is not None:
                 self._on_sweep()
             yield from self._sweep(Sweep(plan), endless(loader))
+            if self._report is not None and self._report.cancelled:
+                return
+        self._whole = True
+
+    def _begin_report(self) -> None:
+        """Tell the service of the test; sweeps that it has from before are not measured again."""
+        if self._report is None:
+            return
+        training = {"policy": self._schedule or "triangular", "num_epochs": self._num_epochs}
+        self.sweeps = list(
+            self._report.begin(
+                self._config,
+                optimizer=self._describe_optimizer(),
+                training=None if self._num_epochs is None else training,
+            )
+        )
+        if self.sweeps:
+            self.current, self._begun = self.sweeps[-1], True
+
+    def _describe_optimizer(self) -> dict[str, Any]:
+        group, name = self._optimizer.param_groups[0], type(self._optimizer).__name__
+        if "betas" in group:
+            return {"name": name, "betas": [float(beta) for beta in group["betas"]]}
+        return {"name": name, "momentum": self._rates.momentum} if self._rates.momentum else {"name": name}
+
+    def _steps_per_epoch(self) -> float | None:
+        """Updates in an epoch of the loader, by how many batches an update took."""
+        return self._epoch * self._updates / self._taken if self._epoch and self._taken else None
 
     def _next_probe(self) -> SweepPlan | None:
         """Where the training that the bounds are for may overfit, and no sweep tells."""
@@ -157,6 +192,8 @@ class LRFinder:
 
     def _sweep(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
+        if self._report is not None:
+            self._report.begin_sweep(sweep)
         self._rates.set(sweep.plan.lr(0))
         waiting = 0
         while not self._over:
@@ -186,12 +223,15 @@ class LRFinder:
         if step == 0:
             self._first_losses.seen(plan.seed, value, self._first_batch)
         self.current.add(Point(step, lr, value))
+        self._updates += 1
         diverged = self._divergence.judge(value)
         if self._evaluate is not None and plan.looks_after(step) and not diverged:
             self.current.add(HeldOut.from_answer(step, lr, self._look(self._evaluate)))
         self._over = diverged or is_last
         if self._over:
             self.sweeps.append(self.current)
+            if self._report is not None:
+                self._report.end_sweep(steps_per_epoch=self._steps_per_epoch())
         else:
             self._rates.set(plan.lr(step + 1))
 
@@ -215,10 +255,9 @@ class LRFinder:
                 candidates=(),
                 warnings=tuple(warnings),
             )
-        steps = sum(len(sweep.points) for sweep in sweeps)
         found = read_bounds(
             sweeps,
-            steps_per_epoch=self._epoch * steps / self._taken if self._epoch else None,
+            steps_per_epoch=self._steps_per_epoch(),
             optimizer=type(self._optimizer).__name__,
             momentum=self._rates.momentum,
             warnings=warnings,

@@ -20,6 +20,7 @@ from torch.utils.data import (
 from clr.bounds import Bounds, Inconclusive
 from clr.problem import Untrainable
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
+from clr.reporting import RangeTestReport
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
@@ -62,6 +63,7 @@ def find_bounds(
     on_sweep: Callable[[], object] | None = None,
     snapshot_device: torch.device | str | None = None,
     progress: bool | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """Run a range test with this model and answer its bounds; afterwards everything is as it was (see `LRFinder`).
 
@@ -78,8 +80,8 @@ def find_bounds(
     length: `for_budget` then tells the rates for it, as `Bounds.for_training` does, after one more sweep of up to 2,000
     steps where so long a training may overfit and no sweep tells. Param groups with rates of their
     own keep their ratio: the bounds are those of the first.
-    also, on_sweep, snapshot_device: as `LRFinder` has them. progress: on stderr what the test will cost (steps, memory
-    for what is restored, after some steps the time), and a bar; None: where that is a terminal.
+    also, on_sweep, snapshot_device, report_to: as `LRFinder` has them. progress: on stderr what the test will cost
+    (steps, memory for what is restored, after some steps the time), and a bar; None: where that is a terminal.
     Raises ValueError for what cannot be tested, before anything is trained.
     """
     config = RangeTestConfig(
@@ -105,6 +107,7 @@ def find_bounds(
         snapshot_device=snapshot_device,
         schedule=schedule,
         num_epochs=num_epochs,
+        report_to=report_to,
     )
     with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from clr_tuner.commands import comparison, job, range_test, schedule, service, training_job, workload
+from clr_tuner.commands import comparison, here, job, range_test, schedule, service, training_job, workload
 from clr_tuner.commands.session import print_json
 from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
@@ -58,6 +58,7 @@ main = typer.Typer(
 main.add_typer(range_test.app)
 main.add_typer(training_job.app)
 main.add_typer(comparison.app)
+main.add_typer(here.app)
 main.add_typer(job.app)
 main.add_typer(schedule.app)
 main.add_typer(service.app)

@@ -1,0 +1,128 @@
+"""A range test that this process measures and a service plans along with, stores, judges and shows.
+
+`LRFinder(model, optimizer, report_to=client.range_test_here("bert on sst2"))`.
+"""
+
+import getpass
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from clr.range_test import RangeTestConfig, next_sweep
+from clr.sweep import HeldOut, Point, Sweep
+from clr_tuner.connection import Connection
+from clr_tuner.errors import ClientError
+from clr_tuner.range_test import RangeTest
+from clr_tuner.sender import Sender
+from clr_tuner.upload import Run, Upload, describe_plan
+
+log = logging.getLogger(__name__)
+
+PATH = "/range-tests"
+LONGEST_NAME = 200
+
+
+class RangeTestHere:
+    """Hand it to `report_to=`; once the loop is over, `job` is the range test as the service has it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        about: Mapping[str, Any],
+        *,
+        id: str | None,
+        client_id: str | None,
+        folder: Path,
+    ) -> None:
+        if not 0 < len(about["name"]) <= LONGEST_NAME:
+            raise ValueError(f"name must have 1 to {LONGEST_NAME} characters: what is tuned, as bert on sst2")
+        self._connection, self._about, self._id = connection, about, id
+        self._client_id = client_id or f"{getpass.getuser()}@{socket.gethostname()}"
+        self._folder = folder
+        self._upload: Upload | None = None
+        self._sender: Sender | None = None
+        self.file: Path | None = None  # that keeps what could not be sent
+
+    @property
+    def job(self) -> RangeTest:
+        """The range test at the service. Raises `ClientError` where it has none yet."""
+        if self._upload is None or self._upload.job is None:
+            kept = f"; {self.file} keeps it" if self.file else ""
+            raise ClientError(f"nothing was reported yet{kept}")
+        return RangeTest(self._connection, self._upload.job).refresh()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job was cancelled at the service."""
+        return self._upload is not None and self._upload.cancelled
+
+    def begin(
+        self, config: RangeTestConfig, *, optimizer: Mapping[str, Any], training: Mapping[str, Any] | None
+    ) -> Sequence[Sweep]:
+        """Begin, or go on with the job that was named: the sweeps that it has.
+
+        Raises ValueError where that was begun otherwise, and `ClientError`.
+        """
+        asked = {name: getattr(config, name) for name in RangeTestConfig.__dataclass_fields__}
+        body = {"driver": "client", **self._about, "optimizer": dict(optimizer), **asked}
+        if training is not None:
+            body["for"] = dict(training)
+        body = {name: value for name, value in body.items() if value is not None}
+        self._upload = Upload(self._connection.once(), PATH, body, self._client_id)
+        finished = self._go_on(config) if self._id is not None else []
+        self._sender = Sender(self._upload, folder=self._folder)
+        return finished
+
+    def _go_on(self, config: RangeTestConfig) -> list[Sweep]:
+        assert self._upload is not None
+        job = RangeTest(self._connection, self._connection.get(f"{PATH}/{self._id}"))
+        if job.is_final:
+            raise ValueError(f"range test {job.id} is {job.status}: nothing of it is left to measure")
+        if (stored := RangeTestConfig.from_dict(job.config)) != config:
+            raise ValueError(
+                f"range test {job.id} was begun with {stored}, not with {config}: give it the same"
+            )
+        self._upload.job, self._upload.restarts = job.data, True
+        return _read_sweeps(config, job.curve())
+
+    def begin_sweep(self, sweep: Sweep) -> None:
+        """Report this sweep as it grows."""
+        assert self._upload is not None
+        self._upload.runs.append(Run(sweep, describe_plan(sweep.plan)))
+
+    def end_sweep(self, *, steps_per_epoch: float | None) -> None:
+        """The sweep is over."""
+        assert self._upload is not None
+        run = self._upload.runs[-1]
+        run.steps_per_epoch, run.finished = steps_per_epoch, True
+
+    def end(self, *, whole: bool) -> None:
+        """Send the rest. A test that was left early is cancelled: what it measured stays."""
+        if self._sender is None or self._upload is None:
+            return
+        self.file, self._sender = self._sender.close(), None
+        if not whole and self.file is None and not self._upload.cancelled:
+            try:
+                self._upload.cancel()
+            except ClientError as error:
+                log.warning("could not cancel the range test that was left early: %s", error)
+
+
+def _read_sweeps(config: RangeTestConfig, curve: Mapping[str, Any]) -> list[Sweep]:
+    """The finished sweeps of a stored curve in the order in which they were asked for, which is the plan's."""
+    stored = {(run["sweep"], run["seed"]): run for run in curve["runs"] if run["finished"]}
+    sweeps: list[Sweep] = []
+    while (plan := next_sweep(config, sweeps)) is not None:
+        run = stored.get((plan.sweep, plan.seed))
+        if run is None:
+            break
+        sweeps.append(Sweep(plan))
+        for step, lr, loss in zip(run["step"], run["lr"], run["loss"], strict=True):
+            sweeps[-1].points.append(Point(step, lr, float("nan") if loss is None else loss))
+        looks = run["held_out"]
+        for row in zip(*(looks[name] for name in ("step", "lr", "loss", "accuracy")), strict=True):
+            step, lr, loss, accuracy = row
+            sweeps[-1].held_out.append(HeldOut(step, lr, float("nan") if loss is None else loss, accuracy))
+    return sweeps

@@ -1,0 +1,69 @@
+"""A thread that keeps the service up to date with what this process measures; training never waits for it."""
+
+import logging
+import re
+import warnings
+from pathlib import Path
+from threading import Event, Thread
+
+from clr_tuner.errors import ClientError, Refused, Unreachable
+from clr_tuner.upload import Upload
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 1.0  # from one word to the next
+LONGEST_PERIOD_S = 30.0  # while nobody answers
+PATIENCE_S = 10.0  # at the end, until what was not sent is kept in a file
+
+
+class Sender:
+    """Sends an upload while it grows."""
+
+    def __init__(self, upload: Upload, *, folder: Path) -> None:
+        self._upload, self._folder = upload, folder
+        self._closing = Event()
+        self._failure: ClientError | None = None
+        self._thread = Thread(target=self._keep_sending, name="reporting", daemon=True)
+        self._thread.start()
+
+    def close(self) -> Path | None:
+        """Send the rest; the file that keeps it where that fails, with a warning that says what to do."""
+        self._closing.set()
+        self._thread.join(PATIENCE_S)
+        if self._upload.is_complete or self._upload.cancelled:
+            return None
+        name = re.sub(r"[^A-Za-z0-9]+", "-", str(self._upload.body["name"])).strip("-")[:40] or "measured"
+        file = self._folder / f"{name}-{self._upload.key[:8]}.clr.json"
+        self._upload.write(file)
+        why = self._failure or f"{self._upload.connection.shown} did not answer in time"
+        warnings.warn(
+            f"not all that was measured could be reported ({why}): it is kept in {file}; send it with "
+            f"`clr-tuner upload {file}`",
+            stacklevel=2,
+        )
+        return file
+
+    def _keep_sending(self) -> None:
+        period_s = PERIOD_S
+        while True:
+            closing = self._closing.wait(period_s)
+            try:
+                self._upload.push()
+                period_s = PERIOD_S
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and error.status != 503:
+                    self._give_up(error)
+                    return
+                if period_s == PERIOD_S:
+                    log.warning("%s; what is measured is kept and sent later", str(error).partition(";")[0])
+                period_s = min(LONGEST_PERIOD_S, 2 * period_s)
+                self._failure = error
+            except ClientError as error:
+                self._give_up(error)
+                return
+            if closing or self._upload.cancelled:
+                return
+
+    def _give_up(self, error: ClientError) -> None:
+        self._failure = error
+        log.warning("reporting ends: %s", error)

@@ -1,0 +1,257 @@
+"""A range test in a loop of one's own, reported to a service that is there, dies, comes back or never was."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import clr_tuner as ct
+from clr.bounds import Bounds
+from clr_tuner import sender
+from clr_tuner.connection import Connection
+from clr_tuner.range_test_here import RangeTestHere
+from clr_tuner.upload import Upload
+from tests.services import Server, free_port, running
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words come often, and the end does not wait for long."""
+    monkeypatch.setattr(sender, "PERIOD_S", 0.02)
+    monkeypatch.setattr(sender, "LONGEST_PERIOD_S", 0.05)
+
+
+@pytest.fixture(scope="module")
+def api_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service without workers, as a process; who stops it starts it again."""
+    folder = tmp_path_factory.mktemp("service")
+    database = folder / "clr.sqlite3"
+    database.write_bytes(migrated_sqlite.read_bytes())
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    factory = ["--factory", "api.app:create_app", "--port", str(port), "--log-level", "warning"]
+    server = Server(
+        [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parents[2]), *factory],
+        url=url,
+        stop=signal.SIGKILL,
+        answers=lambda: httpx2.get(f"{url}/healthz"),
+        env={
+            "PATH": "",
+            "CLR_DATABASE_URL": f"sqlite:///{database}",
+            "CLR_BROKER_URL": "redis://127.0.0.1:1/0",
+            "CLR_DATA_DIR": str(folder),
+        },
+    )
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def client(api_server: Server) -> Iterator[ct.Client]:
+    with ct.Client(api_server.url, retry_s=0) as connected:
+        yield connected
+
+
+class Loop:
+    """A small network on handwritten digits, a loop around it, and what the finder says of it."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        digits = load_digits()
+        images, labels = torch.tensor(digits.data, dtype=torch.float32) / 16, torch.tensor(digits.target)
+        self.model = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1, momentum=0.9)
+        self.held_out = images[1400:], labels[1400:]
+        self.loader = DataLoader(TensorDataset(images[:1400], labels[:1400]), batch_size=32, shuffle=True)
+
+    def run(self, report: RangeTestHere | None, *, at: dict[int, Any] | None = None, **config: Any) -> Any:
+        """Run the range test; at: what to do after so many updates."""
+        criterion, updates = nn.CrossEntropyLoss(), 0
+
+        def evaluate() -> tuple[float, float]:
+            outputs, labels = self.model(self.held_out[0]), self.held_out[1]
+            return criterion(outputs, labels).item(), (outputs.argmax(1) == labels).float().mean().item()
+
+        with ct.LRFinder(
+            self.model, self.optimizer, evaluate=evaluate, config=config, report_to=report
+        ) as finder:
+            for inputs, targets in finder.batches(self.loader):
+                self.optimizer.zero_grad()
+                loss = criterion(self.model(inputs), targets)
+                loss.backward()
+                self.optimizer.step()
+                finder.step(loss)
+                updates += 1
+                (at or {}).get(updates, lambda: None)()
+        self.updates = updates
+        return finder.bounds()
+
+
+def essentials(bounds: Any) -> dict[str, Any]:
+    """What a service and a loop must say alike."""
+    names = (
+        "base_lr",
+        "max_lr",
+        "base_lr_interval",
+        "max_lr_interval",
+        "steps_per_epoch",
+        "reason_max",
+        "turn",
+    )
+    assert isinstance(bounds, Bounds)
+    return {name: getattr(bounds, name) for name in names}
+
+
+def test_the_service_finds_the_bounds_that_the_loop_finds(client: ct.Client) -> None:
+    report = client.range_test_here("digits", batch_size=32, tags=["mine"])
+
+    here = Loop().run(report)
+
+    job = report.job
+    assert (job.status, job.outcome, job.data["measured_by"]) == ("succeeded", "bounds_found", "client")
+    assert essentials(job.bounds()) == essentials(here)
+
+
+def test_reporting_changes_no_number(client: ct.Client) -> None:
+    reported = Loop().run(client.range_test_here("digits"))
+
+    assert [sweep.points for sweep in reported.sweeps] == [sweep.points for sweep in Loop().run(None).sweeps]
+
+
+def test_find_bounds_reports_too(client: ct.Client) -> None:
+    loop, report = Loop(), client.range_test_here("digits")
+
+    here = ct.find_bounds(
+        loop.model,
+        loop.optimizer,
+        nn.CrossEntropyLoss(),
+        loop.loader,
+        held_out=loop.held_out,
+        report_to=report,
+        effort="quick",
+    )
+
+    assert essentials(report.job.bounds()) == essentials(here)
+
+
+def test_a_service_that_is_killed_and_comes_back_misses_nothing(
+    client: ct.Client, api_server: Server
+) -> None:
+    report = client.range_test_here("digits")
+
+    here = Loop().run(report, at={150: api_server.stop, 400: api_server.start})
+
+    assert report.file is None
+    assert essentials(report.job.bounds()) == essentials(here)
+
+
+def test_what_a_dead_service_missed_is_kept_and_can_be_sent(
+    client: ct.Client, api_server: Server, tmp_path: Path
+) -> None:
+    report = client.range_test_here("digits", folder=tmp_path, tags=["missed"])
+
+    with pytest.warns(UserWarning, match="send it with `clr-tuner upload"):
+        here = Loop().run(report, at={150: api_server.stop})
+    assert report.file is not None
+    api_server.start()
+    for _ in range(2):
+        kept = Upload.read(report.file, client.connection)
+        kept.push()
+
+    assert kept.job is not None
+    assert essentials(client.job(kept.job["id"]).refresh().bounds()) == essentials(here)  # type: ignore[attr-defined]
+    assert len(list(client.range_tests(tag="missed"))) == 1
+
+
+def test_a_service_that_never_was_costs_the_loop_nothing_but_a_warning(tmp_path: Path) -> None:
+    nobody = ct.Client(f"http://127.0.0.1:{free_port()}", retry_s=0)
+
+    with nobody, pytest.warns(UserWarning, match="it is kept in"):
+        here = Loop().run(nobody.range_test_here("digits", folder=tmp_path))
+
+    assert essentials(here) == essentials(Loop().run(None))
+
+
+def test_a_loop_that_is_left_early_cancels_its_job(client: ct.Client) -> None:
+    report = client.range_test_here("digits")
+
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Loop().run(report, at={250: leave})
+
+    assert report.job.status == "cancelled"
+    assert len(report.job.curve()["runs"][0]["step"]) > 0
+
+
+def test_a_cancel_at_the_service_ends_the_loop(client: ct.Client) -> None:
+    report, loop = client.range_test_here("digits", tags=["cancelled"]), Loop()
+
+    def cancel() -> None:
+        while not (found := list(client.range_tests(tag="cancelled"))):
+            pass
+        found[0].cancel()
+
+    def hear_of_it() -> None:
+        while not report.cancelled:
+            pass
+
+    loop.run(report, at={100: cancel, 101: hear_of_it})
+
+    assert loop.updates <= 200
+    assert report.job.status == "cancelled"
+
+
+def test_a_killed_loop_goes_on_at_its_first_unfinished_sweep(client: ct.Client) -> None:
+    lost = client.range_test_here("digits")
+
+    def die() -> None:  # as kill -9 would: the thread is gone with the process, nothing is closed
+        while len([run for run in lost.job.curve()["runs"] if run["finished"]]) < 2:
+            pass
+        lost._sender = None
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        Loop().run(lost, at={450: die})
+    again, loop = client.range_test_here("digits", id=lost.job.id), Loop()
+    here = loop.run(again)
+
+    assert loop.updates < sum(len(sweep.points) for sweep in here.sweeps)
+    assert essentials(again.job.bounds()) == essentials(Loop().run(None))
+
+
+def test_going_on_with_another_config_is_refused(client: ct.Client) -> None:
+    lost = client.range_test_here("digits")
+    with pytest.raises(ZeroDivisionError):
+        Loop().run(
+            lost, at={40: lambda: lost.job if lost._upload and lost._upload.job else None, 60: lambda: 1 / 0}
+        )
+
+    with pytest.raises(ValueError, match=r"nothing of it is left|was begun with"):
+        Loop().run(client.range_test_here("digits", id=lost.job.id), num_seeds=2)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"format": 1, "runs": [{}]})])
+def test_a_file_that_holds_no_measurements_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.clr.json"
+    file.write_text(text)
+
+    with pytest.raises(
+        ct.errors.ClientError if hasattr(ct, "errors") else Exception, match="no file of measurements"
+    ):
+        Upload.read(file, Connection("http://127.0.0.1:1", api_key=None, timeout_s=1, retry_s=0))
+
+
+def test_a_name_that_no_job_can_have_is_refused_at_once(client: ct.Client) -> None:
+    with pytest.raises(ValueError, match="1 to 200 characters"):
+        client.range_test_here("")
