@@ -85,7 +85,9 @@ def ask(resources: ResourcesDep, job_id: JobId, body: AskTrainingRequest) -> Ask
 def _read_plan(job: Job) -> TrainingPlan:
     epoch = job.config["steps_per_epoch"]
     return plan_training(
-        TrainingConfig.from_dict(job.config), steps_per_epoch=None if epoch is None else max(1, round(epoch))
+        TrainingConfig.from_dict(job.config),
+        steps_per_epoch=None if epoch is None else max(1, round(epoch)),
+        to_whole_cycles=False,
     )
 
 

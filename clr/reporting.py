@@ -1,10 +1,14 @@
-"""Whom a range test in a loop of one's own is reported to while it is measured."""
+"""Whom a loop of one's own is reported to: a range test while it is measured, a training while it runs."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from clr.range_test import RangeTestConfig
-from clr.sweep import Sweep
+if TYPE_CHECKING:
+    from clr.policies import Schedule
+    from clr.range_test import RangeTestConfig
+    from clr.sweep import Sweep
 
 
 class RangeTestReport(Protocol):
@@ -30,3 +34,21 @@ class RangeTestReport(Protocol):
 
     def end(self, *, whole: bool) -> None:
         """Nothing more comes; whole: because nothing more is to be measured."""
+
+
+class TrainingReport(Protocol):
+    """What `Scheduler(report_to=)` calls; nothing here may wait."""
+
+    def begin(self, schedule: Schedule, *, optimizer: Mapping[str, Any]) -> None:
+        """A training under this schedule begins, or goes on. optimizer: as `RangeTestReport.begin` has it."""
+
+    def add(self, step: int, lr: float, loss: Any) -> None:
+        """The update of this step used this rate; loss: of its batch before it."""
+
+
+def describe_optimizer(optimizer: Any) -> dict[str, Any]:
+    """{"name"} of an optimizer, with its first group's betas or momentum where it has such."""
+    group, name = optimizer.param_groups[0], type(optimizer).__name__
+    if "betas" in group:
+        return {"name": name, "betas": [float(beta) for beta in group["betas"]]}
+    return {"name": name, "momentum": float(group["momentum"])} if group.get("momentum") else {"name": name}

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clr.reporting import describe_optimizer
+
 if TYPE_CHECKING:
     from clr.policies import Schedule
+    from clr.reporting import TrainingReport
 
 
 class Optimizer(Protocol):
@@ -25,7 +28,8 @@ class Scheduler:
     schedule: one for all groups, also those added later, where a group's `lr_scale` (default 1) multiplies the rate;
     or one per group. A dict is read by `parse_schedule`. momentum: (lowest, highest), cycled opposite to lr: highest
     while lr is at or below base_lr, lowest at max_lr. It is `momentum` of SGD and RMSprop, beta1 of the Adam family;
-    never touched when None.
+    never touched when None. report_to: `client.training_here("what is trained")`, a service that stores and shows the
+    losses that `step` is then given; the rate is that of the first group's schedule.
     Raises ValueError where the schedules do not fit the groups or there is no momentum to cycle; `step` does so too,
     and sets nothing, once groups were added.
     """
@@ -36,6 +40,7 @@ class Scheduler:
         schedule: Schedule | Mapping[str, Any] | Sequence[Schedule | Mapping[str, Any]],
         *,
         momentum: tuple[float, float] | None = None,
+        report_to: TrainingReport | None = None,
     ) -> None:
         if not hasattr(optimizer, "param_groups"):
             raise ValueError(f"the optimizer comes first: Scheduler(optimizer, schedule); got {optimizer!r}")
@@ -47,10 +52,20 @@ class Scheduler:
         self._next = 0
         _check(optimizer, self._schedules, momentum)
         self._apply()
+        self._report = report_to
+        if report_to is not None:
+            report_to.begin(self._schedules[0], optimizer=describe_optimizer(optimizer))
 
-    def step(self) -> None:
+    def step(self, loss: Any = None) -> None:
         """Set the rates of the next update. Once per optimizer step: not per accumulated micro-batch, and not
-        where a GradScaler skipped the step; see `follow`."""
+        where a GradScaler skipped the step; see `follow`.
+
+        loss: of the batch that was just trained on, before its update; for `report_to` alone.
+        """
+        if self._report is not None:
+            if loss is None:
+                raise ValueError("report_to shows the losses: hand over the batch's, scheduler.step(loss)")
+            self._report.add(self._next, self._schedules[0](self._next), loss)
         self._fit()
         self._next += 1
         self._apply()
@@ -61,6 +76,8 @@ class Scheduler:
         Returns torch's handle; its `remove()` ends that. Raises ValueError for an optimizer without torch's hooks.
         """
         optimizer: Any = self._optimizer
+        if self._report is not None:
+            raise ValueError("report_to shows the losses, which no hook sees: call `step(loss)` instead")
         if not hasattr(optimizer, "register_step_post_hook"):
             raise ValueError("this optimizer has no hooks to follow: call `step` after each of its steps")
 

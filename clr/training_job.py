@@ -165,10 +165,12 @@ def plan_training(
     steps_per_epoch: int | None,
     recommended: RecommendedCycle | None = None,
     max_steps: int = 10**12,
+    to_whole_cycles: bool = True,
 ) -> TrainingPlan:
     """What this request means with so many steps an epoch; None: nobody knows how many.
 
-    max_steps: that may be trained now, beside those of the job that it resumes.
+    max_steps: that may be trained now, beside those of the job that it resumes. to_whole_cycles: False leaves the
+    budget as it is.
     Raises `BudgetRefused`, and pydantic's ValidationError where the schedule cannot be completed.
     """
     asked, resume_at = _asked(config, steps_per_epoch), config.resume_at
@@ -179,7 +181,7 @@ def plan_training(
     if budget - resume_at > max_steps:
         raise BudgetRefused(f"more than the {max_steps} steps that one job may take")
     schedule = _fitting(config.schedule, rates, step_size, budget)
-    num_steps = whole_cycles(schedule, budget, after=resume_at)
+    num_steps = whole_cycles(schedule, budget, after=resume_at) if to_whole_cycles else budget
     by_rule = config.step_size_epochs is None and not _has_lengths(config)
     floored = short_epoch(steps_per_epoch, step_size) if by_rule and schedule.cycle_at(0) else []
     warnings = list(floored)

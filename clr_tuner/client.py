@@ -12,9 +12,11 @@ from typing import Any, Self, TypedDict, Unpack
 from clr_tuner.address import default_url
 from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection, path_of
+from clr_tuner.here.range_test import RangeTestHere
+from clr_tuner.here.training import TrainingHere
+from clr_tuner.here.upload import check_name, name_this_process
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
-from clr_tuner.range_test_here import RangeTestHere
 from clr_tuner.training_job import TrainingJob
 
 KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
@@ -96,8 +98,37 @@ class Client:
         this process or another was killed. client_id: who measures; default: this user on this host. folder: where
         what could not be sent is kept. A service that is away or slow holds nothing up.
         """
-        about = {"name": name, "batch_size": batch_size, "tags": list(tags)}
-        return RangeTestHere(self.connection, about, id=id, client_id=client_id, folder=Path(folder))
+        about = {"name": check_name(name), "batch_size": batch_size, "tags": list(tags)}
+        return RangeTestHere(
+            self.connection, about, id=id, client_id=client_id or name_this_process(), folder=Path(folder)
+        )
+
+    def training_here(
+        self,
+        name: str,
+        num_steps: int | None = None,
+        *,
+        batch_size: int | None = None,
+        steps_per_epoch: float | None = None,
+        tags: Sequence[str] = (),
+        id: str | None = None,
+        client_id: str | None = None,
+        folder: Path | str = ".",
+    ) -> TrainingHere:
+        """A training that this process runs: `with` it, `Scheduler(optimizer, schedule, report_to=...)`.
+
+        num_steps: of the whole training, where the schedule does not say. id: of a training to go on with. The rest is
+        as `range_test_here` has it.
+        """
+        about = {"name": check_name(name), "batch_size": batch_size, "tags": list(tags)}
+        return TrainingHere(
+            self.connection,
+            about | {"steps_per_epoch": steps_per_epoch},
+            num_steps=num_steps,
+            id=id,
+            client_id=client_id or name_this_process(),
+            folder=Path(folder),
+        )
 
     def train(
         self,

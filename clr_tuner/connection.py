@@ -157,6 +157,10 @@ class Connection:
             raise Unreachable(f"no answer from {self.shown}: {reason}; {ADVICE}") from error
         except UnicodeEncodeError as error:
             raise ClientError(f"{error.object!a} is no text that can be sent") from None
+        except RuntimeError:
+            if not self._http.is_closed:
+                raise
+            raise ClientError("this client was closed") from None
 
 
 def path_of(*parts: str) -> str:

@@ -73,9 +73,6 @@ class PlanOptions(Budget):
         strict=True,
         description="half a cycle in epochs, where the schedule has no step_size; default 2 (the paper: 2 to 10)",
     )
-    round_to_cycles: StrictBool = Field(
-        default=True, description="false refuses a budget that ends inside a cycle instead of rounding it"
-    )
     eval_every: StrictInt | None = Field(
         default=None,
         ge=1,
@@ -86,6 +83,9 @@ class PlanOptions(Budget):
 class TrainingOptions(PlanOptions):
     """How a worker trains, whatever the schedule."""
 
+    round_to_cycles: StrictBool = Field(
+        default=True, description="false refuses a budget that ends inside a cycle instead of rounding it"
+    )
     patience: StrictInt | None = Field(
         default=None,
         ge=1,

@@ -91,6 +91,7 @@ def _plan_for_client(body: ClientTrainingJobRequest, source: Job | None, *, max_
             steps_per_epoch=None if epoch is None else max(1, round(epoch)),
             recommended=recommended,
             max_steps=max_steps,
+            to_whole_cycles=False,  # its caller knows how long it trains
         )
     except BudgetRefused as error:
         budget = next((name for name in BUDGETS if getattr(body, name) is not None), "num_cycles")

@@ -18,7 +18,7 @@ from clr.cycles import count_steps
 from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, is_optimizer, with_inner
-from clr.reporting import RangeTestReport
+from clr.reporting import RangeTestReport, describe_optimizer
 from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
@@ -167,18 +167,12 @@ class LRFinder:
         self.sweeps = list(
             self._report.begin(
                 self._config,
-                optimizer=self._describe_optimizer(),
+                optimizer=describe_optimizer(self._optimizer),
                 training=None if self._num_epochs is None else training,
             )
         )
         if self.sweeps:
             self.current, self._begun = self.sweeps[-1], True
-
-    def _describe_optimizer(self) -> dict[str, Any]:
-        group, name = self._optimizer.param_groups[0], type(self._optimizer).__name__
-        if "betas" in group:
-            return {"name": name, "betas": [float(beta) for beta in group["betas"]]}
-        return {"name": name, "momentum": self._rates.momentum} if self._rates.momentum else {"name": name}
 
     def _steps_per_epoch(self) -> float | None:
         """Updates in an epoch of the loader, by how many batches an update took."""

@@ -7,7 +7,7 @@ import typer
 
 from clr_tuner.commands.options import ApiKey, AsJson, Url
 from clr_tuner.commands.session import connect, print_json
-from clr_tuner.upload import Upload
+from clr_tuner.here.upload import Upload
 
 HERE = "In your own process"
 

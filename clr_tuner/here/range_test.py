@@ -3,9 +3,7 @@
 `LRFinder(model, optimizer, report_to=client.range_test_here("bert on sst2"))`.
 """
 
-import getpass
 import logging
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +12,13 @@ from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import HeldOut, Point, Sweep
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
+from clr_tuner.here.sender import Sender
+from clr_tuner.here.upload import Run, Upload, describe_plan
 from clr_tuner.range_test import RangeTest
-from clr_tuner.sender import Sender
-from clr_tuner.upload import Run, Upload, describe_plan
 
 log = logging.getLogger(__name__)
 
 PATH = "/range-tests"
-LONGEST_NAME = 200
 
 
 class RangeTestHere:
@@ -33,14 +30,11 @@ class RangeTestHere:
         about: Mapping[str, Any],
         *,
         id: str | None,
-        client_id: str | None,
+        client_id: str,
         folder: Path,
     ) -> None:
-        if not 0 < len(about["name"]) <= LONGEST_NAME:
-            raise ValueError(f"name must have 1 to {LONGEST_NAME} characters: what is tuned, as bert on sst2")
         self._connection, self._about, self._id = connection, about, id
-        self._client_id = client_id or f"{getpass.getuser()}@{socket.gethostname()}"
-        self._folder = folder
+        self._client_id, self._folder = client_id, folder
         self._upload: Upload | None = None
         self._sender: Sender | None = None
         self.file: Path | None = None  # that keeps what could not be sent

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from clr_tuner.errors import ClientError, Refused, Unreachable
-from clr_tuner.upload import Upload
+from clr_tuner.here.upload import Upload
 
 log = logging.getLogger(__name__)
 

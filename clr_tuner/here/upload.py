@@ -3,8 +3,10 @@
 Everything here may be repeated: the service knows the job by its Idempotency-Key and each row by its step.
 """
 
+import getpass
 import json
 import math
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +20,7 @@ from clr_tuner.errors import ClientError
 
 FORMAT = 1  # of the file
 MOST_ROWS = 1000  # in one report
+LONGEST_NAME = 200
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Upload:
             if self.cancelled:
                 return
             if run.token is None and not run.done:
+                if run.plan is None and not run.measured.points and not run.finished:
+                    return  # a training says first where it begins
                 self._ask(run)
             if not run.done:
                 self._send(run)
@@ -168,9 +173,21 @@ class Upload:
             raise ClientError(f"{file} is no file of measurements that clr-tuner kept") from None
 
 
+def name_this_process() -> str:
+    """Who measures, the same after a restart: this user on this host."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def check_name(name: str) -> str:
+    """The name, if a job can have it. Raises ValueError."""
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise ValueError(f"name must have 1 to {LONGEST_NAME} characters: what is tuned, as bert on sst2")
+    return name
+
+
 def _columns(points: Sequence[Point], looks: Sequence[HeldOut]) -> dict[str, Any]:
     """As a report has them; null for what is not finite."""
-    columns: dict[str, Any] = {"loss": [_finite(point.loss) for point in points]}
+    columns: dict[str, Any] = {"loss": [_finite(float(point.loss)) for point in points]}
     if looks:
         columns["held_out"] = {
             "step": [look.step for look in looks],

@@ -1,0 +1,51 @@
+"""A service without workers that a loop of one's own reports to: a process that tests stop and start."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+import clr_tuner as ct
+from clr_tuner.here import sender
+from tests.services import Server, free_port, running
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words come often, and the end does not wait for long."""
+    monkeypatch.setattr(sender, "PERIOD_S", 0.02)
+    monkeypatch.setattr(sender, "LONGEST_PERIOD_S", 0.05)
+
+
+@pytest.fixture(scope="module")
+def api_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service without workers, as a process; who stops it starts it again."""
+    folder = tmp_path_factory.mktemp("service")
+    database = folder / "clr.sqlite3"
+    database.write_bytes(migrated_sqlite.read_bytes())
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    factory = ["--factory", "api.app:create_app", "--port", str(port), "--log-level", "warning"]
+    server = Server(
+        [sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parents[3]), *factory],
+        url=url,
+        stop=signal.SIGKILL,
+        answers=lambda: httpx2.get(f"{url}/healthz"),
+        env={
+            "PATH": "",
+            "CLR_DATABASE_URL": f"sqlite:///{database}",
+            "CLR_BROKER_URL": "redis://127.0.0.1:1/0",
+            "CLR_DATA_DIR": str(folder),
+        },
+    )
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def client(api_server: Server) -> Iterator[ct.Client]:
+    with ct.Client(api_server.url, retry_s=0) as connected:
+        yield connected

@@ -1,0 +1,104 @@
+"""A training in a loop of one's own, reported to a service."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import clr_tuner as ct
+from clr_tuner.here.training import TrainingHere
+from tests.services import Server
+
+SCHEDULE = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
+
+
+class Loop:
+    """A regression, its scheduler, and a loop that may break off and go on."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(4, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.losses: list[float] = []
+
+    def run(
+        self,
+        report: TrainingHere,
+        steps: range,
+        *,
+        state: dict[str, Any] | None = None,
+        at: dict[int, Callable[[], object]] | None = None,
+    ) -> ct.Scheduler:
+        """Train these steps; a look after every tenth."""
+        scheduler = ct.Scheduler(self.optimizer, SCHEDULE, report_to=report)
+        if state is not None:
+            scheduler.load_state_dict(state)
+        for step in steps:
+            inputs = torch.randn(16, 4)
+            loss = (self.model(inputs) - inputs.sum(1, keepdim=True)).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            scheduler.step(loss)
+            self.losses.append(loss.item())
+            if step % 10 == 9:
+                report.look(loss.item())
+            (at or {}).get(step, lambda: None)()
+        return scheduler
+
+
+def test_a_training_is_stored_with_every_loss_and_look(client: ct.Client) -> None:
+    loop = Loop()
+
+    with client.training_here("a line", 80) as report:
+        loop.run(report, range(80))
+
+    job = report.job
+    [run] = job.curve()["runs"]
+    assert (job.status, job.outcome, job.data["measured_by"]) == ("succeeded", "trained", "client")
+    assert run["loss"] == loop.losses
+    assert run["held_out"]["step"] == [9, 19, 29, 39, 49, 59, 69, 79]
+    assert job.data["result"]["final"]["cycle"] == 2
+
+
+def test_a_service_that_dies_and_comes_back_misses_nothing(client: ct.Client, api_server: Server) -> None:
+    loop = Loop()
+
+    with client.training_here("a line", 80) as report:
+        loop.run(report, range(80), at={20: api_server.stop, 60: api_server.start})
+
+    assert report.job.curve()["runs"][0]["loss"] == loop.losses
+
+
+def test_a_training_that_broke_off_goes_on_from_its_own_checkpoint(client: ct.Client) -> None:
+    loop, first = Loop(), client.training_here("a line", 80)
+    with pytest.raises(ZeroDivisionError), first:
+        loop.run(first, range(80), at={50: lambda: 1 / 0})
+    assert first.job.status == "running"
+    state = ct.Scheduler(loop.optimizer, SCHEDULE).state_dict() | {"step": 40}
+
+    with client.training_here("a line", 80, id=first.job.id) as again:
+        loop.run(again, range(40, 80), state=state)
+
+    [run] = again.job.curve()["runs"]
+    assert again.job.status == "succeeded"
+    assert run["step"] == list(range(80))
+    assert run["loss"] == loop.losses[:40] + loop.losses[51:]
+
+
+def test_a_step_without_its_loss_is_refused(client: ct.Client) -> None:
+    with client.training_here("a line", 80) as report:
+        scheduler = ct.Scheduler(Loop().optimizer, SCHEDULE, report_to=report)
+
+        with pytest.raises(ValueError, match=r"scheduler\.step\(loss\)"):
+            scheduler.step()
+        with pytest.raises(ValueError, match=r"call `step\(loss\)` instead"):
+            scheduler.follow()
+        scheduler.step(1.0)
+
+
+def test_a_schedule_without_an_end_needs_to_know_how_long_it_is_trained(client: ct.Client) -> None:
+    with client.training_here("a line") as report, pytest.raises(ValueError, match="needs num_steps"):
+        ct.Scheduler(Loop().optimizer, SCHEDULE, report_to=report)
