@@ -1,8 +1,8 @@
 """`python -m benchmarks.reporting`: what it costs a loop of one's own to report to a service.
 
 One sweep of 1,500 steps of a network whose step takes about a millisecond, in this process, with `report_to` and
-without, in turn. The service is a process beside it, as on a laptop. Milliseconds a step inside the loop, as the rest is sent
-after it; medians of `ROUNDS`, fastest and slowest beside them, and the median of each pair's ratio.
+without, in turn. The service is a process beside it, as on a laptop. Milliseconds a step inside the loop, as the rest
+is sent after it; medians of `ROUNDS`, fastest and slowest beside them, and the median of each pair's ratio.
 """
 
 import statistics
