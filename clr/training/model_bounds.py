@@ -109,7 +109,7 @@ def find_bounds(
         num_epochs=num_epochs,
         report_to=report_to,
     )
-    with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
+    with scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
             batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
@@ -313,15 +313,22 @@ def _find_device(model: nn.Module) -> str:
 
 
 @contextmanager
-def _scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
     groups = optimizer.param_groups
     unscaled = [] if any("lr_scale" in group for group in groups) else list(groups)
-    first_lr = float(groups[0]["lr"]) or 1.0
     try:
-        for group in unscaled:
-            group["lr_scale"] = float(group["lr"]) / first_lr
+        for group, scale in zip(unscaled, find_scales(optimizer) if unscaled else [], strict=True):
+            group["lr_scale"] = scale
         yield
     finally:
         for group in unscaled:
             group.pop("lr_scale", None)
+
+
+def find_scales(optimizer: torch.optim.Optimizer) -> list[float]:
+    """The ratio of each group's rate to the first's, also where a scheduler that warms up has begun at 0."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    if not all(rates):
+        rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
+    return [rate / (rates[0] or 1.0) for rate in rates]
