@@ -148,7 +148,9 @@ class LRFinder:
             before.add_bindings(shuffler)
         set_epochs = [shuffler.set_epoch for shuffler in shufflers]
         reports = self._report is not None
-        self._epoch = self._ranks.agree(self._config, self._num_epochs, _count_batches(loader), reports=reports)
+        self._epoch = self._ranks.agree(
+            self._config, self._num_epochs, _count_batches(loader), reports=reports
+        )
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"

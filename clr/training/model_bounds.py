@@ -94,12 +94,12 @@ def find_bounds(
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
     check_training(schedule, num_epochs, loader, accumulation_steps)
-    step = training_step or _make_step(model, criterion)
-    looked_at = _sample(held_out, loader, accumulation_steps, config)
+    step = training_step or make_step(model, criterion)
+    looked_at = sample_looks(held_out, loader, accumulation_steps, config)
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None if looked_at is None else _make_evaluation(model, criterion, step, looked_at),
+        evaluate=None if looked_at is None else make_evaluation(model, criterion, step, looked_at),
         scaler=scaler,
         config=config,
         also=also,
@@ -182,7 +182,7 @@ def _check(
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
-def _make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
+def make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
     def step(batch: Any) -> Tensor:
         if criterion is None:
             return _read_loss(_call(model, batch))
@@ -217,7 +217,7 @@ def _read_pair(batch: Any) -> tuple[Any, Any]:
     return inputs, targets
 
 
-def _make_evaluation(
+def make_evaluation(
     model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
 ) -> Callable[[], tuple[float, float | None]]:
     """What `LRFinder` calls: (loss, accuracy) over the held-out set, each batch by its examples."""
@@ -244,7 +244,7 @@ def _make_evaluation(
     return evaluate
 
 
-def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
+def sample_looks(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
     """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
     batch_size = getattr(loader, "batch_size", None)
     if batch_size is None:

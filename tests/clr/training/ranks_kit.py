@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
 from clr.training.lr_finder import LRFinder
+from clr_tuner.client import Client
 
 COUNT = 2
 CONFIG = {"num_steps": 24, "num_seeds": 2}
@@ -50,10 +51,12 @@ class Training:
         share = (outputs.argmax(1) == targets).float().mean().item()
         return nn.functional.cross_entropy(outputs, targets).item() + self.rank, share
 
-    def run(self, **config: Any) -> LRFinder:
+    def run(self, *, report_to: Any = None, **config: Any) -> LRFinder:
         """A range test, with the loop's own losses kept."""
         self.losses, self.rates = [], []
-        with LRFinder(self.model, self.optimizer, evaluate=self.evaluate, config=CONFIG | config) as finder:
+        with LRFinder(
+            self.model, self.optimizer, evaluate=self.evaluate, config=CONFIG | config, report_to=report_to
+        ) as finder:
             for inputs, targets in finder.batches(self.loader):
                 self.optimizer.zero_grad()
                 loss = nn.functional.cross_entropy(self.model(inputs), targets)
@@ -95,8 +98,13 @@ def train(rank: int) -> dict[str, Any]:
     if rank == 1:
         training.gone_after = 9
     saw["gone"] = _read(training.run(effort="quick"))
-    try:
-        training.run(seed=rank)
-    except ValueError as error:
-        saw["refused"] = str(error)
+    report = Client("http://127.0.0.1:9").range_test_here("in one rank")
+    for name, options in (
+        ("other seeds", {"seed": rank}),
+        ("reported", {"report_to": report if rank else None}),
+    ):
+        try:
+            training.run(**options)
+        except ValueError as error:
+            saw[name] = str(error)
     return saw

@@ -60,6 +60,14 @@ def test_weights_and_the_order_of_the_shards_are_restored(ranks: list[dict[str, 
     assert not set(ranks[0]["order"]) & set(ranks[1]["order"])
 
 
-def test_ranks_that_ask_for_different_tests_are_refused(ranks: list[dict[str, Any]]) -> None:
-    for rank in ranks:
-        assert rank["refused"].startswith("the ranks ask for different range tests: give each the same")
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("other seeds", "the ranks ask for different range tests: give each the same"),
+        ("reported", "a test in several processes is not reported: leave report_to out"),
+    ],
+)
+def test_what_the_ranks_could_not_agree_on_is_refused_in_all(
+    ranks: list[dict[str, Any]], asked: str, told: str
+) -> None:
+    assert all(rank[asked].startswith(told) for rank in ranks)
