@@ -158,6 +158,7 @@ class _Updates:
         self.loader, self._draw = loader, trainer.get_batch_samples
         self._many: int = trainer.args.gradient_accumulation_steps
         self._device = trainer.args.device
+        self.persistent_workers = getattr(loader, "persistent_workers", False)
 
     def __len__(self) -> int:
         return -(-len(self.loader) // self._many)

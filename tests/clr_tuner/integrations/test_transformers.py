@@ -100,16 +100,22 @@ def test_bounds_are_found_on_digits(tmp_path: Path) -> None:
     assert isinstance(bounds, ct.Bounds)
     assert 1e-3 < bounds.base_lr < bounds.max_lr < 3
     assert bounds.metric == "accuracy"
+    assert not [
+        warning for warning in bounds.warnings if "began" in warning
+    ]  # sweeps of one seed begin alike
 
 
-def test_a_test_leaves_model_generators_and_trainer_as_they_were(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path)
+@pytest.mark.parametrize("how", [{}, {"bf16": True}, {"optim": "schedule_free_adamw"}], ids=str)
+def test_a_test_leaves_model_generators_and_trainer_as_they_were(tmp_path: Path, how: dict[str, Any]) -> None:
+    trainer = make_trainer(tmp_path, **how)
+    modules = [(module, dict(vars(module))) for module in trainer.model.modules()]
     before, attributes, drawn = weights(trainer.model), dict(vars(trainer)), torch.get_rng_state()
 
     range_test(trainer, **SHORT)
 
     assert same(before, trainer.model.state_dict())
     assert dict(vars(trainer)) == attributes
+    assert all(vars(module) == bound for module, bound in modules)
     assert torch.equal(drawn, torch.get_rng_state())
 
 
@@ -141,6 +147,14 @@ def test_an_epoch_has_as_many_updates_as_the_trainer_makes(tmp_path: Path) -> No
     bounds = range_test(trainer, start_lr=1e-3, end_lr=3.0, num_steps=100, num_seeds=1)
 
     assert bounds.steps_per_epoch == 15  # 44 batches, the last two of them together
+
+
+def test_workers_that_outlive_a_sweep_are_warned_of(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
+
+    bounds = range_test(trainer, effort="quick", num_steps=12)
+
+    assert any("persistent workers" in warning for warning in bounds.warnings)
 
 
 def test_a_divergence_is_seen_whatever_the_logs_filter(tmp_path: Path) -> None:
