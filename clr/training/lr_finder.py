@@ -23,7 +23,9 @@ from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
-from clr.training.snapshot import Snapshot, find_generators
+from clr.training.passes import Passes
+from clr.training.ranks import Ranks
+from clr.training.snapshot import Snapshot, find_generators, find_shufflers
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")
@@ -51,7 +53,8 @@ class LRFinder:
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
     restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
     training that the bounds are for: `for_budget` tells its rates, after one more sweep where it may overfit.
-    report_to: `client.range_test_here("what is tuned")`, a service that stores and shows what is measured.
+    report_to: `client.range_test_here("what is tuned")`, a service that stores and shows what is measured. Under
+    torch.distributed every rank runs it, and all go by the means of their losses.
 
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
@@ -94,7 +97,7 @@ class LRFinder:
             raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
         self._epoch, self._taken, self._updates = 0, 0, 0  # batches: of the loader, and trained on
         self.sweeps, self._begun, self._over, self._whole = [], False, True, False
-        self._first_losses = FirstLosses()
+        self._first_losses, self._ranks = FirstLosses(), Ranks(self._model)
         beside = Bystanders(with_inner(self._optimizer), self._model)
         cycled = any(getattr(holder, "cycle_momentum", False) for holder in beside.holders)
         self._rates = Rates(self._optimizer, momentum_cycled=cycled)
@@ -140,7 +143,14 @@ class LRFinder:
         check_training(self._schedule, self._num_epochs, loader, 1)
         for generator in find_generators(loader):
             before.add(generator)
-        self._epoch = _count_batches(loader)
+        shufflers = find_shufflers(loader)
+        for shuffler in shufflers:
+            before.add_bindings(shuffler)
+        set_epochs = [shuffler.set_epoch for shuffler in shufflers]
+        reports = self._report is not None
+        self._epoch = self._ranks.agree(
+            self._config, self._num_epochs, _count_batches(loader), reports=reports
+        )
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
@@ -154,7 +164,7 @@ class LRFinder:
             before.seed(plan.seed)
             if self._on_sweep is not None:
                 self._on_sweep()
-            yield from self._sweep(Sweep(plan), endless(loader))
+            yield from self._sweep(Sweep(plan), endless(Passes(loader, set_epochs, seed=plan.seed)))
             if self._report is not None and self._report.cancelled:
                 return
         self._whole = True
@@ -216,11 +226,13 @@ class LRFinder:
         self._rates.check()
         if step == 0:
             self._first_losses.seen(plan.seed, value, self._first_batch)
+        value = self._ranks.average(value)
         self.current.add(Point(step, lr, value))
         self._updates += 1
         diverged = self._divergence.judge(value)
         if self._evaluate is not None and plan.looks_after(step) and not diverged:
-            self.current.add(HeldOut.from_answer(step, lr, self._look(self._evaluate)))
+            look = HeldOut.from_answer(step, lr, self._look(self._evaluate))
+            self.current.add(self._ranks.average_look(look))
         self._over = diverged or is_last
         if self._over:
             self.sweeps.append(self.current)

@@ -94,12 +94,12 @@ def find_bounds(
     )
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
     check_training(schedule, num_epochs, loader, accumulation_steps)
-    step = training_step or _make_step(model, criterion)
-    looked_at = _sample(held_out, loader, accumulation_steps, config)
+    step = training_step or make_step(model, criterion)
+    looked_at = sample_looks(held_out, loader, accumulation_steps, config)
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None if looked_at is None else _make_evaluation(model, criterion, step, looked_at),
+        evaluate=None if looked_at is None else make_evaluation(model, criterion, step, looked_at),
         scaler=scaler,
         config=config,
         also=also,
@@ -109,7 +109,7 @@ def find_bounds(
         num_epochs=num_epochs,
         report_to=report_to,
     )
-    with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
+    with scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
             batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def _check(
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
 
 
-def _make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
+def make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
     def step(batch: Any) -> Tensor:
         if criterion is None:
             return _read_loss(_call(model, batch))
@@ -217,7 +217,7 @@ def _read_pair(batch: Any) -> tuple[Any, Any]:
     return inputs, targets
 
 
-def _make_evaluation(
+def make_evaluation(
     model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
 ) -> Callable[[], tuple[float, float | None]]:
     """What `LRFinder` calls: (loss, accuracy) over the held-out set, each batch by its examples."""
@@ -244,7 +244,7 @@ def _make_evaluation(
     return evaluate
 
 
-def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
+def sample_looks(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
     """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
     batch_size = getattr(loader, "batch_size", None)
     if batch_size is None:
@@ -313,15 +313,22 @@ def _find_device(model: nn.Module) -> str:
 
 
 @contextmanager
-def _scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
     groups = optimizer.param_groups
     unscaled = [] if any("lr_scale" in group for group in groups) else list(groups)
-    first_lr = float(groups[0]["lr"]) or 1.0
     try:
-        for group in unscaled:
-            group["lr_scale"] = float(group["lr"]) / first_lr
+        for group, scale in zip(unscaled, find_scales(optimizer) if unscaled else [], strict=True):
+            group["lr_scale"] = scale
         yield
     finally:
         for group in unscaled:
             group.pop("lr_scale", None)
+
+
+def find_scales(optimizer: torch.optim.Optimizer) -> list[float]:
+    """The ratio of each group's rate to the first's, also where a scheduler that warms up has begun at 0."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    if not all(rates):
+        rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
+    return [rate / (rates[0] or 1.0) for rate in rates]

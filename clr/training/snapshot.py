@@ -81,6 +81,10 @@ class Snapshot:
             self._parts += parts
             waiting += ((part, whole or inner) for part, inner in inside if type(part) not in CONSTANT)
 
+    def add_bindings(self, value: Any) -> None:
+        """Restore also what an object's attributes are bound to, and nothing inside them."""
+        self._parts.append(keep_mapping(vars(value)))
+
     def include(self, other: "Snapshot") -> None:
         """Restore also what another one holds, but for the generators that everybody draws from."""
         self._seen |= other._seen
@@ -198,6 +202,16 @@ def _list_plain(values: Iterable[Any]) -> list[tuple[Any, bool]]:
 
 def find_generators(loader: Any) -> Iterator[Any]:
     """The random generators that a loader draws from: its own, its samplers', its dataset's, its transforms'."""
+    return filter(is_generator, _reach(loader))
+
+
+def find_shufflers(loader: Any) -> list[Any]:
+    """What a loader has that wants to be told each epoch's number: a DistributedSampler, a dataset, the loader."""
+    return [value for value in _reach(loader) if callable(getattr(type(value), "set_epoch", None))]
+
+
+def _reach(loader: Any) -> Iterator[Any]:
+    """What is reached from a loader, itself first."""
     seen: dict[int, Any] = {}
     waiting = deque([loader])
     while waiting and len(seen) < MOST_OBJECTS:
@@ -205,10 +219,9 @@ def find_generators(loader: Any) -> Iterator[Any]:
         if id(value) in seen or isinstance(value, (*CODE, Tensor)) or type(value) in CONSTANT:
             continue
         seen[id(value)] = value
-        if is_generator(value):
-            yield value
-        elif isinstance(value, list | tuple | dict):
+        yield value
+        if isinstance(value, list | tuple | dict):
             if len(value) <= MOST_ITEMS:
                 waiting += value.values() if isinstance(value, dict) else value
-        else:
+        elif not is_generator(value):
             waiting += getattr(value, "__dict__", {}).values()

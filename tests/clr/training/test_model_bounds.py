@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_diabetes
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from clr.bounds import Bounds, Inconclusive
@@ -183,6 +184,17 @@ def test_groups_keep_the_ratio_of_their_rates(task: Task) -> None:
     assert not any("differ" in warning for warning in found.warnings)
     assert [group["lr"] for group in task.optimizer.param_groups] == [0.1, 0.01]
     assert not any("lr_scale" in group for group in task.optimizer.param_groups)
+
+
+def test_a_scheduler_that_warms_up_from_nothing_does_not_hold_the_sweep_at_nothing(task: Task) -> None:
+    LambdaLR(task.optimizer, lambda step: step / 10)
+
+    rates = []
+    task.optimizer.register_step_pre_hook(lambda *_: rates.append(task.optimizer.param_groups[0]["lr"]))
+    found = task.find()
+
+    assert rates == [lr for lr, _ in measured(found)]
+    assert task.optimizer.param_groups[0]["lr"] == 0
 
 
 def ratio_of(optimizer: torch.optim.Optimizer) -> float:
