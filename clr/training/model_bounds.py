@@ -93,7 +93,7 @@ def find_bounds(
     _check(optimizer, criterion, loader, held_out, accumulation_steps, clip_grad_norm)
     check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or _make_step(model, criterion)
-    looked_at = _sample(held_out, loader, accumulation_steps, config)
+    looked_at = sample_looks(held_out, loader, accumulation_steps, config)
     finder = LRFinder(
         model,
         optimizer,
@@ -241,7 +241,7 @@ def _make_evaluation(
     return evaluate
 
 
-def _sample(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
+def sample_looks(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
     """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
     batch_size = getattr(loader, "batch_size", None)
     if batch_size is None:
