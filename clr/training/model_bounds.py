@@ -106,7 +106,7 @@ def find_bounds(
         schedule=schedule,
         num_epochs=num_epochs,
     )
-    with _scale_alike(optimizer), CostReport(config, shown=progress) as report:
+    with scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
             batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
@@ -310,7 +310,7 @@ def _find_device(model: nn.Module) -> str:
 
 
 @contextmanager
-def _scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def scale_alike(optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Have the groups keep the ratio of their rates to the first's inside, where none has an `lr_scale` yet."""
     groups = optimizer.param_groups
     unscaled = [] if any("lr_scale" in group for group in groups) else list(groups)
