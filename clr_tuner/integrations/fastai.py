@@ -199,9 +199,9 @@ def _opened(opt: Any) -> Iterator[Any]:
         yield optimizer
     finally:
         for group in optimizer.param_groups:
-            group.pop("lr_scale")
+            group.pop("lr_scale", None)
             if isinstance(optimizer, _Groups):
-                group.pop("momentum")
+                group.pop("momentum", None)
 
 
 @contextmanager

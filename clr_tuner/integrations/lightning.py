@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -20,20 +19,20 @@ from clr.sweep import Effort
 from clr.training.lr_finder import LRFinder, check_training
 from clr.training.model_bounds import sample_looks
 from clr.training.snapshot import Snapshot
+from clr_tuner.integrations.lightning_names import (
+    PACKAGE,
+    BaseFinetuning,
+    Callback,
+    DummyLogger,
+    LightningDataModule,
+    LightningModule,
+    SingleDeviceStrategy,
+    Trainer,
+    is_overridden,
+)
+from clr_tuner.integrations.lightning_passes import Epochs, as_passes, count_batches
 
-try:
-    from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-    from lightning.pytorch.callbacks import BaseFinetuning
-    from lightning.pytorch.loggers.logger import DummyLogger
-    from lightning.pytorch.strategies import SingleDeviceStrategy
-    from lightning.pytorch.utilities.exceptions import _TunerExitException
-    from lightning.pytorch.utilities.model_helpers import is_overridden
-except ImportError as error:
-    raise ImportError(
-        "clr_tuner.integrations.lightning needs Lightning: pip install 'lightning>=2.6'"
-    ) from error
-
-NEVER = 10**9  # epochs or batches; Lightning fetches a batch ahead where a loader tells no length
+NEVER = 10**9  # epochs: looks are the finder's
 
 
 def range_test(
@@ -129,10 +128,10 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         self.losses: list[Tensor] = []
         self.updated = False
 
-    def take_train(self, loader: Any) -> "_Epochs":
+    def take_train(self, loader: Any) -> "Epochs":
         """What Lightning gets for its train loader."""
-        self.loader = _limited(loader, self.limit)
-        return _Epochs(self, _count(self.loader))
+        self.loader = as_passes(loader, self.limit)
+        return Epochs(self, count_batches(self.loader))
 
     def take_val(self, loader: Any) -> Any:
         """What Lightning gets for its validation loader: as many of its examples as looks may take."""
@@ -220,7 +219,7 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         """What was found, with the steps that Lightning makes of an epoch: it updates at its end in any case."""
         if self.finder is None:
             raise ValueError("the trainer trains nothing: max_epochs, max_steps or limit_train_batches is 0")
-        found, length = self.finder.bounds(), _count(self.loader)
+        found, length = self.finder.bounds(), count_batches(self.loader)
         if length is None or not isinstance(found, Bounds):
             return found
         found = replace(found, steps_per_epoch=float(ceil(length / self.accumulated)))
@@ -228,58 +227,6 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         if num_epochs is None:
             return found
         return found.fit_budget(schedule or "triangular", num_epochs=num_epochs)
-
-
-class _Epochs:
-    """The finder's batches, epoch by epoch: those of the loader, cut off where a sweep ends."""
-
-    def __init__(self, test: _Test, length: int | None) -> None:
-        self.test, self.length = test, NEVER if length is None else length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Any]:
-        self.test.tell()  # of the last batch of the epoch before
-        for _ in range(self.length):
-            try:
-                batch = next(self.test.batches)
-            except StopIteration:
-                raise _TunerExitException from None  # Lightning's own way to end a `fit` that tunes
-            yield batch
-            if self.test.tell():
-                return
-
-
-class _Limited:
-    """The first batches of each pass of a loader."""
-
-    def __init__(self, loader: Any, length: int) -> None:
-        self.loader, self.length = loader, length
-        self.batch_size = getattr(loader, "batch_size", None)
-        self.persistent_workers = getattr(loader, "persistent_workers", False)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Any]:
-        return islice(self.loader, self.length)
-
-
-def _limited(loader: Any, limit: int | float) -> Any:
-    """The loader as Trainer(limit_train_batches=) leaves it."""
-    length = _count(loader)
-    if isinstance(limit, int):
-        return loader if length is not None and length <= limit else _Limited(loader, limit)
-    return loader if length is None or limit == 1.0 else _Limited(loader, int(length * limit))
-
-
-def _count(loader: Any) -> int | None:
-    """The batches of a pass; None where unknown."""
-    try:
-        return len(loader)
-    except (TypeError, NotImplementedError):
-        return None
 
 
 def _make_twin(trainer: Any, test: _Test) -> Any:
@@ -334,11 +281,12 @@ def _as_they_were(module: Any, datamodule: Any) -> Iterator[None]:
 
 
 def _check(trainer: Any, module: Any) -> None:
-    if not isinstance(trainer, Trainer) or not isinstance(module, LightningModule):
-        raise ValueError(
-            "range_test(trainer, module, ...) takes Lightning's Trainer and LightningModule; "
-            f"got {type(trainer).__name__} and {type(module).__name__}"
-        )
+    for value, kind in ((trainer, Trainer), (module, LightningModule)):
+        if not isinstance(value, kind):
+            raise ValueError(
+                f"range_test(trainer, module, ...) takes a {kind.__name__} of {PACKAGE}, "
+                f"not {type(value).__name__} of {type(value).__module__}"
+            )
     if trainer.fast_dev_run:
         raise ValueError("fast_dev_run trains a few batches only: run the range test without it")
     if not isinstance(trainer.strategy, SingleDeviceStrategy):

@@ -1,5 +1,7 @@
 """Lightning's modules: their bounds, and the rates that their updates really use."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -279,6 +281,50 @@ def test_no_more_batches_of_an_epoch_are_taken_than_the_trainer_takes() -> None:
     assert bounds.steps_per_epoch == 5
 
 
+def test_several_loaders_are_taken_together() -> None:
+    class Both(Classifier):
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            first, second = (super(Both, self).training_step(batch[name], batch_idx) for name in "ab")
+            return first + second
+
+    few = TensorDataset(INPUTS[:320], TARGETS[:320])
+    bounds = range_test(make_trainer(), Both(), {"a": load(), "b": load(few)}, effort="quick")
+
+    assert bounds.steps_per_epoch == NUM_BATCHES
+
+
+OF_THE_OTHER_PACKAGE = """
+import sys
+sys.modules["lightning"] = None
+import torch
+import pytorch_lightning as pl
+from clr_tuner.integrations.lightning import range_test
+
+class Line(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.mse_loss(self.line(batch), 2 * batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+loader = torch.utils.data.DataLoader(torch.randn(160, 1), batch_size=8)
+print(len(range_test(trainer, Line(), loader, effort="quick", num_steps=40).sweeps))
+"""
+
+
+def test_where_pytorch_lightning_alone_is_installed_it_is_used() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", OF_THE_OTHER_PACKAGE], capture_output=True, text=True, check=False
+    )
+
+    assert ran.stdout.splitlines()[-1:] == ["1"], ran.stderr
+
+
 def test_a_stream_without_length_is_tested() -> None:
     class Stream(IterableDataset[Any]):
         def __iter__(self) -> Any:
@@ -308,7 +354,7 @@ class Idle(Classifier):
         (Classifier, {"fast_dev_run": True}, "fast_dev_run"),
         (Classifier, {"strategy": "ddp", "devices": 2}, "test on one"),
         (Classifier, {"max_epochs": 0}, "trains nothing"),
-        (lambda: nn.Linear(1, 1), {}, "got Trainer and Linear"),
+        (lambda: nn.Linear(1, 1), {}, "takes a LightningModule of lightning.pytorch, not Linear"),
     ],
 )
 def test_what_cannot_be_tested_is_refused(make: Callable[[], Any], changes: Any, refusal: str) -> None:
