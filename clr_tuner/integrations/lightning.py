@@ -1,6 +1,5 @@
 """Range tests and schedules for Lightning: the test is a `fit` of another trainer, which updates as the user's does."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +22,6 @@ from clr_tuner.integrations.lightning_names import (
     PACKAGE,
     BaseFinetuning,
     Callback,
-    DummyLogger,
     LightningDataModule,
     LightningModule,
     SingleDeviceStrategy,
@@ -31,8 +29,7 @@ from clr_tuner.integrations.lightning_names import (
     is_overridden,
 )
 from clr_tuner.integrations.lightning_passes import Epochs, as_passes, count_batches
-
-NEVER = 10**9  # epochs: looks are the finder's
+from clr_tuner.integrations.lightning_twin import make_twin, quiet, read_accumulation
 
 
 def range_test(
@@ -57,9 +54,10 @@ def range_test(
     are as they were.
 
     Updates are those of `fit`: precision, gradient accumulation and clipping, the module's hooks. Its schedulers, all
-    callbacks and loggers rest; what a BaseFinetuning callback freezes at first is frozen. Where there are validation
-    batches and a `validation_step`, it is the held-out set, and loss and accuracy are the names under which it logs
-    these (accuracy in [0, 1]; None: "val_acc", where that is logged); else the training loss decides.
+    callbacks and loggers rest, but for what BaseFinetuning freezes and GradientAccumulationScheduler does at first.
+    Where there are validation batches and a `validation_step`, it is the held-out set, and loss and accuracy are the
+    names under which it logs these (accuracy in [0, 1]; None: "val_acc", where that is logged); else the training loss
+    decides.
     The rest of the arguments are those of `clr_tuner.find_bounds`.
     Raises ValueError for what cannot be tested: several devices, manual optimization (several optimizers
     need it), fast_dev_run.
@@ -77,7 +75,7 @@ def range_test(
     if isinstance(train_dataloaders, LightningDataModule):
         datamodule, train_dataloaders = train_dataloaders, None
     with _as_they_were(module, datamodule):
-        data = datamodule or module
+        data = module if datamodule is None else datamodule
         if train_dataloaders is None:
             _shadow(data, "train_dataloader", test.take_train)
         else:
@@ -87,7 +85,8 @@ def range_test(
         else:
             val_dataloaders = test.take_val(val_dataloaders)
         try:
-            _make_twin(trainer, test).fit(module, train_dataloaders, val_dataloaders, datamodule)
+            with quiet():
+                make_twin(trainer, test).fit(module, train_dataloaders, val_dataloaders, datamodule)
         finally:
             test.leave()
     return test.bounds()
@@ -121,9 +120,10 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         training: tuple[str | None, float | None],
     ) -> None:
         self.config, self.names, self.training = config, names, training
-        self.accumulated: int = trainer.accumulate_grad_batches
+        self.accumulated = read_accumulation(trainer)
         self.limit: int | float = trainer.limit_train_batches
         self.freezing = [callback for callback in trainer.callbacks if isinstance(callback, BaseFinetuning)]
+        self.loader: Any = None
         self.finder: LRFinder | None = None
         self.losses: list[Tensor] = []
         self.updated = False
@@ -227,32 +227,6 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         if num_epochs is None:
             return found
         return found.fit_budget(schedule or "triangular", num_epochs=num_epochs)
-
-
-def _make_twin(trainer: Any, test: _Test) -> Any:
-    """A trainer that updates as this one does, on its device, and leaves nothing behind."""
-    return Trainer(
-        strategy=SingleDeviceStrategy(
-            device=trainer.strategy.root_device,
-            accelerator=trainer.accelerator,
-            precision_plugin=copy.deepcopy(trainer.precision_plugin),
-        ),
-        callbacks=[test],
-        max_epochs=trainer.max_epochs,
-        max_steps=trainer.max_steps,
-        limit_val_batches=trainer.limit_val_batches,
-        check_val_every_n_epoch=NEVER,
-        num_sanity_val_steps=0,
-        accumulate_grad_batches=trainer.accumulate_grad_batches,
-        gradient_clip_val=trainer.gradient_clip_val,
-        gradient_clip_algorithm=trainer.gradient_clip_algorithm,
-        inference_mode=False,
-        logger=DummyLogger() if trainer.loggers else False,  # a module may write to it
-        log_every_n_steps=1,  # Lightning warns of more than an epoch has
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
 
 
 def _shadow(data: Any, name: str, take: Any) -> None:

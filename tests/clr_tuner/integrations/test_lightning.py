@@ -11,7 +11,7 @@ pytest.importorskip("lightning")
 
 import torch
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import BaseFinetuning, ModelCheckpoint
+from lightning.pytorch.callbacks import BaseFinetuning, GradientAccumulationScheduler, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from sklearn.datasets import load_digits
 from torch import nn
@@ -182,6 +182,35 @@ def test_everything_is_restored_where_the_module_raises() -> None:
     with pytest.raises(OSError, match="gone"):
         range_test(make_trainer(), module, load(), **TINY)
     assert content(module) == before
+
+
+def test_nothing_is_said_of_the_trainer_that_tests(caplog: Any) -> None:
+    trainer = make_trainer()
+    caplog.clear()
+
+    range_test(trainer, Classifier(), load(), **TINY)
+
+    assert not caplog.records
+
+
+def test_accumulation_by_epoch_is_that_of_the_first() -> None:
+    trainer = make_trainer(callbacks=[GradientAccumulationScheduler({0: 4, 1: 1})])
+
+    bounds = range_test(trainer, Classifier(), load(), effort="quick")
+
+    assert bounds.steps_per_epoch == 6
+
+
+def test_held_out_batches_may_be_given_where_the_module_has_the_others() -> None:
+    class Loading(Classifier):
+        def train_dataloader(self) -> Any:
+            return load()
+
+    bounds = range_test(
+        make_trainer(), Loading(), val_dataloaders=DataLoader(HELD_OUT, batch_size=500), **TINY
+    )
+
+    assert bounds.sweeps[0].held_out
 
 
 def test_callbacks_and_loggers_of_the_trainer_hear_nothing(tmp_path: Any) -> None:
