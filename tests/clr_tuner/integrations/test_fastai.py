@@ -1,6 +1,8 @@
 """fastai's learners: their bounds, and the rates that their updates really use."""
 
 import random
+import sys
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +243,14 @@ def test_the_example_of_the_page_trains_under_its_schedule(tmp_path: Path) -> No
     assert rates[-num_steps:] == [names["schedule"](step) for step in range(num_steps)]
     predictions, targets = names["learn"].get_preds()
     assert (predictions.argmax(1) == targets).float().mean() > 0.85
+
+
+def test_where_it_is_missing_one_is_told_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ["fastai", *(name for name in sys.modules if name.startswith("fastai."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = find_spec("clr_tuner.integrations.fastai")
+    assert spec is not None
+    assert spec.loader is not None
+
+    with pytest.raises(ImportError, match="pip install 'fastai>="):
+        spec.loader.exec_module(module_from_spec(spec))

@@ -1,5 +1,7 @@
 """ignite's engines: their bounds, and the rates that their updates really use."""
 
+import sys
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import pytest
@@ -186,3 +188,14 @@ def test_the_example_of_the_page_trains_under_its_schedule() -> None:
     num_steps = 8 * NUM_BATCHES
     assert user.rates[-num_steps:] == [names["schedule"](step) for step in range(num_steps)]
     assert names["evaluator"].run(user.held_out).metrics["accuracy"] > 0.85
+
+
+def test_where_it_is_missing_one_is_told_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ["ignite", *(name for name in sys.modules if name.startswith("ignite."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = find_spec("clr_tuner.integrations.ignite")
+    assert spec is not None
+    assert spec.loader is not None
+
+    with pytest.raises(ImportError, match="pip install 'pytorch-ignite>="):
+        spec.loader.exec_module(module_from_spec(spec))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import pytest
@@ -451,3 +452,14 @@ def test_the_example_of_the_page_trains_under_its_schedule() -> None:
     module, num_steps = names["module"], 8 * NUM_BATCHES
     assert rates[-num_steps:] == pytest.approx([module.schedule(step) for step in range(num_steps)])
     assert names["trainer"].callback_metrics["val_acc"] > 0.85
+
+
+def test_where_it_is_missing_one_is_told_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("lightning", "pytorch_lightning"):
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = find_spec("clr_tuner.integrations.lightning_names")
+    assert spec is not None
+    assert spec.loader is not None
+
+    with pytest.raises(ImportError, match="pip install 'lightning>="):
+        spec.loader.exec_module(module_from_spec(spec))
