@@ -1,0 +1,288 @@
+"""Range tests and schedules for Lightning: the test is a `fit` of another trainer, which updates as the user's does."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from clr.bounds import Bounds, Inconclusive
+from clr.policies import Schedule
+from clr.range_test import RangeTestConfig
+from clr.scheduler import as_lambda_lr
+from clr.sweep import Effort
+from clr.training.lr_finder import LRFinder, check_training
+from clr.training.model_bounds import sample_looks
+from clr.training.snapshot import Snapshot
+from clr_tuner.integrations.lightning_names import (
+    PACKAGE,
+    BaseFinetuning,
+    Callback,
+    LightningDataModule,
+    LightningModule,
+    SingleDeviceStrategy,
+    Trainer,
+    is_overridden,
+)
+from clr_tuner.integrations.lightning_passes import Epochs, as_passes, count_batches
+from clr_tuner.integrations.lightning_twin import make_twin, quiet, read_accumulation
+
+
+def range_test(
+    trainer: Any,
+    module: Any,
+    train_dataloaders: Any = None,
+    val_dataloaders: Any = None,
+    datamodule: Any = None,
+    *,
+    loss: str = "val_loss",
+    accuracy: str | None = None,
+    effort: Effort = "standard",
+    seed: int = 0,
+    num_seeds: int = 3,
+    start_lr: float | None = None,
+    end_lr: float | None = None,
+    num_steps: int | None = None,
+    schedule: str | None = None,
+    num_epochs: float | None = None,
+) -> Bounds | Inconclusive:
+    """The bounds for `trainer.fit(module, ...)` with the same data; afterwards trainer, module and random generators
+    are as they were.
+
+    Updates are those of `fit`: precision, gradient accumulation and clipping, the module's hooks. Its schedulers, all
+    callbacks and loggers rest, but for what BaseFinetuning freezes and GradientAccumulationScheduler does at first.
+    Where there are validation batches and a `validation_step`, it is the held-out set, and loss and accuracy are the
+    names under which it logs these (accuracy in [0, 1]; None: "val_acc", where that is logged); else the training loss
+    decides.
+    The rest of the arguments are those of `clr_tuner.find_bounds`.
+    Raises ValueError for what cannot be tested: several devices, manual optimization (several optimizers
+    need it), fast_dev_run.
+    """
+    _check(trainer, module)
+    config = RangeTestConfig(
+        seed=seed,
+        num_seeds=1 if effort == "quick" else num_seeds,
+        start_lr=start_lr,
+        end_lr=end_lr,
+        num_steps=num_steps,
+        effort=effort,
+    )
+    test = _Test(trainer, config, (loss, accuracy), (schedule, num_epochs))
+    if isinstance(train_dataloaders, LightningDataModule):
+        datamodule, train_dataloaders = train_dataloaders, None
+    with _as_they_were(module, datamodule):
+        data = module if datamodule is None else datamodule
+        if train_dataloaders is None:
+            _shadow(data, "train_dataloader", test.take_train)
+        else:
+            train_dataloaders = test.take_train(train_dataloaders)
+        if val_dataloaders is None:
+            _shadow(data, "val_dataloader", test.take_val)
+        else:
+            val_dataloaders = test.take_val(val_dataloaders)
+        try:
+            with quiet():
+                make_twin(trainer, test).fit(module, train_dataloaders, val_dataloaders, datamodule)
+        finally:
+            test.leave()
+    return test.bounds()
+
+
+def with_schedule(
+    optimizer: torch.optim.Optimizer, schedule: Schedule | Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What `configure_optimizers` returns for every update to have the schedule's rate, also with accumulation.
+
+    Param groups keep the ratio of their rates; the schedule's is that of the first. None: no schedule, for before the
+    range test. Raises ValueError where the first rate is 0.
+    """
+    if schedule is None:
+        return {"optimizer": optimizer}
+    factor = as_lambda_lr(schedule, initial_lr=float(optimizer.param_groups[0]["lr"]))
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
+    }
+
+
+class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
+    """Hands Lightning the finder's batches as its train loader, and tells the finder of each update."""
+
+    def __init__(
+        self,
+        trainer: Any,
+        config: RangeTestConfig,
+        names: tuple[str, str | None],
+        training: tuple[str | None, float | None],
+    ) -> None:
+        self.config, self.names, self.training = config, names, training
+        self.accumulated = read_accumulation(trainer)
+        self.limit: int | float = trainer.limit_train_batches
+        self.freezing = [callback for callback in trainer.callbacks if isinstance(callback, BaseFinetuning)]
+        self.loader: Any = None
+        self.finder: LRFinder | None = None
+        self.losses: list[Tensor] = []
+        self.updated = False
+
+    def take_train(self, loader: Any) -> "Epochs":
+        """What Lightning gets for its train loader."""
+        self.loader = as_passes(loader, self.limit)
+        return Epochs(self, count_batches(self.loader))
+
+    def take_val(self, loader: Any) -> Any:
+        """What Lightning gets for its validation loader: as many of its examples as looks may take."""
+        return sample_looks(loader, self.loader, self.accumulated, self.config)
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Freeze what the training freezes at first, and let the callbacks of the module rest."""
+        for callback in self.freezing:
+            callback.freeze_before_training(pl_module)
+        trainer.callbacks = [self]
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin the test; the limits of the trainer were for `configure_optimizers`, which may ask for them."""
+        trainer.fit_loop.max_epochs = trainer.fit_loop.epoch_loop.max_steps = -1
+        trainer.strategy.lr_scheduler_configs = []
+        optimizer = _read_optimizer(trainer)
+        schedule, num_epochs = self.training
+        check_training(schedule, num_epochs, self.loader, self.accumulated)
+        self.trainer = trainer
+        self.finder = LRFinder(
+            pl_module,
+            optimizer,
+            evaluate=self.evaluate if trainer.enable_validation else None,
+            scaler=getattr(trainer.precision_plugin, "scaler", None),
+            config=self.config,
+            schedule=schedule,
+            num_epochs=num_epochs,
+        )
+        self.finder.__enter__()
+        self.batches = self.finder.batches(self.loader)
+
+    def on_before_optimizer_step(self, *_: Any) -> None:
+        """Note an update, also one that a scaler skips."""
+        self.updated = True
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+        """Note the loss of a batch, which Lightning has divided."""
+        if outputs:
+            self.losses.append(outputs["loss"] * self.accumulated)
+
+    def tell(self) -> bool:
+        """Tell the finder of the update of the last batch, if it made one; whether the sweep is over."""
+        assert self.finder is not None
+        if self.updated and self.losses:
+            self.finder.step(torch.stack(self.losses).mean())
+            self.losses.clear()
+        self.updated = False
+        return bool(self.finder.sweeps) and self.finder.sweeps[-1] is self.finder.current
+
+    def evaluate(self) -> tuple[float, float | None]:
+        """Lightning's validation loop, and what it logged."""
+        self.trainer.validating = True
+        try:
+            metrics = {
+                name: value
+                for logged in self.trainer.fit_loop.epoch_loop.val_loop.run()
+                for name, value in logged.items()
+            }
+        finally:
+            self.trainer.training = True
+        loss, accuracy = self.names
+        for name in self.names:
+            if name is not None and name not in metrics:
+                raise ValueError(
+                    f"validation_step logs no {name!r}, only {', '.join(metrics) or 'nothing'}: "
+                    "name what it logs by loss= and accuracy="
+                )
+        share = metrics.get(accuracy or "val_acc")
+        return float(metrics[loss]), None if share is None else float(share)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Restore the module where it was trained."""
+        self.leave()
+
+    def on_exception(self, *_: Any) -> None:
+        """As `teardown`, which Lightning then leaves out."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Restore what was trained; once more is nothing."""
+        if self.finder is not None:
+            self.finder.__exit__(None, None, None)
+
+    def bounds(self) -> Bounds | Inconclusive:
+        """What was found, with the steps that Lightning makes of an epoch: it updates at its end in any case."""
+        if self.finder is None:
+            raise ValueError("the trainer trains nothing: max_epochs, max_steps or limit_train_batches is 0")
+        found, length = self.finder.bounds(), count_batches(self.loader)
+        if length is None or not isinstance(found, Bounds):
+            return found
+        found = replace(found, steps_per_epoch=float(ceil(length / self.accumulated)))
+        schedule, num_epochs = self.training
+        if num_epochs is None:
+            return found
+        return found.fit_budget(schedule or "triangular", num_epochs=num_epochs)
+
+
+def _shadow(data: Any, name: str, take: Any) -> None:
+    """Have Lightning get what `take` makes of the loader that this method answers."""
+    if is_overridden(name, data):
+        make = getattr(data, name)
+        vars(data)[name] = lambda: take(make())
+
+
+@contextmanager
+def _as_they_were(module: Any, datamodule: Any) -> Iterator[None]:
+    """Everything but the numbers of the parameters, which the finder restores where Lightning trains them."""
+    before = Snapshot(module, without=(nn.Parameter,))
+    parameters = [(each, each.data, each.grad, each.requires_grad) for each in module.parameters()]
+    attributes = {} if datamodule is None else dict(vars(datamodule))
+    try:
+        yield
+    finally:
+        before.restore()
+        for parameter, memory, gradient, wants_gradient in parameters:
+            parameter.data, parameter.grad = memory, gradient
+            parameter.requires_grad_(wants_gradient)
+        if datamodule is not None:
+            vars(datamodule).clear()
+            vars(datamodule).update(attributes)
+
+
+def _check(trainer: Any, module: Any) -> None:
+    for value, kind in ((trainer, Trainer), (module, LightningModule)):
+        if not isinstance(value, kind):
+            raise ValueError(
+                f"range_test(trainer, module, ...) takes a {kind.__name__} of {PACKAGE}, "
+                f"not {type(value).__name__} of {type(value).__module__}"
+            )
+    if trainer.fast_dev_run:
+        raise ValueError("fast_dev_run trains a few batches only: run the range test without it")
+    if not isinstance(trainer.strategy, SingleDeviceStrategy):
+        raise ValueError(
+            f"{type(trainer.strategy).__name__} trains on several devices; test on one: Trainer(devices=1, "
+            "accumulate_grad_batches=the number of devices) makes updates of as many examples"
+        )
+    if not module.automatic_optimization:
+        raise ValueError(
+            "with manual optimization, which several optimizers need, training_step makes the updates itself: "
+            "write its loop around ct.LRFinder"
+        )
+
+
+def _read_optimizer(trainer: Any) -> torch.optim.Optimizer:
+    """The one optimizer, its groups swept at the ratio of their rates."""
+    [optimizer] = trainer.optimizers
+    if not optimizer.param_groups:
+        raise ValueError("configure_optimizers returns no optimizer: there is no rate to test")
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise ValueError("LBFGS asks for the loss several times an update: write the loop around ct.LRFinder")
+    rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group.setdefault("lr_scale", rate / (rates[0] or 1.0))
+    return optimizer  # type: ignore[no-any-return]
