@@ -183,9 +183,10 @@ import torch
 sys.modules.update(dict.fromkeys({UNIX_ONLY}))
 import clr, clr_tuner
 
+OTHERS = ("clr_tuner.embedded", "clr_tuner.commands.serve", "clr_tuner.commands.demo", "clr_tuner.integrations.")
 for package in (clr, clr_tuner):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if not module.name.startswith(("clr_tuner.embedded", "clr_tuner.commands.serve", "clr_tuner.commands.demo")):
+        if not module.name.startswith(OTHERS):
             __import__(module.name)
 """
 
