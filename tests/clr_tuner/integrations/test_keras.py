@@ -183,6 +183,47 @@ def test_a_regression_is_judged_by_its_held_out_loss() -> None:
     assert bounds.sweeps[0].held_out[0].accuracy is None
 
 
+def test_a_training_that_may_overfit_costs_a_sweep_more_and_has_rates_of_its_own() -> None:
+    model = make_model(loss="mse", metrics=(), num_outputs=1)
+    targets = Y.astype(np.float32)
+
+    bounds = range_test(
+        model,
+        X[:640],
+        targets[:640],
+        batch_size=64,
+        validation_data=(X[640:740], targets[640:740]),
+        schedule="one_cycle",
+        num_epochs=40,
+        start_lr=1e-3,
+        end_lr=0.1,
+        num_seeds=1,
+        num_steps=60,
+    )
+
+    assert bounds.for_budget["policy"] == "one_cycle"
+    assert bounds.for_budget["num_steps"] == 400
+    assert [sweep.plan.phase for sweep in bounds.sweeps] == ["test", "probe"]
+    assert model.optimizer.used == planned(bounds)
+
+
+def test_a_model_is_as_it_was_also_after_an_error() -> None:
+    model = make_model()
+    model.fit(*TRAIN, batch_size=720, verbose=0)
+    before, history = content(model), model.history
+
+    def fail(data: Any) -> Any:
+        raise RuntimeError("out of luck")
+
+    model.test_step = fail
+    with pytest.raises(RuntimeError, match="out of luck"):
+        range_test(model, *TRAIN, validation_data=VALID)
+
+    assert len(model.optimizer.used) == 2 + 1
+    assert content(model) == before
+    assert model.history is history
+
+
 def test_loaders_serve_as_data() -> None:
     loader = DataLoader(TensorDataset(*map(torch.from_numpy, TRAIN)), batch_size=64, shuffle=True)
     held_out = DataLoader(TensorDataset(*map(torch.from_numpy, VALID)), batch_size=64)

@@ -181,6 +181,28 @@ def test_a_regression_without_held_out_data_is_judged_by_its_training_loss() -> 
     assert not bounds.sweeps[0].held_out
 
 
+def test_a_schedule_with_its_length_has_rates_of_its_own() -> None:
+    bounds = range_test(make_net(), X, Y, effort="quick", schedule="one_cycle", num_epochs=4)
+
+    assert bounds.for_budget["policy"] == "one_cycle"
+    assert bounds.for_budget["num_steps"] == 4 * 23
+
+
+def test_a_net_is_as_it_was_also_after_an_error() -> None:
+    class Failing(NeuralNetClassifier):
+        def validation_step(self, batch: Any, **fit_params: Any) -> Any:
+            raise RuntimeError("out of luck")
+
+    net = make_net(Failing)
+    attributes, drawn = dict(vars(net)), torch.get_rng_state()
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        range_test(net, X, Y)
+
+    assert vars(net) == attributes
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
 def test_a_schedule_has_no_time_without_a_budget() -> None:
     with pytest.raises(ValueError, match="needs num_epochs"):
         range_test(make_net(), X, Y, schedule="one_cycle")

@@ -119,15 +119,20 @@ def test_tensorboard_has_the_bounds_among_hyperparameters_in_a_run_of_their_own(
 # MLflow
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where MLflow keeps its tables: it takes seconds to make them."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[mlflow.MlflowClient]:
-    """An MLflow of its own in a database, with an active experiment."""
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment = mlflow.MlflowClient().create_experiment(
-        "digits", artifact_location=(tmp_path / "artifacts").as_uri()
-    )
+def store(database: str, tmp_path: Path) -> Iterator[mlflow.MlflowClient]:
+    """MLflow with an active experiment of its own."""
+    mlflow.set_tracking_uri(database)
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment(tmp_path.name, artifact_location=(tmp_path / "artifacts").as_uri())
     mlflow.set_experiment(experiment_id=experiment)
-    yield mlflow.MlflowClient()
+    yield client
     mlflow.end_run()
 
 
@@ -136,7 +141,7 @@ def test_mlflow_has_curves_params_and_artifacts(
 ) -> None:
     exec(python_block("MLflow"), {"bounds": bounds})  # as a reader would
 
-    [run] = store.search_runs([store.get_experiment_by_name("digits").experiment_id])
+    [run] = store.search_runs([store.get_experiment_by_name(tmp_path.name).experiment_id])
     for seed in (0, 1):
         for name in ("lr", "loss"):
             kept = store.get_metric_history(run.info.run_id, f"range-test/sweep-1-seed-{seed}/{name}")
