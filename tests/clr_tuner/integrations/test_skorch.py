@@ -216,6 +216,20 @@ def test_every_update_of_a_training_has_the_rate_of_the_schedule(kind: Any, per_
     assert net.history[0, "batches", 0, "event_lr"] == SCHEDULE(0)
 
 
+def test_groups_with_a_scale_of_their_own_keep_it_in_test_and_training() -> None:
+    groups = [("hidden*", {"lr_scale": 0.1})]
+    net = make_net(optimizer__param_groups=groups, callbacks=[SchedulerCallback(SCHEDULE)])
+
+    bounds = range_test(net, X, Y, effort="quick", num_steps=20)
+    net.fit(X, Y)
+
+    assert not [warning for warning in bounds.warnings if "lr_scale" in warning]
+    of_head = [*planned(bounds), *(SCHEDULE(step) for step in range(2 * 23))]
+    assert Rated.used == pytest.approx([0.1 * rate for rate in of_head])
+    hidden, head = (group["lr"] for group in net.optimizer_.param_groups)
+    assert hidden == pytest.approx(0.1 * head)
+
+
 def test_a_training_goes_on_where_the_last_one_ended() -> None:
     net = make_net(callbacks=[SchedulerCallback(SCHEDULE)]).fit(X, Y)
 
