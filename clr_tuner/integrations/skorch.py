@@ -65,16 +65,17 @@ def range_test(
         train, valid = net.get_split_datasets(X, y, **fit_params)
         loader = net.get_iterator(train, training=True)
         check_training(schedule, num_epochs, loader, 1)
+        optimizer = _find_optimizer(net)
         finder = LRFinder(
             net.module_,
-            net.optimizer_,
+            optimizer,
             evaluate=None if valid is None else _make_evaluation(net, valid, loader, config, fit_params),
             config=config,
             also=_list_parts(net),
             schedule=schedule,
             num_epochs=num_epochs,
         )
-        with _noted_updates(net.optimizer_) as updates, finder:  # a hook made inside would go with a restore
+        with _noted_updates(optimizer) as updates, finder:  # a hook made inside would go with a restore
             losses: list[Tensor] = []
             for batch in finder.batches(_Epochs(net, loader)):
                 losses.append(net.train_step(batch, **fit_params)["loss"].detach())
@@ -105,7 +106,7 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # skorch has no types
             )
         if "handle_" in vars(self):  # the last training raised
             self.on_train_end(net)
-        scheduler = Scheduler(net.optimizer_, self.schedule, momentum=self.momentum)
+        scheduler = Scheduler(_find_optimizer(net), self.schedule, momentum=self.momentum)
         taken = next((epoch[TAKEN] for epoch in reversed(net.history) if TAKEN in epoch), 0)
         scheduler.load_state_dict(scheduler.state_dict() | {"step": taken})
         self.scheduler_ = scheduler
@@ -125,6 +126,12 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # skorch has no types
         """Leave the optimizer alone."""
         self.handle_.remove()
         del self.scheduler_, self.handle_
+
+
+def _find_optimizer(net: Any) -> Any:
+    """The one whose steps are updates: accelerate wraps it, steps it once for accumulated batches, and has no hooks."""
+    optimizer = net.optimizer_
+    return optimizer if hasattr(optimizer, "_optimizer_step_post_hooks") else optimizer.optimizer
 
 
 class _Epochs:

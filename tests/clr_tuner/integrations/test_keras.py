@@ -74,7 +74,12 @@ def by_schedule(num_steps: int, first: int = 0) -> Any:
 
 
 def test_bounds_are_found_where_the_digits_are_learned() -> None:
-    bounds = range_test(make_model(), *TRAIN, batch_size=64, validation_data=VALID, num_seeds=1)
+    ends = {"start_lr": 0.01, "end_lr": 2.0}
+    model = make_model()
+
+    bounds = range_test(
+        model, *TRAIN, batch_size=64, validation_data=VALID, num_steps=100, num_seeds=2, **ends
+    )
 
     assert bounds, bounds
     assert bounds.metric == "accuracy"

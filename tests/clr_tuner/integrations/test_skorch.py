@@ -1,13 +1,16 @@
 """skorch's nets: their bounds, and the rates that their updates really use."""
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from sklearn.datasets import load_digits
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Freezer, GradientNormClipping, LRScheduler
+from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -85,7 +88,7 @@ def planned(bounds: Any) -> list[float]:
 
 
 def test_bounds_are_found_where_the_digits_are_learned() -> None:
-    bounds = range_test(make_net(), X, Y, num_seeds=1)
+    bounds = range_test(make_net(), X, Y, start_lr=0.01, end_lr=2.0, num_steps=100, num_seeds=2)
 
     assert bounds, bounds
     assert bounds.metric == "accuracy"
@@ -214,6 +217,23 @@ def test_every_update_of_a_training_has_the_rate_of_the_schedule(kind: Any, per_
 
     assert Rated.used == [SCHEDULE(step) for step in range(2 * (23 // per_update))]
     assert net.history[0, "batches", 0, "event_lr"] == SCHEDULE(0)
+
+
+class Accelerated(AccelerateMixin, NeuralNetClassifier):
+    """As skorch's documentation has it."""
+
+
+@pytest.mark.parametrize("per_update", [1, 2])
+def test_a_net_with_accelerate_keeps_the_plan_in_test_and_training(per_update: int) -> None:
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=per_update)
+    net = make_net(Accelerated, accelerator=accelerator)
+
+    bounds = range_test(net, X, Y, effort="quick", num_steps=20)
+    assert Rated.used == planned(bounds)
+    Rated.used = []
+    net.set_params(callbacks=[SchedulerCallback(SCHEDULE)]).fit(X, Y)
+
+    assert Rated.used == [SCHEDULE(step) for step in range(2 * math.ceil(23 / per_update))]
 
 
 def test_groups_with_a_scale_of_their_own_keep_it_in_test_and_training() -> None:
