@@ -62,6 +62,7 @@ def range_test(
         effort=effort,
     )
     with _as_fit_begins(net):
+        net.check_data(X, y)
         train, valid = net.get_split_datasets(X, y, **fit_params)
         loader = net.get_iterator(train, training=True)
         check_training(schedule, num_epochs, loader, 1)
@@ -90,8 +91,8 @@ class SchedulerCallback(Callback):  # type: ignore[misc]  # skorch has no types
     """Gives every update of `fit` the rate of a schedule of ours: as `clr_tuner.Scheduler` does, after each update
     that really happens, so that gradient accumulation does not matter.
 
-    schedule, momentum: as `clr_tuner.Scheduler` has them. `partial_fit`, and `fit` after `LoadInitState`, go on where
-    the history says that the last one ended. Each batch of the history has the rate, as `event_lr`.
+    schedule, momentum: as `clr_tuner.Scheduler` has them. `partial_fit`, and `fit` with a `LoadInitState` listed
+    before, go on where the history says that the last one ended. Each batch of the history has the rate, as `event_lr`.
     Raises ValueError in a net that has skorch's LRScheduler too.
     """
 

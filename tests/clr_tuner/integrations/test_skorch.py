@@ -1,6 +1,7 @@
 """skorch's nets: their bounds, and the rates that their updates really use."""
 
 import math
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from sklearn.datasets import load_digits
 from skorch import NeuralNetClassifier, NeuralNetRegressor
-from skorch.callbacks import Freezer, GradientNormClipping, LRScheduler
+from skorch.callbacks import Checkpoint, Freezer, GradientNormClipping, LoadInitState, LRScheduler
 from skorch.hf import AccelerateMixin
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
@@ -256,6 +257,23 @@ def test_a_training_goes_on_where_the_last_one_ended() -> None:
     net.partial_fit(X, Y)
 
     assert Rated.used == [SCHEDULE(step) for step in range(4 * 23)]
+
+
+def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    def make_checkpoint() -> Checkpoint:
+        return Checkpoint(monitor=None, dirname=str(tmp_path))
+
+    make_net(callbacks=[SchedulerCallback(SCHEDULE), make_checkpoint()]).fit(X, Y)
+    net = make_net(callbacks=[LoadInitState(make_checkpoint()), SchedulerCallback(SCHEDULE)])
+
+    net.fit(X, Y)
+
+    assert Rated.used == [SCHEDULE(step) for step in range(2 * 23, 4 * 23)]
+
+
+def test_data_that_fit_refuses_are_refused() -> None:
+    with pytest.raises(ValueError, match="No y-values are given"):
+        range_test(make_net(), X)
 
 
 def test_a_second_fit_begins_the_schedule_anew() -> None:
