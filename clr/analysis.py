@@ -27,7 +27,10 @@ HALF_INTERVAL = 10**0.2  # a fifth of a decade each way: calibrated in docs/boun
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
-ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
+ADAPTIVE = {
+    *("Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"),
+    *("Muon", "MuonAndAdamW"),
+}
 
 
 def read_bounds(

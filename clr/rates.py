@@ -6,6 +6,7 @@ A scheduler left in the loop would keep the rate where it likes it: what an upda
 import math
 from typing import Any
 
+from clr.asgd import catch_up
 from clr.momentum import momentum_of
 from clr.scheduler import set_lr, set_momentum
 
@@ -20,7 +21,7 @@ class Rates:
     def __init__(self, optimizer: Any, *, momentum_cycled: bool = False) -> None:
         self._optimizer = optimizer
         self._at_first = list(optimizer.param_groups)
-        optimizers = with_inner(optimizer)
+        self._optimizers = optimizers = with_inner(optimizer)
         owned = {id(group): (group, owner) for owner in optimizers for group in owner.param_groups}
         if any(group.get("lr") is None for group, _ in owned.values()):
             raise ValueError("a param group has no lr: an optimizer that sets its own rate cannot be swept")
@@ -68,6 +69,7 @@ class Rates:
             set_lr(group, lr)
             if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
+        self._catch_up()
 
     def hold(self) -> bool:
         """Put back what was set; whether anything had moved. Raises ValueError where groups came or went."""
@@ -89,6 +91,8 @@ class Rates:
             if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
                 moved = True
+        if moved:
+            self._catch_up()
         self._moved |= moved
         return moved
 
@@ -104,6 +108,10 @@ class Rates:
         """Look no more."""
         for handle in self._handles:
             handle.remove()
+
+    def _catch_up(self) -> None:
+        for optimizer in self._optimizers:
+            catch_up(optimizer)
 
     def _before_update(self, *_: Any) -> None:
         self._updates += 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clr.training.batches import StagedBatches
     from clr.training.lr_finder import LRFinder
     from clr.training.model_bounds import find_bounds
+    from clr.training.muon import MuonAndAdamW
     from clr.training.seeding import seeded
     from clr.workload import Workload
     from clr_tuner.client import Client
@@ -26,6 +27,7 @@ __all__ = [
     "DatasetMissing",
     "Inconclusive",
     "LRFinder",
+    "MuonAndAdamW",
     "ParameterGroup",
     "Problem",
     "Scheduler",
@@ -45,6 +47,7 @@ _HOMES = {
     "clr.analysis": ("read_bounds",),
     "clr.training.lr_finder": ("LRFinder",),
     "clr.training.model_bounds": ("find_bounds",),
+    "clr.training.muon": ("MuonAndAdamW",),
     "clr.policies": ("parse_schedule",),
     "clr.sweep": ("Sweep",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),

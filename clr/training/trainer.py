@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from clr.asgd import catch_up
 from clr.problem import ParameterGroup, Problem, Untrainable
 from clr.scheduler import set_momentum
 from clr.training.accuracy import find_counted, share_right
 from clr.training.batches import StagedBatches, endless, move_all
 from clr.training.kernels import any_sparse, clip_gradients, find_kernel, meet_sparse
+from clr.training.muon import MuonAndAdamW
 from clr.training.nested import moved, sliced, tensors
 from clr.training.seeding import seeded
 
@@ -53,6 +55,7 @@ class Trainer:
         self._batches = iter(self._staged or move_all(endless(problem.batches), device))
         self._held_out = list(_weigh_chunks(problem))
         self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
+        self._lags = isinstance(self._optimizer, torch.optim.ASGD)
         grouped = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         self._parameters = list(dict.fromkeys([*self._model.parameters(), *grouped]))
         self._accumulation_steps = accumulation_steps
@@ -69,6 +72,8 @@ class Trainer:
             group["lr"] = lr * group.get("lr_scale", 1.0)
             if momentum is not None:
                 set_momentum(group, momentum)
+        if self._lags:
+            catch_up(self._optimizer)
         for parameter in self._parameters:
             parameter.grad = None  # as `zero_grad`, whose marks for the profiler cost 8 µs a step
         loss = self._backward()
@@ -201,12 +206,18 @@ def make_optimizer(
     """torch's optimizer of this spec, with the fastest kernel that suits the parameters.
 
     A parameter group becomes one of torch's, which carries its `lr_scale`.
-    Raises `Untrainable` when the groups leave out a parameter that is to be trained, or hold one twice.
+    Raises `Untrainable` when the groups leave out a parameter that is to be trained, or hold one twice, and for
+    parameters that the optimizer does not take.
     """
     parameters = spec.model_dump()
     name = parameters.pop("name")
+    own_groups = _make_groups(parameter_groups, model, spec.weight_decay)
+    if name == "Muon":
+        return MuonAndAdamW(model, own_groups or None, **parameters)
+    if name == "Adafactor" and any(map(torch.is_complex, model.parameters())):
+        raise Untrainable("Adafactor takes no complex parameters: use AdamW")
     kernel = find_kernel(name, model.parameters())
-    groups = _make_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
+    groups = own_groups or model.parameters()
     optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(groups, lr=1e-3, **parameters, **kernel)
     return optimizer
 

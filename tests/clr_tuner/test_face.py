@@ -15,6 +15,7 @@ PUBLIC = [
     "DatasetMissing",
     "Inconclusive",
     "LRFinder",
+    "MuonAndAdamW",
     "ParameterGroup",
     "Problem",
     "Scheduler",
