@@ -9,6 +9,7 @@ from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, Ra
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
 from api.submissions.client_job import submit_client_job
+from clr import adafactor
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
@@ -50,10 +51,13 @@ def plan_range_test(
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     _check_steps(body, max_steps=max_steps, pointer=pointer, refusal=refusal)
+    config = resolve(body, workload)
+    if config["optimizer"]["name"] == adafactor.NAME:
+        config["end_lr"] = _find_end_below_cap(config)
     return NewJob(
         kind=Kind.RANGE_TEST,
         workload=workload.name,
-        config=resolve(body, workload),
+        config=config,
         priority=Priority[body.priority.upper()],
         timeout_s=body.timeout_s,
         **about,
@@ -66,6 +70,13 @@ def _check_steps(
     most = most_steps(RangeTestConfig.from_dict(body.model_dump())) + (PROBE_STEPS if body.for_ else 0)
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
+
+
+def _find_end_below_cap(config: dict[str, Any]) -> float | None:
+    try:
+        return adafactor.stay_below_cap(RangeTestConfig.from_dict(config)).end_lr
+    except ValueError as error:
+        raise invalid("/start_lr" if config["end_lr"] is None else "/end_lr", str(error)) from None
 
 
 def plan_range_test_for(
