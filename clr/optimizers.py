@@ -163,7 +163,7 @@ _CANONICAL = {name.lower(): name for name in NAMES}
 def _spell(value: Any) -> Any:
     """Accept a name in any case; keep torch's spelling."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
-        return value | {"name": _CANONICAL.get(value["name"].lower(), value["name"])}
+        return value | {"name": find_torchs(value["name"]) or value["name"]}
     return value
 
 
@@ -172,6 +172,37 @@ OptimizerSpec = Annotated[
     BeforeValidator(_spell),
 ]
 _ADAPTER: TypeAdapter[_Any] = TypeAdapter(OptimizerSpec)
+
+
+class Installed(BaseModel):
+    """An optimizer that torch has not, by the name of its plugin (clr/optimizer_plugin.py), with its parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return self.model_dump(exclude={"name"})
+
+
+AnyOptimizer = OptimizerSpec | Installed
+
+
+def find_torchs(name: Any) -> str | None:
+    """torch's spelling of a name in any case; None: torch has none of this name."""
+    return _CANONICAL.get(name.lower()) if isinstance(name, str) else None
+
+
+def parse_any(spec: dict[str, Any]) -> AnyOptimizer:
+    """Check {"name", its parameters}; those of what torch has not are left to whoever has its plugin.
+
+    Raises pydantic's ValidationError naming the parameter.
+    """
+    name = spec.get("name")
+    is_installed = isinstance(name, str) and name and not find_torchs(name)
+    return Installed.model_validate(spec) if is_installed else parse_optimizer(spec)
 
 
 def parse_optimizer(spec: dict[str, Any]) -> OptimizerSpec:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clr.analysis import read_bounds
     from clr.bounds import Bounds, Inconclusive
+    from clr.optimizer_plugin import OptimizerPlugin
     from clr.policies import parse_schedule
     from clr.problem import DatasetMissing, ParameterGroup, Problem
     from clr.scheduler import Scheduler, as_lambda_lr
@@ -28,6 +29,7 @@ __all__ = [
     "Inconclusive",
     "LRFinder",
     "MuonAndAdamW",
+    "OptimizerPlugin",
     "ParameterGroup",
     "Problem",
     "Scheduler",
@@ -48,6 +50,7 @@ _HOMES = {
     "clr.training.lr_finder": ("LRFinder",),
     "clr.training.model_bounds": ("find_bounds",),
     "clr.training.muon": ("MuonAndAdamW",),
+    "clr.optimizer_plugin": ("OptimizerPlugin",),
     "clr.policies": ("parse_schedule",),
     "clr.sweep": ("Sweep",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),

@@ -11,7 +11,7 @@ import clr_tuner as ct
 from clr.optimizers import NAMES, parse_optimizer
 from clr.policies import parse_schedule
 from clr.snippets import say_optimizer, write_snippet
-from clr.training.trainer import make_optimizer
+from clr.training.optimizers import make_optimizer
 
 RATES = {"base_lr": 0.01, "max_lr": 0.08}
 STEPS = 24

@@ -16,6 +16,7 @@ PUBLIC = [
     "Inconclusive",
     "LRFinder",
     "MuonAndAdamW",
+    "OptimizerPlugin",
     "ParameterGroup",
     "Problem",
     "Scheduler",

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from clr.optimizers import NAMES, parse_optimizer
 from clr.problem import ParameterGroup, Problem, Untrainable
 from clr.training.kernels import FUSED, find_kernel
+from clr.training.optimizers import make_optimizer
 from clr.training.seeding import seeded
-from clr.training.trainer import Trainer, make_optimizer
+from clr.training.trainer import Trainer
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Lazy modules are a new feature", "ignore:Sparse invariant checks"
