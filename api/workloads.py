@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.catalogue import explain_unknown
 from api.openapi import responses
@@ -23,6 +23,9 @@ class WorkloadView(BaseModel):
     params_schema: dict[str, Any]
     default_optimizer: dict[str, Any]
     default_batch_size: int
+    optimizers: dict[str, Any] | None = Field(
+        description="installed there beside torch's: {name: {params_schema, lr_meaning}}"
+    )
 
     @classmethod
     def of(cls, workload: Workload) -> "WorkloadView":

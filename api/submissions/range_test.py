@@ -2,7 +2,7 @@
 
 from typing import Any, Unpack
 
-from api.catalogue import find_workload, resolve_params
+from api.catalogue import find_workload, only_scales, resolve_optimizer, resolve_params
 from api.errors import invalid
 from api.idempotency import Key
 from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, RangeTestRequest
@@ -13,6 +13,7 @@ from clr import adafactor
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
+from clr.rates import explain_multiplier
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
@@ -52,6 +53,8 @@ def plan_range_test(
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     _check_steps(body, max_steps=max_steps, pointer=pointer, refusal=refusal)
     config = resolve(body, workload)
+    if only_scales(workload, config["optimizer"]):
+        raise invalid("/optimizer/name", explain_multiplier(config["optimizer"]["name"]))
     if config["optimizer"]["name"] == adafactor.NAME:
         config["end_lr"] = _find_end_below_cap(config)
     return NewJob(
@@ -97,6 +100,6 @@ def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
     fields = body.model_dump(mode="json", by_alias=True, exclude={"workload", "driver", "name", "tags"})
     return fields | {
         "params": resolve_params(workload, body.params),
-        "optimizer": optimizer.model_dump(mode="json"),
+        "optimizer": resolve_optimizer(workload, optimizer),
         "batch_size": body.batch_size or workload.default_batch_size,
     }
