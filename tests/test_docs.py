@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
+from clr.optimizer_plugin import describe_plugin
 from clr.optimizers import NAMES
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
@@ -83,7 +84,7 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert TRAINING.count("```") == 2 * 10
     assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
     assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
-    assert (len(blocks("python", OPTIMIZERS)), OPTIMIZERS.count("```")) == (1, 2)
+    assert (len(blocks("python", OPTIMIZERS)), OPTIMIZERS.count("```")) == (2, 4)
 
 
 def test_the_page_of_optimizers_names_each_and_its_block_makes_one() -> None:
@@ -93,6 +94,18 @@ def test_the_page_of_optimizers_names_each_and_its_block_makes_one() -> None:
 
     assert [group["lr"] for group in names["optimizer"].param_groups] == [0.001, 0.001]
     assert all(f"`{name}`" in OPTIMIZERS for name in NAMES)
+
+
+def test_the_plugin_of_the_page_of_optimizers_can_be_described() -> None:
+    """tests/clr_tuner/integrations/test_optimizers.py trains with it, where the package is installed."""
+    names: dict[str, Any] = {}
+
+    exec(blocks("python", OPTIMIZERS)[1], names)
+
+    assert set(describe_plugin(names["ScheduleFree"]())["params_schema"]["properties"]) == {
+        "warmup_steps",
+        "weight_decay",
+    }
 
 
 def test_the_command_line_names_every_optimizer() -> None:
