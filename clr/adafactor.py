@@ -38,8 +38,15 @@ def advise_further(doubt: Inconclusive, num_steps: int) -> Inconclusive:
 
 def warn_of_cap(max_lr: float) -> str:
     """From when on it trains at less than max_lr."""
-    last = math.floor(1 / max_lr**2)
-    return f"Adafactor updates at no more than 1/sqrt(step): beyond step {last:,} that is less than max_lr"
+    most = count_steps(max_lr)
+    return (
+        f"Adafactor updates at no more than 1/sqrt(step): after {most:,} steps that is less than {max_lr:g}"
+    )
+
+
+def count_steps(lr: float) -> int:
+    """How many of its first steps can use this rate."""
+    return math.floor(1 / lr**2 + 1e-9)
 
 
 def count_updates(optimizer: Any) -> int:

@@ -56,6 +56,19 @@ def test_a_rate_beyond_the_cap_is_refused(api: TestClient, field: str) -> None:
     assert "must be at most 0.05 in sweeps of 400 steps" in error["message"]
 
 
+@pytest.mark.parametrize(("num_steps", "warned"), [(100, False), (101, True)])
+def test_a_training_is_warned_of_rates_that_adafactor_will_not_use(
+    api: TestClient, num_steps: int, warned: bool
+) -> None:
+    schedule = {"policy": "fixed", "lr": 0.1}
+    body = {"workload": "digits", "optimizer": {"name": "Adafactor"}, "schedule": schedule}
+
+    job = api.post("/training-jobs", json=body | {"num_steps": num_steps}).json()
+
+    told = "Adafactor updates at no more than 1/sqrt(step): after 100 steps that is less than 0.1"
+    assert (told in job["warnings"]) is warned
+
+
 def test_the_momentum_of_muon_may_be_cycled_and_adafactor_has_none(api: TestClient) -> None:
     training = {"schedule": {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.04}, "cycle_momentum": True}
 

@@ -46,7 +46,7 @@ def test_a_finder_counts_the_updates_that_were_made_before() -> None:
 def test_the_bounds_say_from_when_on_a_training_is_slower() -> None:
     bounds = bounds_of(seeds(loss_of(GOOD), GOOD), optimizer="Adafactor")
 
-    assert f"beyond step {int(1 / bounds.max_lr**2)} that is less than max_lr" in bounds.warnings[-1]
+    assert f"after {int(1 / bounds.max_lr**2)} steps that is less than" in bounds.warnings[-1]
 
 
 def test_what_trains_well_up_to_the_end_is_tested_in_shorter_sweeps() -> None:
