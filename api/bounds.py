@@ -18,7 +18,7 @@ from clr.confirmation import Confirmation
 from clr.picture_format import PictureFormat
 from clr.plots.range_test import draw_range_test
 from clr.sensitivity import Sensitivity
-from clr.snippets import Framework
+from clr.snippets import Framework, say_optimizer
 from clr.sweep import read_sweeps
 from clr.training_rates import Basis
 from clr.turn import Turn
@@ -159,7 +159,8 @@ def get_bounds(
             "unread_steps": result.get("unread_steps", 0),
         },
         "for_budget": _fit_budget(bounds, policy, num_steps, num_epochs),
-        "snippet": _write_snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
+        "snippet": say_optimizer(job.config["optimizer"], framework)
+        + _write_snippet(bounds, policy, framework, num_steps=num_steps, num_epochs=num_epochs),
     }
 
 

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from api.errors import Problem, invalid, invalid_fields
 from api.pointers import pointer_to
 from api.requests.body import refuse_unknown
+from clr.optimizers import NAMES as TORCHS
+from clr.optimizers import AnyOptimizer, Installed
 from clr.spelling import did_you_mean
 from store import workloads
 from store.models import Workload
@@ -41,13 +43,43 @@ def explain_unknown(name: str, names: Iterable[str]) -> str:
 
 def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]:
     """The params with the schema's defaults. Raises a 422 problem that names each wrong one."""
-    schema = workload.params_schema
+    return _fill_in(workload.params_schema, params, "params")
+
+
+def resolve_optimizer(workload: Workload, optimizer: AnyOptimizer) -> dict[str, Any]:
+    """The optimizer with every parameter, as its job keeps it.
+
+    Raises a 422 problem for one that is neither torch's nor installed where the workload is, and for each parameter
+    that is wrong.
+    """
+    if not isinstance(optimizer, Installed):
+        return optimizer.model_dump(mode="json")
+    installed = workload.optimizers or {}
+    if optimizer.name not in installed:
+        names = [*TORCHS, *installed]
+        near = did_you_mean(optimizer.name, names)
+        raise invalid(
+            "/optimizer/name",
+            f"{near}must be one of {', '.join(names)}; others are installed beside the worker",
+        )
+    schema = installed[optimizer.name]["params_schema"]
+    return {"name": optimizer.name} | _fill_in(schema, optimizer.params, "optimizer")
+
+
+def only_scales(workload: Workload, optimizer: dict[str, Any]) -> bool:
+    """Whether its lr multiplies a rate that it finds by itself: then there is nothing to test."""
+    installed = (workload.optimizers or {}).get(optimizer["name"], {})
+    return bool(installed.get("lr_meaning") == "multiplier")
+
+
+def _fill_in(schema: dict[str, Any], params: dict[str, Any], *path: str) -> dict[str, Any]:
+    """The params with the schema's defaults; path: to them in the request."""
     properties = schema.get("properties", {})
     if schema.get("additionalProperties") is False:
-        refuse_unknown(params, properties, "params")
+        refuse_unknown(params, properties, *path)
     errors = list(Draft202012Validator(schema).iter_errors(params))
     if errors:
-        raise invalid_fields((pointer_to("params", *error.absolute_path), _say(error)) for error in errors)
+        raise invalid_fields((pointer_to(*path, *error.absolute_path), _say(error)) for error in errors)
     return {
         name: definition["default"] for name, definition in properties.items() if "default" in definition
     } | params

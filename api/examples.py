@@ -363,6 +363,9 @@ WORKLOAD: dict[str, Any] = {
     },
     "default_optimizer": {"name": "SGD", "momentum": 0.9},
     "default_batch_size": 64,
+    "optimizers": {
+        "prodigy": {"params_schema": {"type": "object", "properties": {}}, "lr_meaning": "multiplier"}
+    },
 }
 
 WORKER: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from api.catalogue import explain_unknown
 from api.openapi import responses
@@ -23,11 +23,15 @@ class WorkloadView(BaseModel):
     params_schema: dict[str, Any]
     default_optimizer: dict[str, Any]
     default_batch_size: int
+    optimizers: dict[str, Any] = Field(
+        description="installed there beside torch's: {name: {params_schema, lr_meaning}}"
+    )
 
     @classmethod
     def of(cls, workload: Workload) -> "WorkloadView":
         """The answer for a row."""
-        return cls(**{name: getattr(workload, name) for name in cls.model_fields})
+        fields = {name: getattr(workload, name) for name in cls.model_fields}
+        return cls(**fields | {"optimizers": workload.optimizers or {}})
 
 
 class Workloads(BaseModel):

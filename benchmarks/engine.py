@@ -18,7 +18,8 @@ from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule
 from clr.problem import Batch
 from clr.sweep import Point, SweepPlan, run_sweep
-from clr.training.trainer import Trainer, make_optimizer
+from clr.training.optimizers import make_optimizer
+from clr.training.trainer import Trainer
 from clr.training_job import TrainingPlan, run_training
 from clr.workload import Workload
 from migrations.schema import upgrade

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from statistics import fmean, median
 from typing import Any
 
+from clr import adafactor
 from clr.basin import find_basin_lr, find_break_lr
 from clr.bounds import Bounds, Inconclusive
 from clr.cycles import half_cycle, short_epoch
@@ -27,7 +28,10 @@ HALF_INTERVAL = 10**0.2  # a fifth of a decade each way: calibrated in docs/boun
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
-ADAPTIVE = {"Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"}
+ADAPTIVE = {
+    *("Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"),
+    *("Muon", "MuonAndAdamW"),
+}
 
 
 def read_bounds(
@@ -50,11 +54,15 @@ def read_bounds(
     candidates = list_candidates(sweeps)
     doubt = find_doubt(best_range, tests=tests, readings=readings)
     if doubt is not None:
+        if optimizer == adafactor.NAME:
+            doubt = adafactor.advise_further(doubt, best_range[0].plan.num_steps)
         return replace(doubt, candidates=candidates, warnings=tuple(warnings), sweeps=tuple(sweeps))
     scouts = [reading for reading in readings if reading.plan.shape == "exponential"]
     basin_lrs = [lr for scout in scouts if (lr := find_basin_lr(scout, momentum=momentum)) is not None]
     bounds = _bounds(best_range, tests, probes, basin_lrs, steps_per_epoch)
     warned = _warnings(best_range, tests, optimizer, scouted=len(readings) > len(tests))
+    if optimizer == adafactor.NAME:
+        warned.append(adafactor.warn_of_cap(bounds.max_lr))
     broken = [lr for scout in scouts if (lr := find_break_lr(scout)) is not None]
     return replace(
         bounds,

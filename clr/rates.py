@@ -6,24 +6,30 @@ A scheduler left in the loop would keep the rate where it likes it: what an upda
 import math
 from typing import Any
 
+from clr.asgd import catch_up
 from clr.momentum import momentum_of
 from clr.scheduler import set_lr, set_momentum
+
+FINDS_ITS_RATE = ({"d", "k"}, {"reps_rel"})  # in groups of D-Adaptation and Prodigy, and of DoG
 
 
 class Rates:
     """The rates of an optimizer, and of those inside it, as SAM and Lookahead have one; momentum stays as it is.
 
     momentum_cycled: a scheduler has set it already; then the one that the optimizer was made with is used, if any.
-    Raises ValueError for a group without a rate to set. `release` must be called at the end.
+    Raises ValueError for a group without a rate to set, or whose lr only scales one. `release` must be called at the
+    end.
     """
 
     def __init__(self, optimizer: Any, *, momentum_cycled: bool = False) -> None:
         self._optimizer = optimizer
         self._at_first = list(optimizer.param_groups)
-        optimizers = with_inner(optimizer)
+        self._optimizers = optimizers = with_inner(optimizer)
         owned = {id(group): (group, owner) for owner in optimizers for group in owner.param_groups}
         if any(group.get("lr") is None for group, _ in owned.values()):
             raise ValueError("a param group has no lr: an optimizer that sets its own rate cannot be swept")
+        if any(marks <= group.keys() for marks in FINDS_ITS_RATE for group, _ in owned.values()):
+            raise ValueError(explain_multiplier(type(optimizer).__name__))
         self._groups = [
             (group, (momentum_cycled and momentum_of(getattr(owner, "defaults", {}))) or momentum_of(group))
             for group, owner in owned.values()
@@ -68,6 +74,7 @@ class Rates:
             set_lr(group, lr)
             if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
+        self._catch_up()
 
     def hold(self) -> bool:
         """Put back what was set; whether anything had moved. Raises ValueError where groups came or went."""
@@ -89,6 +96,8 @@ class Rates:
             if not _close(momentum_of(group), momentum):
                 set_momentum(group, momentum)
                 moved = True
+        if moved:
+            self._catch_up()
         self._moved |= moved
         return moved
 
@@ -105,9 +114,21 @@ class Rates:
         for handle in self._handles:
             handle.remove()
 
+    def _catch_up(self) -> None:
+        for optimizer in self._optimizers:
+            catch_up(optimizer)
+
     def _before_update(self, *_: Any) -> None:
         self._updates += 1
         self.hold()
+
+
+def explain_multiplier(name: str) -> str:
+    """Why no range test is made with an optimizer whose lr is no rate, and what to do instead."""
+    return (
+        f"{name} finds its rate by itself and lr only scales it: there is nothing to test. Leave lr at 1 and compare "
+        "schedules instead, with a max_lr of 1"
+    )
 
 
 def is_optimizer(value: Any) -> bool:

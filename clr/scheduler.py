@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clr.asgd import catch_up
 from clr.reporting import describe_optimizer
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Scheduler:
             set_lr(group, schedule(self._next))
             if self._momentum is not None:
                 set_momentum(group, find_momentum(schedule, self._next, self._momentum))
+        catch_up(self._optimizer)
 
 
 def _parsed(schedule: Any) -> Any:

@@ -33,6 +33,11 @@ for group in optimizer.param_groups:
     group["lr"] = group["initial_lr"] = {lr}
 """
 
+MUON = """\
+# torch.optim.Muon takes 2-D weights alone; what was measured is this, with AdamW for the rest:
+# optimizer = ct.MuonAndAdamW(model, {parameters})
+"""
+
 KERAS = """\
 import clr_tuner as ct
 import keras
@@ -88,6 +93,17 @@ def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = 
         num_steps=num_steps,
         step="    scheduler.step()  # after each step of the optimizer, not after each epoch\n",
     )
+
+
+def say_optimizer(spec: Mapping[str, Any], framework: Framework) -> str:
+    """A comment above the code, where the optimizer that was measured is none that torch itself has.
+
+    spec: {"name", its parameters}.
+    """
+    if spec["name"] != "Muon" or framework != "torch":
+        return ""
+    parameters = (f"{name}={_literal(value)}" for name, value in spec.items() if name != "name")
+    return MUON.format(parameters=", ".join(parameters))
 
 
 def _torch_scheduler(schedule: Schedule) -> tuple[str, dict[str, Any]]:

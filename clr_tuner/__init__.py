@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clr.analysis import read_bounds
     from clr.bounds import Bounds, Inconclusive
+    from clr.optimizer_plugin import OptimizerPlugin
     from clr.policies import parse_schedule
     from clr.problem import DatasetMissing, ParameterGroup, Problem
     from clr.scheduler import Scheduler, as_lambda_lr
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from clr.training.batches import StagedBatches
     from clr.training.lr_finder import LRFinder
     from clr.training.model_bounds import find_bounds
+    from clr.training.muon import MuonAndAdamW
     from clr.training.seeding import seeded
     from clr.workload import Workload
     from clr_tuner.client import Client
@@ -26,6 +28,8 @@ __all__ = [
     "DatasetMissing",
     "Inconclusive",
     "LRFinder",
+    "MuonAndAdamW",
+    "OptimizerPlugin",
     "ParameterGroup",
     "Problem",
     "Scheduler",
@@ -45,6 +49,8 @@ _HOMES = {
     "clr.analysis": ("read_bounds",),
     "clr.training.lr_finder": ("LRFinder",),
     "clr.training.model_bounds": ("find_bounds",),
+    "clr.training.muon": ("MuonAndAdamW",),
+    "clr.optimizer_plugin": ("OptimizerPlugin",),
     "clr.policies": ("parse_schedule",),
     "clr.sweep": ("Sweep",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),

@@ -219,6 +219,7 @@ class Workload(Base):
     default_batch_size: Mapped[int]
     published_at: Mapped[float]
     installation: Mapped[str | None] = mapped_column(String(64))
+    optimizers: Mapped[dict[str, Any] | None]  # beside torch's, by name
 
 
 class Worker(Base):

@@ -15,8 +15,9 @@ def publish(
 ) -> None:
     """Announce workloads; one that was published before is replaced.
 
-    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size. `installation`:
-    what is installed there (worker/installation.py), None where not all of it could be loaded.
+    `workloads`: dicts of name, description, params_schema, default_optimizer, default_batch_size, and perhaps
+    optimizers: those that are installed beside torch's, {name: {params_schema, lr_meaning}}. `installation`: what
+    is installed there (worker/installation.py), None where not all of it could be loaded.
     """
     for workload in sorted(workloads, key=lambda workload: str(workload["name"])):
         row = workload | {"published_at": now(), "installation": installation}

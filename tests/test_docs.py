@@ -8,16 +8,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
+from clr.optimizer_plugin import describe_plugin
+from clr.optimizers import NAMES
 from clr.training.batches import StagedBatches
 from clr.training.seeding import seeded
 from clr_tuner.client import Client
+from clr_tuner.commands.options import Optimizer as OptimizerOption
 from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
 from store.status import FINAL, MOVES
@@ -30,6 +33,7 @@ PLUGINS = (ROOT / "docs" / "plugins.md").read_text()
 BOUNDS = (ROOT / "docs" / "bounds.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 ELSEWHERE = (ROOT / "docs" / "schedules-elsewhere.md").read_text()
+OPTIMIZERS = (ROOT / "docs" / "optimizers.md").read_text()
 PORT = "8000"
 
 
@@ -80,6 +84,34 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert TRAINING.count("```") == 2 * 10
     assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
     assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
+    assert (len(blocks("python", OPTIMIZERS)), OPTIMIZERS.count("```")) == (2, 4)
+
+
+def test_the_page_of_optimizers_names_each_and_its_block_makes_one() -> None:
+    names: dict[str, Any] = {"model": torch.nn.Linear(2, 2)}
+
+    exec(blocks("python", OPTIMIZERS)[0], names)
+
+    assert [group["lr"] for group in names["optimizer"].param_groups] == [0.001, 0.001]
+    assert all(f"`{name}`" in OPTIMIZERS for name in NAMES)
+
+
+def test_the_plugin_of_the_page_of_optimizers_can_be_described() -> None:
+    """tests/clr_tuner/integrations/test_optimizers.py trains with it, where the package is installed."""
+    names: dict[str, Any] = {}
+
+    exec(blocks("python", OPTIMIZERS)[1], names)
+
+    assert set(describe_plugin(names["ScheduleFree"]())["params_schema"]["properties"]) == {
+        "warmup_steps",
+        "weight_decay",
+    }
+
+
+def test_the_command_line_names_every_optimizer() -> None:
+    [option] = get_args(OptimizerOption)[1:]
+
+    assert option.help == f"{', '.join(NAMES[:-1])} or {NAMES[-1]}."
 
 
 def test_the_first_commands_are_targets_of_the_makefile() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from clr import optimizer_plugin
+from clr.optimizer_plugin import OptimizerPlugin
 from clr.optimizers import parse_optimizer
 from clr.workload import GROUP, Workload
 
@@ -41,6 +43,17 @@ def load_workload(entry: EntryPoint) -> Workload:
     if faults := list(_faults(workload, entry.name)):
         raise BadDeclaration(faults)
     return workload
+
+
+def load_optimizers() -> dict[str, OptimizerPlugin]:
+    """Every optimizer that is installed beside torch's, by name; one that cannot be loaded is logged and left out."""
+    found: dict[str, OptimizerPlugin] = {}
+    for entry in entry_points(group=optimizer_plugin.GROUP):
+        try:
+            found[entry.name] = optimizer_plugin.load_plugin(entry)
+        except (Exception, SystemExit):  # as a workload's
+            log.exception("optimizer %s (%s) cannot be loaded and is left out", entry.name, entry.value)
+    return found
 
 
 def describe(workload: Workload) -> dict[str, Any]:

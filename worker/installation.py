@@ -1,4 +1,4 @@
-"""What is installed here, as a hash that changes whenever the workloads may have: no workload is loaded for it.
+"""What is installed here, as a hash that changes whenever workloads or optimizers may have: none is loaded for it.
 
 Entry points with their distributions' versions, and the times and sizes of the sources: an editable install, or one
 that was repeated without a new version, changes nothing else.
@@ -10,13 +10,15 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from clr.workload import GROUP
+from clr import optimizer_plugin, workload
+
+GROUPS = (workload.GROUP, optimizer_plugin.GROUP)
 
 
 def installation() -> str:
     """The hash, 64 characters."""
     hashed = hashlib.sha256()
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+    for entry in sorted(_entries(), key=lambda entry: (entry.group, entry.name, entry.value)):
         version = entry.dist.version if entry.dist else None
         hashed.update(repr((entry.name, entry.value, version)).encode())
     for file in sorted(set(_sources())):
@@ -25,8 +27,12 @@ def installation() -> str:
     return hashed.hexdigest()
 
 
+def _entries() -> list[EntryPoint]:
+    return [entry for group in GROUPS for entry in entry_points(group=group)]
+
+
 def _sources() -> Iterator[Path]:
-    named = {package for entry in entry_points(group=GROUP) for package in _packages(entry)}
+    named = {package for entry in _entries() for package in _packages(entry)}
     for package in {"clr", *named}:  # what every workload is built upon is another distribution's
         try:
             spec = find_spec(package)  # of a package that lies in none: nothing is imported

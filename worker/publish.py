@@ -12,13 +12,15 @@ from importlib.metadata import entry_points
 import torch
 from kombu.exceptions import OperationalError as BrokerError
 
+from clr import optimizer_plugin
+from clr.optimizer_plugin import describe_plugin
 from clr.workload import GROUP
 from store import claims, logs, workers, workloads
 from store.database import Database
 from store.doorbell import Doorbell
 from store.gate import pass_gate
 from store.settings import Settings, get_settings
-from worker.catalogue import describe, load_workloads
+from worker.catalogue import describe, load_optimizers, load_workloads
 from worker.device import device
 from worker.installation import installation
 
@@ -37,8 +39,11 @@ def publish(worker_id: str, parent_pid: int) -> None:
         device=torch.cuda.get_device_name() if device() == "cuda" else "cpu",
     )
     here = installation()  # before the workloads are loaded: what changes meanwhile is another one
-    offered = [describe(workload) for workload in load_workloads().values()]
-    complete = len(offered) == len(entry_points(group=GROUP))
+    plugins = load_optimizers()
+    optimizers = {"optimizers": {name: describe_plugin(plugin) for name, plugin in plugins.items()}}
+    offered = [describe(workload) | optimizers for workload in load_workloads().values()]
+    installed = sum(len(entry_points(group=group)) for group in (GROUP, optimizer_plugin.GROUP))
+    complete = len(offered) + len(plugins) == installed
     pass_gate()
     with database.write() as session:
         workloads.publish(session, offered, installation=here if complete else None)

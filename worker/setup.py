@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from clr.optimizers import OptimizerSpec, parse_optimizer
+from clr.optimizers import AnyOptimizer, parse_any
 from clr.problem import Problem
 from clr.training.nested import content, tensors
 from clr.training.trainer import materialise
@@ -17,7 +17,7 @@ class Setup:
 
     workload: Workload
     params: Any
-    optimizer: OptimizerSpec
+    optimizer: AnyOptimizer
     batch_size: int
     device: str
 
@@ -28,7 +28,7 @@ class Setup:
         return cls(
             workload,
             workload.Params.model_validate(config["params"]),
-            parse_optimizer(config["optimizer"]),
+            parse_any(config["optimizer"]),
             config["batch_size"],
             device,
         )

@@ -10,7 +10,7 @@ from api.pointers import pointer_to
 from api.requests.body import Text, refuse_unknown
 from api.requests.training_job import Budget, TrainingOptions, check_schedule
 from api.requests.workload import LAST_SEED, Priority, Seed, WorkloadRequest, check_optimizer
-from clr.optimizers import OptimizerSpec
+from clr.optimizers import AnyOptimizer
 from clr.presets import PRESETS, Preset
 from clr.range_test import MOST_SEEDS
 from clr.training_job import LENGTHS
@@ -24,7 +24,9 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     schedule: dict[str, Any] = Field(description="as for a training job; rates may be left out")
-    optimizer: OptimizerSpec | None = Field(default=None, description="default: that of the comparison")
+    optimizer: AnyOptimizer | None = Field(
+        default=None, union_mode="left_to_right", description="default: that of the comparison"
+    )
     label: Text | None = Field(
         default=None, min_length=1, max_length=100, description="default: optimizer and policy"
     )

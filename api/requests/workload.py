@@ -6,7 +6,7 @@ from pydantic import Field, FiniteFloat, StrictInt, ValidationError, field_valid
 
 from api.errors import invalid_at
 from api.requests.body import Body, Text
-from clr.optimizers import OptimizerSpec, parse_optimizer
+from clr.optimizers import AnyOptimizer, parse_any
 
 Timeout = Annotated[FiniteFloat, Field(gt=0, le=604_800, strict=True)]
 Name = Annotated[Text | None, Field(max_length=200)]
@@ -24,7 +24,9 @@ class WorkloadRequest(Body):
 
     workload: Text = Field(max_length=200, description="a name of GET /workloads")
     params: dict[str, Any] = Field(default={}, description="the workload's own, by its params_schema")
-    optimizer: OptimizerSpec | None = Field(default=None, description="default: the workload's")
+    optimizer: AnyOptimizer | None = Field(
+        default=None, union_mode="left_to_right", description="default: the workload's"
+    )
     batch_size: StrictInt | None = Field(default=None, ge=1, le=65_536, description="default: the workload's")
     priority: Priority = "normal"
     name: Name = None
@@ -41,6 +43,6 @@ def check_optimizer(optimizer: Any, *path: object) -> None:
     """Raise a 422 problem for what is wrong with an optimizer at `path`."""
     if isinstance(optimizer, dict):
         try:
-            parse_optimizer(optimizer)
+            parse_any(optimizer)
         except ValidationError as error:
             raise invalid_at(error, optimizer, *path) from None

@@ -2,16 +2,18 @@
 
 from typing import Any, Unpack
 
-from api.catalogue import find_workload, resolve_params
+from api.catalogue import find_workload, only_scales, resolve_optimizer, resolve_params
 from api.errors import invalid
 from api.idempotency import Key
 from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, RangeTestRequest
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
 from api.submissions.client_job import submit_client_job
+from clr import adafactor
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
+from clr.rates import explain_multiplier
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
@@ -50,10 +52,15 @@ def plan_range_test(
 ) -> NewJob:
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     _check_steps(body, max_steps=max_steps, pointer=pointer, refusal=refusal)
+    config = resolve(body, workload)
+    if only_scales(workload, config["optimizer"]):
+        raise invalid("/optimizer/name", explain_multiplier(config["optimizer"]["name"]))
+    if config["optimizer"]["name"] == adafactor.NAME:
+        config["end_lr"] = _find_end_below_cap(config)
     return NewJob(
         kind=Kind.RANGE_TEST,
         workload=workload.name,
-        config=resolve(body, workload),
+        config=config,
         priority=Priority[body.priority.upper()],
         timeout_s=body.timeout_s,
         **about,
@@ -66,6 +73,13 @@ def _check_steps(
     most = most_steps(RangeTestConfig.from_dict(body.model_dump())) + (PROBE_STEPS if body.for_ else 0)
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
+
+
+def _find_end_below_cap(config: dict[str, Any]) -> float | None:
+    try:
+        return adafactor.stay_below_cap(RangeTestConfig.from_dict(config)).end_lr
+    except ValueError as error:
+        raise invalid("/start_lr" if config["end_lr"] is None else "/end_lr", str(error)) from None
 
 
 def plan_range_test_for(
@@ -86,6 +100,6 @@ def resolve(body: WorkloadRequest, workload: Workload) -> dict[str, Any]:
     fields = body.model_dump(mode="json", by_alias=True, exclude={"workload", "driver", "name", "tags"})
     return fields | {
         "params": resolve_params(workload, body.params),
-        "optimizer": optimizer.model_dump(mode="json"),
+        "optimizer": resolve_optimizer(workload, optimizer),
         "batch_size": body.batch_size or workload.default_batch_size,
     }

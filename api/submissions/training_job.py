@@ -21,6 +21,7 @@ from api.requests.workload import SETUP
 from api.resources import Resources
 from api.submissions.client_job import submit_client_job
 from api.submissions.range_test import plan_range_test_for, resolve
+from clr import adafactor
 from clr.partial_schedules import lacks_rates
 from clr.policies import parse_schedule
 from clr.training_job import BudgetRefused, RecommendedCycle, TrainingConfig, TrainingPlan, plan_training
@@ -138,6 +139,7 @@ def plan_training_job(
     config = resolve(body, workload) | {"resume_from": None, "resume_at": 0, "label": label}
     _check_momentum(config)
     warnings = _compare_setups(config, source) + foresee_warnings(config, max_steps=max_steps)
+    warnings += _warn_of_cap(config)
     return NewJob(
         kind=Kind.TRAINING_JOB,
         workload=workload.name,
@@ -190,6 +192,15 @@ def _compare_setups(config: dict[str, Any], source: Job | None) -> list[str]:
         if config[name] != plain:
             warnings.append(f"a range test has no {name}: the bounds are those without it")
     return warnings
+
+
+def _warn_of_cap(config: dict[str, Any]) -> list[str]:
+    """Where the schedule's own rates are more than Adafactor uses, of as many steps as are known."""
+    max_lr = config["schedule"].get("max_lr") or config["schedule"].get("lr")
+    if config["optimizer"]["name"] != adafactor.NAME or not max_lr:
+        return []
+    is_reached = config["num_steps"] is None or config["num_steps"] > adafactor.count_steps(max_lr)
+    return [adafactor.warn_of_cap(max_lr)] if is_reached else []
 
 
 def _check_momentum(config: dict[str, Any]) -> None:

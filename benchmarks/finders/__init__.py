@@ -22,7 +22,7 @@ from clr.optimizers import OptimizerSpec
 from clr.problem import Problem
 from clr.sweep import SweepPlan
 from clr.training.batches import StagedBatches
-from clr.training.trainer import make_optimizer
+from clr.training.optimizers import make_optimizer
 
 PACKAGES = ("torch-lr-finder", "lightning", "fastai")
 

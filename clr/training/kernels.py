@@ -9,16 +9,18 @@ from torch import Tensor, nn
 from clr.problem import Untrainable
 
 FUSED = {"SGD", "Adam", "AdamW", "Adagrad"}  # torch has a fused kernel for these, on CPU and CUDA
+WITHOUT_KERNELS = {"Muon"}  # there is nothing to choose
 TAKE_SPARSE = ("SGD", "Adagrad")  # gradients, as torch's do
 
 
 def find_kernel(name: str, parameters: Iterable[Tensor]) -> dict[str, bool]:
     """The keyword of the fastest kernel that this optimizer of torch has for the parameters; none: torch chooses."""
     parameters = list(parameters)
-    if not all(
+    plain = all(
         type(parameter) in (Tensor, nn.Parameter) and parameter.layout == torch.strided
         for parameter in parameters
-    ):
+    )
+    if name in WITHOUT_KERNELS or not plain:
         return {}
     if name not in FUSED or (name == "SGD" and any(map(_is_short, parameters))):
         return {"foreach": True}

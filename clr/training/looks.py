@@ -13,6 +13,8 @@ from clr.problem import Batch, Problem
 from clr.range_test import TEST_STEPS, look_every
 from clr.training.nested import gathered, num_examples, tensors
 
+HELD_OUT_CHUNK = 2048  # examples evaluated at once
+
 COST = 0.4  # of the time of the steps, that looks may take
 PASSES = 3  # forward, as dear as an example that is trained on
 FEWEST = 200  # examples: with fewer, an accuracy is not told from luck

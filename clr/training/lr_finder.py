@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import nn
 
+from clr import adafactor
 from clr.analysis import read_bounds
 from clr.bounds import MOST_STEPS, Bounds, Inconclusive
 from clr.cycles import count_steps
@@ -85,6 +86,9 @@ class LRFinder:
         self._config = _parse(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
+        if isinstance(optimizer, torch.optim.Adafactor):
+            done = adafactor.count_updates(optimizer)
+            self._config = adafactor.stay_below_cap(self._config, steps_before=done)
         self._schedule, self._num_epochs = schedule, num_epochs
         self._report = report_to
         self._before: Snapshot | None = None
@@ -264,7 +268,7 @@ class LRFinder:
         found = read_bounds(
             sweeps,
             steps_per_epoch=self._steps_per_epoch(),
-            optimizer=type(self._optimizer).__name__,
+            optimizer=_name(self._optimizer),
             momentum=self._rates.momentum,
             warnings=warnings,
         )
@@ -328,6 +332,13 @@ class LRFinder:
             answer = evaluate()
         before.restore()
         return answer
+
+
+def _name(optimizer: Any) -> str:
+    """Its class's, but for what is called as one of torch's and is another."""
+    name = type(optimizer).__name__
+    is_another = name == adafactor.NAME and not isinstance(optimizer, torch.optim.Adafactor)
+    return f"another {name}" if is_another else name
 
 
 def _check(model: Any, optimizer: Any) -> None:

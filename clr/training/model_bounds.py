@@ -24,10 +24,9 @@ from clr.reporting import RangeTestReport
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
-from clr.training.looks import sample, sample_pair
+from clr.training.looks import HELD_OUT_CHUNK, sample, sample_pair
 from clr.training.lr_finder import LRFinder, check_training
 from clr.training.nested import moved, num_examples, sliced
-from clr.training.trainer import HELD_OUT_CHUNK
 
 Criterion = Callable[..., Tensor]
 TrainingStep = Callable[[Any], Tensor]

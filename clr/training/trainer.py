@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from clr.problem import ParameterGroup, Problem, Untrainable
+from clr.asgd import catch_up
+from clr.optimizer_plugin import find_plugin
+from clr.optimizers import AnyOptimizer, Installed
+from clr.problem import Problem, Untrainable
 from clr.scheduler import set_momentum
 from clr.training.accuracy import find_counted, share_right
 from clr.training.batches import StagedBatches, endless, move_all
-from clr.training.kernels import any_sparse, clip_gradients, find_kernel, meet_sparse
+from clr.training.kernels import any_sparse, clip_gradients, meet_sparse
+from clr.training.looks import HELD_OUT_CHUNK
 from clr.training.nested import moved, sliced, tensors
+from clr.training.optimizers import make_optimizer
 from clr.training.seeding import seeded
 
 if TYPE_CHECKING:
-    from clr.optimizers import OptimizerSpec
     from clr.training_job import Precision
-
-HELD_OUT_CHUNK = 2048  # examples evaluated at once
 
 
 class Trainer:
@@ -36,7 +38,7 @@ class Trainer:
     def __init__(
         self,
         problem: Problem,
-        optimizer: OptimizerSpec,
+        optimizer: AnyOptimizer,
         *,
         device: str,
         accumulation_steps: int = 1,
@@ -52,7 +54,12 @@ class Trainer:
         self._staged = problem.batches if isinstance(problem.batches, StagedBatches) else None
         self._batches = iter(self._staged or move_all(endless(problem.batches), device))
         self._held_out = list(_weigh_chunks(problem))
-        self._optimizer = make_optimizer(optimizer, self._model, problem.parameter_groups)
+        self._optimizer: Any = make_optimizer(optimizer, self._model, problem.parameter_groups)
+        plugin = find_plugin(optimizer.name) if isinstance(optimizer, Installed) else None
+        self._step_takes = plugin.step_takes if plugin else "nothing"
+        self._has_modes = plugin is not None and plugin.has_modes
+        self._set_mode(training=True)
+        self._lags = isinstance(self._optimizer, torch.optim.ASGD)
         grouped = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         self._parameters = list(dict.fromkeys([*self._model.parameters(), *grouped]))
         self._accumulation_steps = accumulation_steps
@@ -69,27 +76,63 @@ class Trainer:
             group["lr"] = lr * group.get("lr_scale", 1.0)
             if momentum is not None:
                 set_momentum(group, momentum)
+        if self._lags:
+            catch_up(self._optimizer)
+        loss = self._update() if self._step_takes != "closure" else self._update_with_closure()
+        self.steps_taken += 1
+        return loss
+
+    def _update(self) -> Tensor:
+        loss = self._find_gradient(islice(self._batches, self._accumulation_steps))
+        if self._step_takes == "loss":
+            self._optimizer.step(loss=loss)
+        else:
+            self._optimizer.step()
+        return loss
+
+    def _update_with_closure(self) -> Tensor:
+        batches = list(islice(self._batches, self._accumulation_steps))
+        losses = list[Tensor]()
+
+        def closure(*_: Any, **__: Any) -> Tensor:
+            with torch.enable_grad():
+                losses.append(self._find_gradient(batches))
+            return losses[-1]
+
+        self._optimizer.step(closure)
+        if not losses:
+            raise Untrainable(
+                f"{type(self._optimizer).__name__} never called its closure: nothing was trained"
+            )
+        return losses[0]
+
+    def _find_gradient(self, batches: Iterable[Any]) -> Tensor:
+        """Forwards and backwards over the batches of one update; their mean loss."""
         for parameter in self._parameters:
             parameter.grad = None  # as `zero_grad`, whose marks for the profiler cost 8 µs a step
-        loss = self._backward()
-        for _ in range(self._accumulation_steps - 1):
-            loss = loss + self._backward()
+        waiting = iter(batches)
+        loss = self._backward(next(waiting))
+        for batch in waiting:
+            loss = loss + self._backward(batch)
         if any_sparse(self._parameters):
             meet_sparse(self._optimizer, self._model)
         if self._clip_grad_norm is not None:
             clip_gradients(self._parameters, self._clip_grad_norm)
-        self._optimizer.step()
-        self.steps_taken += 1
         return loss
 
-    def _backward(self) -> Tensor:
-        inputs, targets = next(self._batches)
+    def _backward(self, batch: Any) -> Tensor:
+        inputs, targets = batch
         with self._autocast():
             loss: Tensor = self._loss(self._model(inputs), targets)
         if self._accumulation_steps > 1:
             loss = loss / self._accumulation_steps
         loss.backward()
         return loss.detach()
+
+    def _set_mode(self, *, training: bool) -> None:
+        """That of the optimizer, where it has any."""
+        if self._has_modes:
+            self._optimizer.train() if training else self._optimizer.eval()
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self._precision == "float32":
@@ -129,6 +172,7 @@ class Trainer:
         """Mean loss and accuracy (in [0, 1]; None where there are no classes) on the held-out set."""
         resting = _find_resting(self._model)
         self._model.eval()
+        self._set_mode(training=False)
         total = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
         generators = range(torch.cuda.device_count()) if self.device != "cpu" else ()
@@ -141,6 +185,7 @@ class Trainer:
                 if self._classifies:
                     correct += share_right(self._loss, outputs, targets) * weight
         _train(self._model, but_for=resting)
+        self._set_mode(training=True)
         weights = sum(weight for _, _, weight in self._held_out)
         accuracy = (correct / weights).item() if self._classifies else None
         return (total / weights).item(), accuracy
@@ -193,45 +238,3 @@ def _weigh_chunks(problem: Problem) -> Iterator[tuple[Any, Any, float]]:
             yield sliced(inputs, start, start + HELD_OUT_CHUNK), chunk, weight
     if not some:
         raise Untrainable("held_out has no target that the loss counts: all are its ignore_index")
-
-
-def make_optimizer(
-    spec: OptimizerSpec, model: nn.Module, parameter_groups: Sequence[ParameterGroup] = ()
-) -> torch.optim.Optimizer:
-    """torch's optimizer of this spec, with the fastest kernel that suits the parameters.
-
-    A parameter group becomes one of torch's, which carries its `lr_scale`.
-    Raises `Untrainable` when the groups leave out a parameter that is to be trained, or hold one twice.
-    """
-    parameters = spec.model_dump()
-    name = parameters.pop("name")
-    kernel = find_kernel(name, model.parameters())
-    groups = _make_groups(parameter_groups, model, spec.weight_decay) or model.parameters()
-    optimizer: torch.optim.Optimizer = getattr(torch.optim, name)(groups, lr=1e-3, **parameters, **kernel)
-    return optimizer
-
-
-def _make_groups(
-    groups: Sequence[ParameterGroup], model: nn.Module, weight_decay: float
-) -> list[dict[str, Any]]:
-    lists = [list(group.parameters) for group in groups]  # once: somebody gives what can be read only once
-    times = Counter(id(parameter) for parameters in lists for parameter in parameters)
-    by_name = dict(model.named_parameters())
-    if groups and (
-        out := [
-            name
-            for name, parameter in by_name.items()
-            if parameter.requires_grad and not times[id(parameter)]
-        ]
-    ):
-        raise Untrainable(f"the parameter groups leave out {', '.join(out)}")
-    if twice := [name for name, parameter in by_name.items() if times[id(parameter)] > 1]:
-        raise Untrainable(f"the parameter groups hold {', '.join(twice)} twice; name tied weights once")
-    return [
-        {
-            "params": parameters,
-            "lr_scale": group.lr_scale,
-            "weight_decay": weight_decay * group.decay_scale,
-        }
-        for group, parameters in zip(groups, lists, strict=True)
-    ]

@@ -25,7 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON a
 Param = Annotated[
     list[str] | None, typer.Option(metavar="K=V", help="A parameter of the workload; repeat for more.")
 ]
-Optimizer = Annotated[str | None, typer.Option(help="SGD, Adam, AdamW, RMSprop, Adagrad or Adadelta.")]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        help="SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta, NAdam, RAdam, Adamax, Adafactor, Muon or ASGD."
+    ),
+]
 OptimizerParam = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),

@@ -313,3 +313,11 @@ def test_released_it_looks_no_more() -> None:
     optimizer.step()
 
     assert optimizer.param_groups[0]["lr"] == 0.2
+
+
+@pytest.mark.parametrize("of_its_own", [{"d": 1e-6, "k": 0}, {"reps_rel": 1e-6}])
+def test_an_optimizer_that_finds_its_rate_is_refused_with_what_to_do(of_its_own: dict[str, float]) -> None:
+    optimizer = torch.optim.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], **of_its_own}], lr=1.0)
+
+    with pytest.raises(ValueError, match=r"there is nothing to test\. Leave lr at 1 and compare schedules"):
+        Rates(optimizer)

@@ -7,8 +7,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+import clr_tuner as ct
+from clr.optimizers import NAMES, parse_optimizer
 from clr.policies import parse_schedule
-from clr.snippets import write_snippet
+from clr.snippets import say_optimizer, write_snippet
+from clr.training.optimizers import make_optimizer
 
 RATES = {"base_lr": 0.01, "max_lr": 0.08}
 STEPS = 24
@@ -52,6 +55,28 @@ def test_the_pasted_code_trains_at_the_rates_of_the_schedule(spec: dict[str, Any
     rates = rates_of(write_snippet(schedule, STEPS), optimizer, model)
 
     torch.testing.assert_close(rates, [schedule(step) for step in range(STEPS)], rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("policy", ["triangular", "one_cycle"])
+def test_it_trains_with_every_optimizer(name: str, policy: str) -> None:
+    length = {"step_size": 4} if policy == "triangular" else {"num_steps": STEPS}
+    schedule, model = parse_schedule({"policy": policy, **RATES, **length}), nn.Linear(2, 1)
+    optimizer = make_optimizer(parse_optimizer({"name": name}), model)
+
+    rates = rates_of(write_snippet(schedule, STEPS), optimizer, model)
+
+    torch.testing.assert_close(rates, [schedule(step) for step in range(STEPS)], rtol=1e-9, atol=1e-15)
+
+
+def test_the_optimizer_that_torch_lacks_is_told_as_code() -> None:
+    spec = parse_optimizer({"name": "Muon"}).model_dump(mode="json")
+    names: dict[str, Any] = {"ct": ct, "model": nn.Linear(2, 1)}
+
+    exec(say_optimizer(spec, "torch").splitlines()[1].removeprefix("# "), names)
+
+    assert [group["weight_decay"] for group in names["optimizer"].param_groups] == [0.1, 0.1]
+    assert say_optimizer({"name": "Adam"}, "torch") == say_optimizer(spec, "keras") == ""
 
 
 def test_one_cycle_is_torchs_own_scheduler() -> None:

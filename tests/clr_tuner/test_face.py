@@ -15,6 +15,8 @@ PUBLIC = [
     "DatasetMissing",
     "Inconclusive",
     "LRFinder",
+    "MuonAndAdamW",
+    "OptimizerPlugin",
     "ParameterGroup",
     "Problem",
     "Scheduler",

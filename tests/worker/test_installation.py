@@ -28,6 +28,15 @@ def install(folder: Path, version: str, *values: str) -> None:
     (information / "entry_points.txt").write_text("\n".join(["[clr_tuner.workloads]", *entries]))
 
 
+def test_an_optimizer_counts_as_a_workload_does(plugin: Path) -> None:
+    before = installation()
+
+    entries = plugin / "plugged-1.0.dist-info" / "entry_points.txt"
+    entries.write_text(f"{entries.read_text()}\n[clr_tuner.optimizers]\nown = plugged.deeper:Optimizer\n")
+
+    assert installation() != before
+
+
 def test_it_is_the_same_as_long_as_nothing_changes(plugin: Path) -> None:
     assert installation() == installation()
     assert "plugged" not in sys.modules

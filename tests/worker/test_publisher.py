@@ -59,6 +59,19 @@ def test_what_lies_in_the_current_folder_is_not_installed(
     assert "hostile" not in names
 
 
+def test_the_optimizers_of_installed_packages_are_published_with_each_workload(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLR_DATABASE_URL", database_url)
+    monkeypatch.setenv("PYTHONPATH", str(PLUGINS / "steppers"))
+
+    Publisher("me").wait()
+
+    with database.read() as session:
+        offered = [workload.optimizers or {} for workload in workloads.find_all(session)]
+    assert {tuple(optimizers) for optimizers in offered} == {("modal", "by-loss", "by-closure", "scaled")}
+
+
 def test_what_waited_for_a_worker_is_rung_for(
     database: Database, database_url: str, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,11 +16,12 @@ from worker.workloads import digits, files, flights, kjv, mnist5k, spoken_digits
 
 REQUIREMENTS = (Path(__file__).parents[2] / "requirements" / "datasets.in").read_text()
 BUILT_IN = {name: one for name, one in load_workloads().items() if type(one).__module__.startswith("worker.")}
-RATES = {"kjv-transformer": 0.003, "cifar10-caffe-full": 0.001}  # others: 0.05
+RATES = {"kjv-transformer": 0.003, "mnist5k-finetune": 0.003, "cifar10-caffe-full": 0.001}  # others: 0.05
 BATCH_SIZES = {"cifar10-caffe-full": 10}  # a hundred take an eighth of a second
 GENERATED = {"fashion-mnist-cnn", "fashion-mnist-resnet", "cifar10-caffe-full"}  # others: the real data
 each_workload = pytest.mark.parametrize("workload", BUILT_IN.values(), ids=BUILT_IN)
-TEN_ALIKE = [one for name, one in BUILT_IN.items() if name not in ("flights-mlp", "kjv-transformer")]
+OTHER_CLASSES = {"flights-mlp", "kjv-transformer", "mnist5k-finetune"}
+TEN_ALIKE = [one for name, one in BUILT_IN.items() if name not in OTHER_CLASSES]
 
 pytestmark = pytest.mark.usefixtures("generated_data", "one_thread")
 
@@ -35,6 +36,7 @@ def test_the_built_in_workloads_are_found_by_their_entry_points() -> None:
         "digits-mlp",
         "digits-cnn",
         "mnist5k-cnn",
+        "mnist5k-finetune",
         "fashion-mnist-cnn",
         "fashion-mnist-resnet",
         "flights-mlp",

@@ -21,6 +21,11 @@ def packaged(module: str, path: str, *, data: str, requirement: str) -> Path:
     )
 
 
+def kept_file(name: str) -> Path:
+    """Where a workload keeps what it made for itself, once for all jobs: an absolute path below CLR_DATA_DIR."""
+    return get_settings().data_dir.resolve() / "pretrained" / name
+
+
 def dataset_folder(name: str) -> Path:
     """Where the user puts the files of a data set: an absolute path below CLR_DATA_DIR."""
     return get_settings().data_dir.resolve() / "datasets" / name

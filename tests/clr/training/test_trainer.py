@@ -13,8 +13,9 @@ from clr.optimizers import NAMES, parse_optimizer
 from clr.problem import Batch, ParameterGroup, Problem, Untrainable
 from clr.training import trainer as training
 from clr.training.batches import StagedBatches
+from clr.training.optimizers import make_optimizer
 from clr.training.seeding import seeded
-from clr.training.trainer import Trainer, make_optimizer
+from clr.training.trainer import Trainer
 
 INPUTS = torch.linspace(-1, 1, 60).reshape(30, 2)
 TARGETS = (INPUTS.sum(dim=1) > 0).long()
