@@ -63,7 +63,8 @@ def check_rates(
 ) -> AppliedRates:
     """Compare the rates of updates with a schedule, and name the mistake of the loop.
 
-    steps: the updates that have them, ascending; default: first_step, first_step + 1 ...
+    steps: the updates that have them, ascending; default: first_step, first_step + 1 ... first_step: where the
+    training began or went on, steps[0] or before.
     """
     if not applied:
         advice = "give the optimizer whose step() is called, not one that wraps it"
@@ -88,7 +89,7 @@ class _Comparison:
         self.applied, self.steps, self.first, self.rtol = applied, steps, first, rtol
         self.plan = lru_cache(maxsize=1 << 16)(schedule)
         self.atol = 1e-9 * max(map(abs, applied))
-        self.changes = [at for at, (one, next) in enumerate(pairwise(applied), 1) if not self.same(one, next)]
+        self.changes = [at for at, (one, next) in enumerate(pairwise(applied), 1) if one != next]
 
     def same(self, one: float, other: float) -> bool:
         return math.isclose(one, other, rel_tol=self.rtol, abs_tol=self.atol)
@@ -107,6 +108,7 @@ class _Comparison:
             or self._mistake(departs)
             or self._proportional()
             or self._irregular(departs)
+            or self._rounded()
             or (
                 "unknown",
                 "the rates are not those of the schedule, and no known mistake explains them",
@@ -143,7 +145,8 @@ class _Comparison:
             *(at - 1 for at in self.changes),
         ]
         probes = near[:PROBES]
-        for mistake in list_mistakes(self.first, self.steps[-1], self._epochs(), self.steps[departs]):
+        seen = range(self.steps[0], self.steps[-1] + 1)
+        for mistake in list_mistakes(self.first, seen, self._epochs(), self.steps[departs]):
             index = mistake.index
             if all(self.is_planned(at, index(self.steps[at])) for at in probes) and all(
                 self.is_planned(at, index(step)) for at, step in enumerate(self.steps)
@@ -168,6 +171,10 @@ class _Comparison:
                 "a group with a share of the rate says so as lr_scale"
             )
             return "scaled", f"every rate is {factor:.6g} times the planned one", advice
+        return None
+
+    def _rounded(self) -> tuple[str, str, str] | None:
+        pairs = [(lr, self.plan(step)) for lr, step in zip(self.applied, self.steps, strict=True)]
         if all(math.isclose(lr, plan, rel_tol=ROUNDED, abs_tol=self.atol) for lr, plan in pairs):
             off = max(abs(lr / plan - 1) for lr, plan in pairs if plan)
             return (

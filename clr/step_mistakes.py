@@ -25,16 +25,17 @@ class Mistake:
     index: Callable[[int], int]
 
 
-def list_mistakes(first: int, last: int, epochs: list[int], departs_at: int) -> Iterator[Mistake]:
-    """Every mistake that a training of steps first .. last may have.
+def list_mistakes(first: int, seen: range, epochs: list[int], departs_at: int) -> Iterator[Mistake]:
+    """Every mistake that a training from step `first` on may have, whose updates were seen in `seen`.
 
     epochs: lengths in updates that an epoch may have. departs_at: the first step that was not as planned.
     """
-    yield from _late(first)
+    if first in seen:
+        yield from _late(first)
     yield from _several(first)
     yield from _per_epoch(first, epochs)
     yield from _restarted(first, departs_at)
-    yield from _shifted(first, last)
+    yield from _shifted(seen)
 
 
 def _late(first: int) -> Iterator[Mistake]:
@@ -93,14 +94,20 @@ def _restarted(first: int, departs_at: int) -> Iterator[Mistake]:
         )
 
 
-def _shifted(first: int, last: int) -> Iterator[Mistake]:
-    yield _shift(1, f"{ONCE}, not before it; a GradScaler that skipped the first update does the same")
-    for by in range(2, max(FARTHEST, last + 1)):
-        yield _shift(by, f"{ONLY_AFTER_UPDATES}. If the training went on from a checkpoint, say first_step")
-    for by in range(1, first + 1):
-        yield _shift(
-            -by, "is first_step the number of updates before, and the schedule's state that of then?"
-        )
+def _shifted(seen: range) -> Iterator[Mistake]:
+    for by in range(1, max(FARTHEST, seen.stop)):
+        if by == 1:
+            yield _shift(
+                by, f"{ONCE}, not before it; a GradScaler that skipped the first update does the same"
+            )
+        else:
+            yield _shift(
+                by, f"{ONLY_AFTER_UPDATES}. If the training went on from a checkpoint, say first_step"
+            )
+        if by <= seen.start:
+            yield _shift(
+                -by, "is first_step the number of updates before? a log that counts from 1 looks so too"
+            )
 
 
 def _shift(by: int, advice: str) -> Mistake:
