@@ -88,7 +88,7 @@ class _Comparison:
     ) -> None:
         self.applied, self.steps, self.first, self.rtol = applied, steps, first, rtol
         self.plan = lru_cache(maxsize=1 << 16)(schedule)
-        self.atol = 1e-9 * max(map(abs, applied))
+        self.atol = 1e-9 * max((abs(lr) for lr in applied if math.isfinite(lr)), default=0.0)
         self.changes = [at for at, (one, next) in enumerate(pairwise(applied), 1) if one != next]
 
     def same(self, one: float, other: float) -> bool:

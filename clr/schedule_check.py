@@ -6,6 +6,7 @@ Nothing here imports torch: the optimizer's own hooks are all that is used.
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from clr.applied_rates import RTOL, AppliedRates, check_rates, of_group
@@ -74,6 +75,21 @@ class check_schedule:
         if wrong is None:
             return found[0] if found else check_rates((), self._plan(0))
         return of_group(found[wrong], wrong) if len(found) > 1 else found[wrong]
+
+    def plot(self, file: str | Path, *, group: int = 0) -> None:
+        """Draw planned and applied rates of a param group to a file that ends in .svg, .png or .pdf."""
+        path = Path(file)
+        if path.suffix.lower() not in (".svg", ".png", ".pdf"):
+            raise ValueError(f"{path.name} must end in .svg, .png or .pdf")
+        if group >= len(self._groups):
+            raise ValueError(f"there is nothing to draw: no update of param group {group} was seen")
+        from clr.plots.applied_rates import draw_applied_rates  # noqa: PLC0415 - matplotlib, for drawing alone
+        from clr.plots.style import render  # noqa: PLC0415 - as above
+
+        recorded, plan = self._groups[group], self._plan(group)
+        steps = range(recorded.first, recorded.first + len(recorded.applied))
+        drawn = draw_applied_rates(steps, recorded.applied, plan, title=self.report().message)
+        path.write_bytes(render(drawn, path.suffix[1:].lower()))  # type: ignore[arg-type]
 
     def raise_for_departure(self) -> None:
         """Raise RuntimeError with the report where the rates depart from the plan, or no update was seen."""

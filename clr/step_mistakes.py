@@ -34,7 +34,7 @@ def list_mistakes(first: int, seen: range, epochs: list[int], departs_at: int) -
         yield from _late(first)
     yield from _several(first)
     yield from _per_epoch(first, epochs)
-    yield from _restarted(first, departs_at)
+    yield from _restarted(first, seen, departs_at)
     yield from _shifted(seen)
 
 
@@ -78,19 +78,22 @@ def _slower(first: int, begin: int, length: int) -> Callable[[int], int]:
     return lambda step: begin + (step - first) // length
 
 
-def _restarted(first: int, departs_at: int) -> Iterator[Mistake]:
+def _restarted(first: int, seen: range, departs_at: int) -> Iterator[Mistake]:
     advice = "save scheduler.state_dict() with the checkpoint, and load it after the scheduler was made"
     if first:
         what = f"the schedule was not restored: it starts again at step 0, not at {first}"
         yield Mistake("not_restored", what, advice, lambda step: step - first)
     after = departs_at - first
-    if after > 1:
-        what = f"the schedule starts again every {after} updates"
-        again = "make the scheduler once, before the loop"
+    if after > 1 and seen.stop - first > 2 * after:
+        what, again = (
+            f"the schedule starts again every {after} updates",
+            "make the scheduler once, before the loop",
+        )
         yield Mistake("restarted", what, again, lambda step: (step - first) % after)
+    if after > 1:
         what = f"the schedule starts again at step {departs_at}"
         yield Mistake(
-            "restarted", what, advice, lambda step: step if step < departs_at else step - departs_at
+            "restarted", what, advice, lambda step: step - (departs_at if step >= departs_at else 0)
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -72,6 +73,9 @@ def _find_column(file: Path, rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _number(file: Path, value: Any, column: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
-        raise typer.BadParameter(f"{file}: {value!r} in column {column!r} is no number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{file}: {value!r} in column {column!r} is no finite number")
+    return number

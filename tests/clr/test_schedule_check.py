@@ -1,6 +1,7 @@
 """What real loops of torch apply, right and with each mistake that people make, and what the check says of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -293,3 +294,23 @@ def test_nothing_is_recorded_after_the_block() -> None:
 def test_what_cannot_be_checked_is_refused(optimizer: Any, arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ct.check_schedule(optimizer, **arguments)
+
+
+def test_planned_and_applied_rates_are_drawn(tmp_path: Path) -> None:
+    optimizer = an_optimizer()
+    with ct.check_schedule(optimizer, TRIANGULAR) as check:
+        per_epoch(optimizer, cyclic(optimizer))
+
+    check.plot(tmp_path / "rates.svg")
+
+    drawn = (tmp_path / "rates.svg").read_text()
+    assert [word in drawn for word in ("planned", "applied", "once per epoch of 16 updates")] == [True] * 3
+
+
+def test_a_picture_of_another_kind_and_one_of_nothing_are_refused(tmp_path: Path) -> None:
+    check = ct.check_schedule(an_optimizer(), TRIANGULAR)
+
+    with pytest.raises(ValueError, match=r"rates\.gif must end in"):
+        check.plot(tmp_path / "rates.gif")
+    with pytest.raises(ValueError, match="nothing to draw: no update of param group 0 was seen"):
+        check.plot(tmp_path / "rates.svg")

@@ -124,7 +124,8 @@ def test_a_log_that_counts_from_1_is_told_from_a_first_rate_that_is_used_twice(t
     [
         ("step,loss\n0,1\n", (), "no column of rates; say which with --lr-column: step, loss"),
         ("lr-a,lr-b\n1,1\n", (), "several columns of rates; say which with --lr-column: lr-a, lr-b"),
-        ("lr\nfast\n", (), "'fast' in column 'lr' is no number"),
+        ("lr\nfast\n", (), "'fast' in column 'lr' is no finite number"),
+        ("lr\nnan\n", (), "'nan' in column 'lr' is no finite number"),
         ("step,lr\n1,1\n1,1\n", (), "column 'step' must rise, but 1 follows 1"),
         ("lr\n", ("--lr-column", "rate"), "no rates in column 'rate'"),
         ("lr\n1\n", ("--speed", "1"), "--speed is not an option of this policy"),
