@@ -47,8 +47,7 @@ class Scheduler:
             raise ValueError(f"the optimizer comes first: Scheduler(optimizer, schedule); got {optimizer!r}")
         self._optimizer = optimizer
         self._for_all = not isinstance(schedule, list | tuple)
-        each = schedule if isinstance(schedule, list | tuple) else [schedule] * len(optimizer.param_groups)
-        self._schedules = [_parsed(spec) for spec in each]
+        self._schedules = parse_each(optimizer, schedule)
         self._momentum = momentum
         self._next = 0
         _check(optimizer, self._schedules, momentum)
@@ -135,6 +134,12 @@ class Scheduler:
             if self._momentum is not None:
                 set_momentum(group, find_momentum(schedule, self._next, self._momentum))
         catch_up(self._optimizer)
+
+
+def parse_each(optimizer: Optimizer, schedule: Any) -> list[Any]:
+    """The schedule of each param group, of one for all groups or one per group; a dict is read."""
+    each = schedule if isinstance(schedule, list | tuple) else [schedule] * len(optimizer.param_groups)
+    return [_parsed(spec) for spec in each]
 
 
 def _parsed(schedule: Any) -> Any:

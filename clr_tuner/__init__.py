@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clr.optimizer_plugin import OptimizerPlugin
     from clr.policies import parse_schedule
     from clr.problem import DatasetMissing, ParameterGroup, Problem
+    from clr.schedule_check import check_schedule
     from clr.scheduler import Scheduler, as_lambda_lr
     from clr.sweep import Sweep
     from clr.training.batches import StagedBatches
@@ -37,6 +38,7 @@ __all__ = [
     "Sweep",
     "Workload",
     "as_lambda_lr",
+    "check_schedule",
     "find_bounds",
     "parse_schedule",
     "read_bounds",
@@ -53,6 +55,7 @@ _HOMES = {
     "clr.optimizer_plugin": ("OptimizerPlugin",),
     "clr.policies": ("parse_schedule",),
     "clr.sweep": ("Sweep",),
+    "clr.schedule_check": ("check_schedule",),
     "clr.scheduler": ("Scheduler", "as_lambda_lr"),
     "clr.training.batches": ("StagedBatches",),
     "clr.training.seeding": ("seeded",),

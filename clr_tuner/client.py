@@ -7,17 +7,18 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from clr_tuner.address import default_url
 from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection, path_of
-from clr_tuner.here.range_test import RangeTestHere
-from clr_tuner.here.training import TrainingHere
-from clr_tuner.here.upload import check_name, name_this_process
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
+
+if TYPE_CHECKING:
+    from clr_tuner.here.range_test import RangeTestHere
+    from clr_tuner.here.training import TrainingHere
 
 KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": TrainingJob}
 
@@ -91,17 +92,17 @@ class Client:
         id: str | None = None,
         client_id: str | None = None,
         folder: Path | str = ".",
-    ) -> RangeTestHere:
+    ) -> "RangeTestHere":
         """A range test that this process measures: `LRFinder(model, optimizer, report_to=...)`, or `find_bounds`.
 
         name: what is tuned, as "bert on sst2". id: of a range test to go on with, at its first unfinished sweep, after
         this process or another was killed. client_id: who measures; default: this user on this host. folder: where
         what could not be sent is kept. A service that is away or slow holds nothing up.
         """
-        about = {"name": check_name(name), "batch_size": batch_size, "tags": list(tags)}
-        return RangeTestHere(
-            self.connection, about, id=id, client_id=client_id or name_this_process(), folder=Path(folder)
-        )
+        from clr_tuner.here.range_test import RangeTestHere  # noqa: PLC0415 - numpy, for those who plan sweeps
+
+        about = {"name": name, "batch_size": batch_size, "tags": list(tags)}
+        return RangeTestHere(self.connection, about, id=id, client_id=client_id, folder=Path(folder))
 
     def training_here(
         self,
@@ -114,20 +115,22 @@ class Client:
         id: str | None = None,
         client_id: str | None = None,
         folder: Path | str = ".",
-    ) -> TrainingHere:
+    ) -> "TrainingHere":
         """A training that this process runs: `with` it, `Scheduler(optimizer, schedule, report_to=...)`.
 
         num_steps: of the whole training, where the schedule does not say. id: of a training to go on with. The rest is
         as `range_test_here` has it.
         """
-        about = {"name": check_name(name), "batch_size": batch_size, "tags": list(tags)}
+        from clr_tuner.here.training import TrainingHere  # noqa: PLC0415 - as above
+
+        about = {
+            "name": name,
+            "batch_size": batch_size,
+            "tags": list(tags),
+            "steps_per_epoch": steps_per_epoch,
+        }
         return TrainingHere(
-            self.connection,
-            about | {"steps_per_epoch": steps_per_epoch},
-            num_steps=num_steps,
-            id=id,
-            client_id=client_id or name_this_process(),
-            folder=Path(folder),
+            self.connection, about, num_steps=num_steps, id=id, client_id=client_id, folder=Path(folder)
         )
 
     def train(

@@ -293,6 +293,21 @@ def test_the_example_of_a_curve_of_others_works(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.startswith("base_lr")
 
 
+def test_the_example_of_a_checked_schedule_says_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "learning-rates.md").read_text()
+    [check] = [block for block in blocks("python", page) if "check_schedule" in block]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+
+    def train_one_epoch(optimizer: torch.optim.Optimizer) -> None:
+        for _ in range(64):
+            optimizer.step()
+
+    exec(check, {"torch": torch, "optimizer": optimizer, "train_one_epoch": train_one_epoch})
+
+    shown = check.partition("print(check.report())\n")[2]
+    assert capsys.readouterr().out == re.sub("^# ", "", shown, flags=re.MULTILINE)
+
+
 def test_the_pictures_of_the_policies_are_those_that_the_commands_beside_them_draw(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "learning-rates.md").read_text()
 

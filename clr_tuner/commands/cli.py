@@ -12,7 +12,17 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from clr_tuner.commands import comparison, here, job, range_test, schedule, service, training_job, workload
+from clr_tuner.commands import (
+    check_schedule,
+    comparison,
+    here,
+    job,
+    range_test,
+    schedule,
+    service,
+    training_job,
+    workload,
+)
 from clr_tuner.commands.session import print_json
 from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
@@ -61,6 +71,7 @@ main.add_typer(comparison.app)
 main.add_typer(here.app)
 main.add_typer(job.app)
 main.add_typer(schedule.app)
+main.add_typer(check_schedule.app)
 main.add_typer(service.app)
 main.add_typer(
     workload.app,

@@ -7,7 +7,6 @@ import typer
 
 from clr_tuner.commands.options import ApiKey, AsJson, Url
 from clr_tuner.commands.session import connect, print_json
-from clr_tuner.here.upload import Upload
 
 HERE = "In your own process"
 
@@ -22,6 +21,8 @@ def upload(
     api_key: ApiKey = None,
 ) -> None:
     """Send what a loop of your own measured while the service was away; once or twice makes no difference."""
+    from clr_tuner.here.upload import Upload  # noqa: PLC0415 - numpy comes with it, and --help needs none
+
     with connect(url, api_key) as client:
         kept = Upload.read(file, client.connection)
         kept.push()

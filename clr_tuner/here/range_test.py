@@ -13,7 +13,7 @@ from clr.sweep import HeldOut, Point, Sweep
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
 from clr_tuner.here.sender import Sender
-from clr_tuner.here.upload import Run, Upload, describe_plan
+from clr_tuner.here.upload import Run, Upload, check_name, describe_plan, name_this_process
 from clr_tuner.range_test import RangeTest
 
 log = logging.getLogger(__name__)
@@ -30,11 +30,12 @@ class RangeTestHere:
         about: Mapping[str, Any],
         *,
         id: str | None,
-        client_id: str,
+        client_id: str | None,
         folder: Path,
     ) -> None:
+        check_name(about["name"])
         self._connection, self._about, self._id = connection, about, id
-        self._client_id, self._folder = client_id, folder
+        self._client_id, self._folder = client_id or name_this_process(), folder
         self._upload: Upload | None = None
         self._sender: Sender | None = None
         self.file: Path | None = None  # that keeps what could not be sent

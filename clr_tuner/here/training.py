@@ -17,7 +17,7 @@ from clr.sweep import HeldOut, Measured, Point
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
 from clr_tuner.here.sender import Sender
-from clr_tuner.here.upload import Run, Upload
+from clr_tuner.here.upload import Run, Upload, check_name, name_this_process
 from clr_tuner.training_job import TrainingJob
 
 if TYPE_CHECKING:
@@ -39,11 +39,13 @@ class TrainingHere:
         *,
         num_steps: int | None,
         id: str | None,
-        client_id: str,
+        client_id: str | None,
         folder: Path,
     ) -> None:
+        check_name(about["name"])
         self._connection, self._about, self._id = connection, about, id
-        self._num_steps, self._client_id, self._folder = num_steps, client_id, folder
+        self._num_steps, self._folder = num_steps, folder
+        self._client_id = client_id or name_this_process()
         self._upload: Upload | None = None
         self._sender: Sender | None = None
         self._measured: Measured[Any] = Measured(None)

@@ -24,6 +24,7 @@ PUBLIC = [
     "Sweep",
     "Workload",
     "as_lambda_lr",
+    "check_schedule",
     "find_bounds",
     "parse_schedule",
     "read_bounds",
