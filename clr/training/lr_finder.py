@@ -55,7 +55,7 @@ class LRFinder:
     restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
     training that the bounds are for: `for_budget` tells its rates, after one more sweep where it may overfit.
     report_to: `client.range_test_here("what is tuned")`, a service that stores and shows what is measured. Under
-    torch.distributed every rank runs it, and all go by the means of their losses.
+    torch.distributed every rank runs it, all go by the means of their losses, and the first one reports.
 
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
@@ -151,10 +151,7 @@ class LRFinder:
         for shuffler in shufflers:
             before.add_bindings(shuffler)
         set_epochs = [shuffler.set_epoch for shuffler in shufflers]
-        reports = self._report is not None
-        self._epoch = self._ranks.agree(
-            self._config, self._num_epochs, _count_batches(loader), reports=reports
-        )
+        self._epoch = self._ranks.agree(self._config, self._num_epochs, _count_batches(loader))
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
@@ -169,24 +166,32 @@ class LRFinder:
             if self._on_sweep is not None:
                 self._on_sweep()
             yield from self._sweep(Sweep(plan), endless(Passes(loader, set_epochs, seed=plan.seed)))
-            if self._report is not None and self._report.cancelled:
+            if self._reported and self._ranks.ask_first(
+                lambda: self._report is not None and self._report.cancelled
+            ):
                 return
         self._whole = True
 
     def _begin_report(self) -> None:
         """Tell the service of the test; sweeps that it has from before are not measured again."""
-        if self._report is None:
-            return
+        if not self._ranks.is_first:
+            self._report = None
+        self._reported = self._ranks.ask_first(lambda: self._report is not None)
+        if self._reported:
+            self.sweeps = self._ranks.ask_first(self._open_report)
+        if self.sweeps:
+            self.current, self._begun = self.sweeps[-1], True
+
+    def _open_report(self) -> list[Sweep]:
+        assert self._report is not None
         training = {"policy": self._schedule or "triangular", "num_epochs": self._num_epochs}
-        self.sweeps = list(
+        return list(
             self._report.begin(
                 self._config,
                 optimizer=describe_optimizer(self._optimizer),
                 training=None if self._num_epochs is None else training,
             )
         )
-        if self.sweeps:
-            self.current, self._begun = self.sweeps[-1], True
 
     def _steps_per_epoch(self) -> float | None:
         """Updates in an epoch of the loader, by how many batches an update took."""

@@ -1,13 +1,16 @@
 """The processes of one distributed training: what each measures is averaged, so that all of them plan and end alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 
 from clr.range_test import RangeTestConfig
 from clr.sweep import HeldOut
+
+Answer = TypeVar("Answer")
 
 
 class Ranks:
@@ -33,26 +36,38 @@ class Ranks:
         loss, accuracy = self._mean(look.loss), self._mean(look.accuracy or 0.0)
         return replace(look, loss=loss, accuracy=accuracy if classes else None)
 
-    def agree(
-        self, config: RangeTestConfig, num_epochs: float | None, num_batches: int, *, reports: bool
-    ) -> int:
-        """The fewest batches of a rank's loader.
-
-        Raises ValueError on each where they ask for different tests, or where one reports to a service, which would
-        have its own word in what is measured next.
-        """
+    def agree(self, config: RangeTestConfig, num_epochs: float | None, num_batches: int) -> int:
+        """The fewest batches of a rank's loader. Raises ValueError on each where they ask for different tests."""
         if self._count == 1:
             return num_batches
         asked = (config.seed, config.num_seeds, config.start_lr, config.end_lr, config.num_steps, num_epochs)
-        numbers = [float(value or 0) for value in (num_batches, reports, config.effort == "quick", *asked)]
+        numbers = [float(value or 0) for value in (num_batches, config.effort == "quick", *asked)]
         rows = self._gather(numbers)
-        if any(row[1] for row in rows):
-            raise ValueError("a test in several processes is not reported: leave report_to out")
-        if any(row[2:] != rows[0][2:] for row in rows):
+        if any(row[1:] != rows[0][1:] for row in rows):
             raise ValueError(
                 "the ranks ask for different range tests: give each the same config and num_epochs"
             )
         return int(min(row[0] for row in rows))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank speaks for all."""
+        return self._count == 1 or distributed.get_rank() == 0
+
+    def ask_first(self, question: Callable[[], Answer]) -> Answer:
+        """What the first rank answers, on each of them; also what it raises."""
+        if self._count == 1:
+            return question()
+        told: list[Any] = [None, None]
+        if self.is_first:
+            try:
+                told[0] = question()
+            except Exception as error:  # whatever it is, the others wait for it
+                told[1] = error
+        distributed.broadcast_object_list(told, src=0)
+        if told[1] is not None:
+            raise told[1]
+        return told[0]  # type: ignore[no-any-return]
 
     def _mean(self, value: float) -> float:
         return sum(number for [number] in self._gather([value])) / self._count

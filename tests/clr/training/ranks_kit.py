@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
@@ -23,6 +23,12 @@ def in_every_rank(rank: int, folder: Path, train: Callable[[int], Any]) -> None:
     distributed.init_process_group("gloo", f"file://{folder / 'meet'}", rank=rank, world_size=COUNT)
     torch.save(train(rank), folder / f"{rank}.pt")
     distributed.destroy_process_group()
+
+
+def run_ranks(folder: Path, train: Callable[[int], Any]) -> list[Any]:
+    """What `train` answers in each rank."""
+    multiprocessing.spawn(in_every_rank, (folder, train), nprocs=COUNT)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(COUNT)]
 
 
 class Training:
@@ -98,13 +104,16 @@ def train(rank: int) -> dict[str, Any]:
     if rank == 1:
         training.gone_after = 9
     saw["gone"] = _read(training.run(effort="quick"))
-    report = Client("http://127.0.0.1:9").range_test_here("in one rank")
-    for name, options in (
-        ("other seeds", {"seed": rank}),
-        ("reported", {"report_to": report if rank else None}),
-    ):
-        try:
-            training.run(**options)
-        except ValueError as error:
-            saw[name] = str(error)
+    try:
+        training.run(seed=rank)
+    except ValueError as error:
+        saw["other seeds"] = str(error)
     return saw
+
+
+def train_and_report(rank: int, *, url: str, id: str | None = None) -> dict[str, Any]:
+    """The same test, which both ranks ask to be reported."""
+    with Client(url) as client:
+        report = client.range_test_here("two ranks", id=id, tags=[] if rank == 0 else ["never"])
+        finder = Training(rank).run(report_to=report)
+    return {"sweeps": _read(finder), "bounds": str(finder.bounds())}
