@@ -22,9 +22,9 @@ from clr.snippets import Framework, say_optimizer
 from clr.sweep import read_sweeps
 from clr.training_rates import Basis
 from clr.turn import Turn
-from store.status import FINAL, Kind, Outcome, Status
+from store.status import FINAL, Driver, Kind, Outcome, Status
 
-PRECISION = "float32"  # of every range test
+PRECISION = "float32"  # of every range test that a worker measures
 WHY = ("why", "next_experiment", "candidates", "warnings", "analyzer")  # of a result that is inconclusive
 
 router = APIRouter(prefix="/range-tests/{id}", tags=["range tests"])
@@ -80,6 +80,7 @@ class BoundsView(BaseModel):
         default=None, description="what a max_lr off by a factor loses; null after a quick test"
     )
     analyzer: str | None = Field(default=None, description="rule@version that found them")
+    measured_by: Driver = Field(description="a worker of the service, or the client that asked for the job")
     depends_on: dict[str, Any] = Field(description="what other bounds would be found for")
     cost: Cost
     turn: Turn | None = Field(
@@ -151,8 +152,9 @@ def get_bounds(
         num_steps, num_epochs = budget.values()
     return result | {
         "constant_lr": bounds.constant_lr,
+        "measured_by": job.driver,
         "depends_on": {name: job.config[name] for name in SETUP}
-        | {"precision": PRECISION, "data": result.get("data")},
+        | {"precision": PRECISION if job.driver == Driver.WORKER else None, "data": result.get("data")},
         "cost": {
             "steps": (job.progress or {}).get("completed", 0),
             "seconds": (job.finished_at or 0.0) - (job.started_at or 0.0),

@@ -11,7 +11,7 @@ from api.jobs import get
 from api.resources import Resources
 from store.models import Job
 from store.runs import Columns, Floats, StoredRun, load
-from store.status import Kind
+from store.status import FINAL, Driver, Kind
 
 PART = 2**18  # characters
 INTEGERS, FLOATS = TypeAdapter(list[int]), TypeAdapter(list[float])
@@ -52,6 +52,7 @@ class Curve(BaseModel):
     """Everything that was measured; `complete` once the job is final."""
 
     complete: bool
+    measured_by: Driver
     runs: list[RunSeries]
 
 
@@ -63,9 +64,10 @@ def find_with_runs(
         return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
 
 
-def stream_json(runs: Sequence[StoredRun], *, complete: bool, max_points: int | None) -> Iterator[str]:
+def stream_json(job: Job, runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
     """A `Curve` as JSON, in parts; each series has at most `max_points` rows, keeping its minima and maxima."""
-    return _gather(_write_json(runs, complete=complete, max_points=max_points))
+    curve = Curve(complete=job.status in FINAL, measured_by=Driver(job.driver), runs=[])
+    return _gather(_write_json(curve, runs, max_points=max_points))
 
 
 def stream_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
@@ -87,8 +89,8 @@ def _gather(texts: Iterable[str]) -> Iterator[str]:
     yield "".join(parts)
 
 
-def _write_json(runs: Sequence[StoredRun], *, complete: bool, max_points: int | None) -> Iterator[str]:
-    before, after = Curve(complete=complete, runs=[]).model_dump_json().rsplit("[]", 1)
+def _write_json(empty: Curve, runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
+    before, after = empty.model_dump_json().rsplit("[]", 1)
     yield f"{before}["
     for number, run in enumerate(runs):
         yield "," if number else ""

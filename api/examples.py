@@ -265,6 +265,7 @@ BOUNDS: dict[str, Any] = {
         ],
     },
     "analyzer": "bounds@5",
+    "measured_by": "worker",
     "depends_on": {
         "params": {},
         "optimizer": {"name": "SGD", "momentum": 0.9},
@@ -331,6 +332,7 @@ POINTS_REQUESTS: list[Any] = [
 
 CURVE: dict[str, Any] = {
     "complete": True,
+    "measured_by": "worker",
     "runs": [
         {
             "seed": 0,

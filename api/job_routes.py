@@ -87,8 +87,7 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
             text, media_type = curves.stream_csv(runs, max_points=max_points), "text/csv"
         else:
-            complete = job.status in FINAL
-            text = curves.stream_json(runs, complete=complete, max_points=max_points)
+            text = curves.stream_json(job, runs, max_points=max_points)
             media_type = "application/json"
         return StreamingResponse(text, headers={"Vary": "Accept"}, media_type=media_type)
 

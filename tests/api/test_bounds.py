@@ -117,7 +117,7 @@ def test_a_curve_is_complete_once_its_job_is_final(api: TestClient, database: Da
 
     after = api.get(f"/range-tests/{job_id}/curve", params={"max_points": 5}).json()
 
-    assert before == {"complete": False, "runs": []}
+    assert before == {"complete": False, "measured_by": "worker", "runs": []}
     assert after["complete"] is True
     assert len(after["runs"][0]["step"]) <= 5
 

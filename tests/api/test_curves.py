@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from api.curves import Curve, HeldOutSeries, RunSeries, downsample, stream_csv, stream_json
+from store.models import Job
 from store.runs import COLUMNS, Columns, StoredRun
+from store.status import Driver
 
 PLAN = {"phase": "test", "shape": "linear"}
+
+ENDED, RUNNING = Job(status="succeeded", driver="worker"), Job(status="running", driver="client")
 
 
 def columns(losses: list[float], *, pieces: int = 3) -> Columns:
@@ -63,7 +67,7 @@ def test_thinning_does_not_move_the_step_where_the_loss_stopped_being_finite() -
     losses[637] = math.nan
     stored = run(columns(losses), looks((0, 0.1, 1.0, math.nan)))
 
-    (told,) = json.loads("".join(stream_json([stored], complete=True, max_points=10)))["runs"]
+    (told,) = json.loads("".join(stream_json(ENDED, [stored], max_points=10)))["runs"]
 
     assert told["non_finite_from"] == 637
     assert told["held_out"]["non_finite_from"] is None
@@ -86,7 +90,7 @@ def test_a_curve_in_parts_is_the_json_of_its_model() -> None:
         run(columns([]), looks()),
     ]
 
-    text = "".join(stream_json(stored, complete=False, max_points=None))
+    text = "".join(stream_json(RUNNING, stored, max_points=None))
 
     steps, lrs = list(range(6)), [(step + 1) / 1000 for step in range(6)]
     shown = [loss if math.isfinite(loss) else None for loss in losses]
@@ -97,13 +101,13 @@ def test_a_curve_in_parts_is_the_json_of_its_model() -> None:
         **about, label="a []", step=steps, lr=lrs, loss=shown, non_finite_from=3, held_out=held_out
     )
     second = RunSeries(**about, step=[], lr=[], loss=[], non_finite_from=None, held_out=empty)
-    assert text == Curve(complete=False, runs=[first, second]).model_dump_json()
+    assert text == Curve(complete=False, measured_by=Driver.CLIENT, runs=[first, second]).model_dump_json()
 
 
 def test_a_long_curve_comes_in_parts_of_some_size() -> None:
     stored = [run(columns(wave(100_000), pieces=100), looks())]
 
-    parts = list(stream_json(stored, complete=True, max_points=None))
+    parts = list(stream_json(ENDED, stored, max_points=None))
 
     assert 5 < len(parts) < 30
     assert len(json.loads("".join(parts))["runs"][0]["loss"]) == 100_000
