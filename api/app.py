@@ -32,7 +32,7 @@ from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
-from api.security import require_key
+from api.security import require_key, require_known_host
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs,
     )
     for part in (*of_jobs, schedules, workloads, workers, metrics):
-        guards = [Depends(require_key), Depends(refuse_unknown_query)]
+        guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)

@@ -18,8 +18,8 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-def healthz() -> Health:
-    """The process answers."""
+async def healthz() -> Health:
+    """The process answers, whatever its threads are busy with."""
     return Health()
 
 

@@ -1,6 +1,7 @@
-"""Bearer keys (RFC 6750): none configured means loopback only, which `clr-tuner serve` and `api` hold to."""
+"""Bearer keys (RFC 6750): none configured means loopback only, by address and by name."""
 
 import hmac
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Request, Security
@@ -33,6 +34,27 @@ def require_key(
         raise _refuse(
             "the key is none of the service's: Authorization: Bearer KEY takes one of its CLR_API_KEYS"
         )
+
+
+def require_known_host(resources: ResourcesDep, request: Request) -> None:
+    """Refuse a request without keys that came by a name that is not ours.
+
+    A web page may have its own name lead to loopback (DNS rebinding), and its browser then asks us in its name.
+    """
+    host = request.url.hostname or ""
+    if resources.settings.api_keys or _is_loopback(host) or host in resources.settings.hosts:
+        return
+    advice = "add that name to its CLR_HOSTS, or set CLR_API_KEYS"
+    raise Problem(
+        421, "unknown_host", f"this service has no keys and is not known as {host[:100]!r}: {advice}"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _refuse(detail: str) -> Problem:

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
         default=[],
         description="JSON list of bearer keys of 8 characters or more; needed to bind anything but loopback",
     )
+    hosts: list[str] = Field(
+        default=[],
+        description="JSON list of names by which a service without keys is reached, beside localhost and loopback",
+    )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
     max_steps: int = Field(
         default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"

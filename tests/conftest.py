@@ -32,6 +32,8 @@ LONG = {
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A service's processes would each compile all of our modules anew, for a quarter of a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Starlette's test client calls the service so.
+os.environ.setdefault("CLR_HOSTS", '["testserver"]')
 # A run in a shell's background ignores Ctrl-C, and so would the programs whose Ctrl-C is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

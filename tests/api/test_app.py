@@ -181,3 +181,31 @@ def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, heade
 
     assert answer.status_code == 401
     assert "this service has no keys: leave the Authorization header out" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.1.2.3:9", "[::1]:8000"])
+def test_a_service_without_keys_is_reached_by_loopback(api: TestClient, host: str) -> None:
+    assert api.get("/jobs", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "10.0.0.7:8000"])
+def test_a_service_without_keys_refuses_the_name_of_another(api: TestClient, host: str) -> None:
+    answer = api.get("/jobs", headers={"Host": host})
+
+    assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
+
+
+def test_a_service_with_keys_may_have_any_name(api_settings: Settings) -> None:
+    settings = api_settings.model_copy(update={"api_keys": [SecretStr("a-long-secret")]})
+
+    with TestClient(create_app(settings)) as api:
+        answer = api.get("/jobs", headers={"Host": "tuner.example", "Authorization": "Bearer a-long-secret"})
+
+    assert answer.status_code == 200
+
+
+def test_a_name_that_the_operator_gives_is_known(api_settings: Settings) -> None:
+    settings = api_settings.model_copy(update={"hosts": ["tuner.example"]})
+
+    with TestClient(create_app(settings)) as api:
+        assert api.get("/jobs", headers={"Host": "tuner.example:80"}).status_code == 200
