@@ -1,6 +1,9 @@
 """A range test in a loop of one's own, reported to a service that is there, dies, comes back or never was."""
 
 import json
+import multiprocessing
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ from torch.utils.data import DataLoader, TensorDataset
 import clr_tuner as ct
 from clr.bounds import Bounds
 from clr_tuner.connection import Connection
+from clr_tuner.here import sender
 from clr_tuner.here.range_test import RangeTestHere
 from clr_tuner.here.upload import Upload
-from tests.services import Server, free_port
+from clr_tuner.range_test import RangeTest
+from tests.services import POLL_S, Server, free_port
 
 
 class Loop:
@@ -169,22 +174,33 @@ def test_a_cancel_at_the_service_ends_the_loop(client: ct.Client) -> None:
     assert report.job.status == "cancelled"
 
 
+def run_and_hang(url: str) -> None:
+    """A process that reports, and hangs in its third sweep."""
+    sender.PERIOD_S = 0.02
+    with ct.Client(url) as client:
+        Loop().run(client.range_test_here("digits", tags=["killed"]), at={450: signal.pause})
+
+
 def test_a_killed_loop_goes_on_at_its_first_unfinished_sweep(client: ct.Client) -> None:
-    lost = client.range_test_here("digits")
-
-    def die() -> None:  # as kill -9 would: the thread is gone with the process, nothing is closed
-        while len([run for run in lost.job.curve()["runs"] if run["finished"]]) < 2:
-            pass
-        lost._sender = None
-        raise SystemExit
-
-    with pytest.raises(SystemExit):
-        Loop().run(lost, at={450: die})
-    again, loop = client.range_test_here("digits", id=lost.job.id), Loop()
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_and_hang, args=(client.connection.shown,)
+    )
+    process.start()
+    while not (found := list(client.range_tests(tag="killed"))) or len(finished(found[0])) < 2:
+        assert process.is_alive()
+        time.sleep(POLL_S)
+    process.kill()
+    process.join()
+    again, loop = client.range_test_here("digits", id=found[0].id), Loop()
     here = loop.run(again)
 
     assert loop.updates < sum(len(sweep.points) for sweep in here.sweeps)
     assert essentials(again.job.bounds()) == essentials(Loop().run(None))
+
+
+def finished(job: RangeTest) -> list[Any]:
+    """The sweeps that are complete at the service."""
+    return [run for run in job.curve()["runs"] if run["finished"]]
 
 
 def test_going_on_with_another_config_is_refused(client: ct.Client) -> None:
