@@ -36,6 +36,25 @@ class RangeTestReport(Protocol):
         """Nothing more comes; whole: because nothing more is to be measured."""
 
 
+class NoReport:
+    """A `RangeTestReport` to nobody."""
+
+    cancelled = False
+
+    def begin(self, config: RangeTestConfig, **about: Any) -> Sequence[Sweep]:
+        """Nothing was measured before."""
+        return []
+
+    def begin_sweep(self, sweep: Sweep) -> None:
+        """Nobody watches."""
+
+    def end_sweep(self, *, steps_per_epoch: float | None) -> None:
+        """Nobody watches."""
+
+    def end(self, *, whole: bool) -> None:
+        """Nobody waits."""
+
+
 class TrainingReport(Protocol):
     """What `Scheduler(report_to=)` calls; nothing here may wait."""
 

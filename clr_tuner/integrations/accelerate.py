@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
+from clr.reporting import RangeTestReport
 from clr.sweep import Effort
 from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import make_evaluation, make_step, sample_looks, scale_alike
@@ -42,6 +43,7 @@ def range_test(
     num_epochs: float | None = None,
     also: Sequence[Any] = (),
     snapshot_device: torch.device | str | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """Run a range test with a model, an optimizer and a loader as `accelerator.prepare` answered them.
 
@@ -73,6 +75,7 @@ def range_test(
         snapshot_device=snapshot_device,
         schedule=schedule,
         num_epochs=num_epochs,
+        report_to=report_to,
     )
     attributes = [vars(holder) for holder in (accelerator, accelerator.gradient_state)]
     kept = [(mapping, dict(mapping)) for mapping in attributes]

@@ -15,6 +15,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.policies import Schedule
 from clr.problem import Untrainable
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
+from clr.reporting import RangeTestReport
 from clr.scheduler import Scheduler
 from clr.sweep import Effort, Sweep
 from clr.training.accuracy import share_right
@@ -43,6 +44,7 @@ def range_test(
     num_steps: int | None = None,
     schedule: str | None = None,
     num_epochs: float | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """The bounds for `learn.fit`; afterwards learner, model, optimizer and random generators are as they were.
 
@@ -70,6 +72,7 @@ def range_test(
             on_sweep=lambda: setattr(loader, "rng", random.Random(torch.initial_seed())),
             schedule=schedule,
             num_epochs=num_epochs,
+            report_to=report_to,
         )
         with finder:
             learn.fit(1, cbs=_Test(finder, loader))

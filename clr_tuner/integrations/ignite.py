@@ -16,6 +16,7 @@ from torch import nn
 
 from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
+from clr.reporting import RangeTestReport
 from clr.sweep import Effort
 from clr.training.lr_finder import Evaluate, LRFinder
 from clr.training.model_bounds import sample_looks, scale_alike
@@ -49,6 +50,7 @@ def range_test(
     schedule: str | None = None,
     num_epochs: float | None = None,
     also: Sequence[Any] = (),
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """The bounds for `trainer.run(loader)`; afterwards model, optimizer, engines and generators are as they were.
 
@@ -83,6 +85,7 @@ def range_test(
             also=also,
             schedule=schedule,
             num_epochs=num_epochs,
+            report_to=report_to,
         )
         with finder:
             losses: list[float] = []

@@ -17,6 +17,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.policies import Schedule, parse_schedule
 from clr.probe import plan_probe
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every, next_sweep
+from clr.reporting import NoReport, RangeTestReport
 from clr.sweep import Divergence, Effort, HeldOut, Point, Sweep, SweepPlan
 from clr.training.looks import sample
 from clr.training.lr_finder import check_training
@@ -49,6 +50,7 @@ def range_test(
     num_steps: int | None = None,
     schedule: str | None = None,
     num_epochs: float | None = None,
+    report_to: RangeTestReport | None = None,
     **fit_arguments: Any,
 ) -> Bounds | Inconclusive:
     """The bounds for `model.fit(x, y, **fit_arguments)`; afterwards model, optimizer and generators are as they were.
@@ -74,13 +76,12 @@ def range_test(
         None if validation_data is None else _make_evaluation(model, validation_data, config, fit_arguments)
     )
     optimizer, sweeps = _with_rate(model.optimizer), list[Sweep]()
+    name = AS_TORCH.get(type(optimizer).__name__, type(optimizer).__name__)
+    momentum = float(getattr(optimizer, "momentum", getattr(optimizer, "beta_1", 0.0)))
 
     def read() -> Bounds | Inconclusive:
         return read_bounds(
-            sweeps,
-            steps_per_epoch=sweeping.steps_per_epoch,
-            optimizer=AS_TORCH.get(type(optimizer).__name__, type(optimizer).__name__),
-            momentum=float(getattr(optimizer, "momentum", getattr(optimizer, "beta_1", 0.0))),
+            sweeps, steps_per_epoch=sweeping.steps_per_epoch, optimizer=name, momentum=momentum
         )
 
     def next_plan() -> SweepPlan | None:
@@ -89,13 +90,22 @@ def range_test(
             return plan_probe(bounds, schedule or "triangular", num_epochs=num_epochs)
         return plan
 
-    with _as_it_was(model) as before:
-        while (plan := next_plan()) is not None:
-            before.restore()
-            _seed(plan.seed)
-            sweeping = _Sweeping(plan, evaluate, schedule, num_epochs)
-            model.fit(x, y, epochs=ENDLESS, verbose=0, callbacks=[sweeping], **fit_arguments)
-            sweeps.append(sweeping.sweep)
+    training = None if num_epochs is None else {"policy": schedule or "triangular", "num_epochs": num_epochs}
+    report: RangeTestReport = NoReport() if report_to is None else report_to
+    sweeps.extend(report.begin(config, optimizer={"name": name, "momentum": momentum}, training=training))
+    plan = None
+    try:
+        with _as_it_was(model) as before:
+            while not report.cancelled and (plan := next_plan()) is not None:
+                before.restore()
+                _seed(plan.seed)
+                sweeping = _Sweeping(plan, evaluate, schedule, num_epochs)
+                report.begin_sweep(sweeping.sweep)
+                model.fit(x, y, epochs=ENDLESS, verbose=0, callbacks=[sweeping], **fit_arguments)
+                sweeps.append(sweeping.sweep)
+                report.end_sweep(steps_per_epoch=sweeping.steps_per_epoch)
+    finally:
+        report.end(whole=bool(sweeps) and plan is None)
     found = read()
     if num_epochs is None or not isinstance(found, Bounds):
         return found

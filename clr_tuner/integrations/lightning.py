@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from clr.bounds import Bounds, Inconclusive
 from clr.policies import Schedule
 from clr.range_test import RangeTestConfig
+from clr.reporting import RangeTestReport
 from clr.scheduler import as_lambda_lr
 from clr.sweep import Effort
 from clr.training.lr_finder import LRFinder, check_training
@@ -49,6 +50,7 @@ def range_test(
     num_steps: int | None = None,
     schedule: str | None = None,
     num_epochs: float | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """The bounds for `trainer.fit(module, ...)` with the same data; afterwards trainer, module and random generators
     are as they were.
@@ -71,7 +73,7 @@ def range_test(
         num_steps=num_steps,
         effort=effort,
     )
-    test = _Test(trainer, config, (loss, accuracy), (schedule, num_epochs))
+    test = _Test(trainer, config, (loss, accuracy), (schedule, num_epochs), report_to)
     if isinstance(train_dataloaders, LightningDataModule):
         datamodule, train_dataloaders = train_dataloaders, None
     with _as_they_were(module, datamodule):
@@ -118,8 +120,9 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
         config: RangeTestConfig,
         names: tuple[str, str | None],
         training: tuple[str | None, float | None],
+        report_to: RangeTestReport | None,
     ) -> None:
-        self.config, self.names, self.training = config, names, training
+        self.config, self.names, self.training, self.report_to = config, names, training, report_to
         self.accumulated = read_accumulation(trainer)
         self.limit: int | float = trainer.limit_train_batches
         self.freezing = [callback for callback in trainer.callbacks if isinstance(callback, BaseFinetuning)]
@@ -159,6 +162,7 @@ class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
             config=self.config,
             schedule=schedule,
             num_epochs=num_epochs,
+            report_to=self.report_to,
         )
         self.finder.__enter__()
         self.batches = self.finder.batches(self.loader)

@@ -12,6 +12,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.policies import Schedule
 from clr.problem import Untrainable
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
+from clr.reporting import RangeTestReport
 from clr.scheduler import Scheduler
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
@@ -43,6 +44,7 @@ def range_test(
     num_steps: int | None = None,
     schedule: str | None = None,
     num_epochs: float | None = None,
+    report_to: RangeTestReport | None = None,
     **fit_params: Any,
 ) -> Bounds | Inconclusive:
     """The bounds for `net.fit(X, y, **fit_params)`; afterwards net, callbacks and random generators are as they were.
@@ -75,6 +77,7 @@ def range_test(
             also=_list_parts(net),
             schedule=schedule,
             num_epochs=num_epochs,
+            report_to=report_to,
         )
         with _noted_updates(optimizer) as updates, finder:  # a hook made inside would go with a restore
             losses: list[Tensor] = []

@@ -16,6 +16,7 @@ from torch.utils.data import Subset
 
 from clr.bounds import Bounds, Inconclusive
 from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
+from clr.reporting import RangeTestReport
 from clr.scheduler import Scheduler
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
@@ -51,6 +52,7 @@ def range_test(
     num_epochs: float | None = None,
     also: Sequence[Any] = (),
     snapshot_device: torch.device | str | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """Run a range test as this Trainer will train: its loss, precision, accumulation, clipping, processes.
 
@@ -63,7 +65,7 @@ def range_test(
 
     def run(loader: Any) -> Bounds | Inconclusive:
         updates = _Updates(trainer, loader)
-        return _measure(trainer, updates, config, schedule, num_epochs, also, snapshot_device)
+        return _measure(trainer, updates, config, schedule, num_epochs, also, snapshot_device, report_to)
 
     with _as_it_was(trainer):
         begun = _AtBegin(run)
@@ -118,6 +120,7 @@ def _measure(
     num_epochs: float | None,
     also: Sequence[Any] = (),
     snapshot_device: torch.device | str | None = None,
+    report_to: RangeTestReport | None = None,
 ) -> Bounds | Inconclusive:
     """The range test in a Trainer that is about to train."""
     if trainer.is_deepspeed_enabled:
@@ -133,6 +136,7 @@ def _measure(
         snapshot_device=snapshot_device,
         schedule=schedule,
         num_epochs=num_epochs,
+        report_to=report_to,
     )
     clipped = 0
     with scale_alike(optimizer), finder:

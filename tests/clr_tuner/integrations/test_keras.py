@@ -1,9 +1,6 @@
 """Keras's models on the torch backend: their bounds, and the rates that their updates really use."""
 
-import os
 from typing import Any
-
-os.environ["KERAS_BACKEND"] = "torch"
 
 import keras
 import numpy as np
