@@ -1,6 +1,6 @@
 """`python -m benchmarks.reporting`: what it costs a loop of one's own to report to a service.
 
-One sweep of 1,500 steps of a network whose step takes about a millisecond, in this process, with `report_to` and
+One sweep of 6,000 steps of a network whose step takes about a millisecond, in this process, with `report_to` and
 without, in turn. The service is a process beside it, as on a laptop. Milliseconds a step inside the loop, as the rest
 is sent after it; medians of `ROUNDS`, fastest and slowest beside them, and the median of each pair's ratio.
 """
@@ -20,8 +20,8 @@ from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
 
-ROUNDS = 10
-RANGE = {"start_lr": 1e-4, "end_lr": 0.01, "num_steps": 1500, "num_seeds": 1}
+ROUNDS = 6
+RANGE = {"start_lr": 1e-4, "end_lr": 0.01, "num_steps": 6000, "num_seeds": 1}
 WIDTH, BATCH = 384, 64
 
 

@@ -112,21 +112,20 @@ class Upload:
         run.number = (answer.get("sweep") or answer["rates"])["number"]
 
     def _send(self, run: Run) -> None:
-        """All rows that there are, and the end if it has come."""
-        while not self.cancelled and run.token is not None:
-            finished, looks = run.finished, run.measured.held_out[run.sent_looks :]  # read before the points
-            points = run.measured.points[run.sent_points :][:MOST_ROWS]
-            first = run.measured.points[0].step if run.measured.points else 0
-            up_to = first + run.sent_points + len(points)
-            looks = [look for look in looks if look.step < up_to][:MOST_ROWS]
-            if points or looks or (not finished and self._is_long_silent()):
-                self._put(run, first + run.sent_points, points, looks)
-                continue
-            if finished:
-                body = {"token": run.token, "steps_per_epoch": run.steps_per_epoch}
-                self.connection.post(f"{self._path_of_job}/sweeps/{run.number}/finish", body)
-                run.done = True
-            return
+        """The rows that there are now, and the end if it has come; what comes meanwhile is for the next time."""
+        finished, looks = run.finished, run.measured.held_out[run.sent_looks :]  # read before the points
+        points = run.measured.points[run.sent_points :]
+        step = run.measured.points[0].step + run.sent_points if run.measured.points else 0
+        silent = not finished and self._is_long_silent()
+        while (points or looks or silent) and not self.cancelled and run.token is not None:
+            rows, points = points[:MOST_ROWS], points[MOST_ROWS:]
+            due = [look for look in looks[:MOST_ROWS] if look.step < step + len(rows)]
+            self._put(run, step, rows, due)
+            step, looks, silent = step + len(rows), looks[len(due) :], False
+        if finished and not self.cancelled and run.token is not None:
+            body = {"token": run.token, "steps_per_epoch": run.steps_per_epoch}
+            self.connection.post(f"{self._path_of_job}/sweeps/{run.number}/finish", body)
+            run.done = True
 
     def _is_long_silent(self) -> bool:
         """Whether the lease needs a word, though there is nothing to tell."""
