@@ -175,7 +175,7 @@ class LRFinder:
 
     def _begin_report(self) -> None:
         """Tell the service of the test; sweeps that it has from before are not measured again."""
-        if self._report is None:
+        if self._report is None or self._whole:
             return
         training = {"policy": self._schedule or "triangular", "num_epochs": self._num_epochs}
         self.sweeps = list(
