@@ -69,11 +69,12 @@ def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish
         with resources.database.write() as session:
             job = client_runs.lock(session, job_id)
             run = hold(session, job, number, body.token)
+            if job.status == Status.CANCELLED:  # whatever the rows are: nothing of them is kept
+                return Reported(received_up_to=run.received_up_to, stop="cancelled")
             if job.status not in FINAL and run.finished_at is None:
                 client_runs.renew(session, job, run, lease_s=resources.settings.client_lease_s)
             _receive(session, job, run, body)
-            stop = "cancelled" if job.status == Status.CANCELLED else "diverged" if run.diverged else None
-            return Reported(received_up_to=run.received_up_to, stop=stop)  # type: ignore[arg-type]
+            return Reported(received_up_to=run.received_up_to, stop="diverged" if run.diverged else None)
 
     @router.post(
         "/{id}/sweeps/{number}/finish",
@@ -134,8 +135,6 @@ def _receive(session: Session, job: Job, run: ClientRun, body: PointsRequest) ->
     if not news.points and not news.looks:
         return
     if job.status in FINAL or run.finished_at is not None:
-        if job.status == Status.CANCELLED:  # it hears of it in the answer
-            return
         raise Problem(
             409, "sweep_finished", "this run is over: new rows of it are not taken", step=run.received_up_to
         )

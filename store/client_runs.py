@@ -140,7 +140,7 @@ def void(session: Session, job: Job, run: ClientRun, *, after_step: int = -1) ->
     dropped = max(0, run.received_up_to - after_step - 1)
     runs.cut(session, job.id, **of_run, after_step=after_step)
     run.received_up_to -= dropped
-    run.diverged = False
+    run.diverged = run.diverged and not dropped  # which it did in its last row
     run.spent_tokens = [*run.spent_tokens, run.token]
     run.token = token_urlsafe(24)
     _count(job, -dropped)

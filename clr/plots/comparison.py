@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from clr.comparison import Run
 from clr.metric import Metric
-from clr.plots.style import DOTTED, name_panel, new_figure, pick_colors, put_legend_below
+from clr.plots.style import DOTTED, can_be_drawn, name_panel, new_figure, pick_colors, put_legend_below
 from clr.policies import Schedule
 
 GRID = 400  # steps at which the runs of one schedule are averaged
@@ -118,7 +118,7 @@ def _explain(metric: Metric, target: float | None, *, seeds: bool) -> list[Any]:
 def _on_one_grid(runs: Sequence[Run], metric: Metric) -> tuple[np.ndarray, np.ndarray]:
     """Steps (n,) and the values of each run there (runs, n), as far as all of them went."""
     columns = [(np.asarray(run.looks["step"]), np.asarray(run.looks[metric])) for run in runs]
-    columns = [(steps[np.isfinite(values)], values[np.isfinite(values)]) for steps, values in columns]
+    columns = [(steps[can_be_drawn(values)], values[can_be_drawn(values)]) for steps, values in columns]
     columns = [(steps, values) for steps, values in columns if steps.size]
     if not columns:
         return np.empty(0), np.empty((0, 0))

@@ -14,6 +14,7 @@ from clr.plots.style import (
     DASHED,
     DOTTED,
     MAX_COLOR,
+    can_be_drawn,
     name_panel,
     new_figure,
     pick_colors,
@@ -91,9 +92,9 @@ def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any])
     kinds: dict[str, Any] = {}
     levels: list[float] = []
     for sweep in sweeps:
-        lrs, losses = _finite([(point.lr, point.loss) for point in sweep.points])
+        lrs, losses = _drawable([(point.lr, point.loss) for point in sweep.points])
         if not losses.size:
-            axes.text(0.5, 0.5, "no loss was finite", transform=axes.transAxes, ha="center", color="0.4")
+            axes.text(0.5, 0.5, "no loss can be drawn", transform=axes.transAxes, ha="center", color="0.4")
             continue
         color = colors[sweep.plan.seed]
         axes.plot(lrs, losses, color=color, alpha=0.15, linewidth=0.8)
@@ -104,7 +105,7 @@ def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any])
             [], [], color="0.3", alpha=0.3, linewidth=0.8, label="training loss, each batch"
         )
         kinds["loss"] = Line2D([], [], color="0.3", linestyle=DASHED, label="training loss, smoothed")
-        held_out_lrs, held_out = _finite([(look.lr, look.loss) for look in sweep.held_out])
+        held_out_lrs, held_out = _drawable([(look.lr, look.loss) for look in sweep.held_out])
         if held_out.size:
             axes.plot(held_out_lrs, held_out, color=color, linewidth=1.4, linestyle=DOTTED)
             levels += [float(held_out.min()), float(held_out[0])]
@@ -144,10 +145,10 @@ def _accuracy(sweep: Sweep) -> Score | None:
     return score if score is not None and score.metric == "accuracy" else None
 
 
-def _finite(values: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """The rates (n,) and what was measured at each (n,), as far as it is finite."""
+def _drawable(values: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """The rates (n,) and what was measured at each (n,), as far as it can be drawn."""
     columns = np.array(values, dtype=float).reshape(-1, 2)
-    columns = columns[np.isfinite(columns[:, 1])]
+    columns = columns[can_be_drawn(columns[:, 1])]
     return columns[:, 0], columns[:, 1]
 
 

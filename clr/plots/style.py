@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,6 +25,7 @@ DOTTED: Line = (0, (1, 1.5))
 NO_DATES: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 TITLE_WIDTH = 82  # characters of a line of the title
 LEGEND_COLUMNS = 3
+HIGHEST = 1e300  # that is drawn
 LABEL_WIDTH = 34  # characters of a line of the legend
 _STYLE: Any = {
     "svg.hashsalt": "clr-tuner",
@@ -51,6 +53,11 @@ def render(figure: Figure, format: PictureFormat) -> bytes:
     with mpl.rc_context(_STYLE):
         figure.savefig(written, format=format, dpi=150, metadata=NO_DATES.get(format))
     return written.getvalue()
+
+
+def can_be_drawn(values: Any) -> Any:
+    """Which of an array's values are finite, and far enough from what a float64 holds for axes beyond them."""
+    return np.abs(values) < HIGHEST
 
 
 def pick_colors(number: int) -> list[Any]:

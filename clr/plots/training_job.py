@@ -8,7 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from clr.plots.style import DASHED, DOTTED, MAX_COLOR, PALETTE, name_panel, new_figure, put_legend_below
+from clr.plots.style import (
+    DASHED,
+    DOTTED,
+    MAX_COLOR,
+    PALETTE,
+    can_be_drawn,
+    name_panel,
+    new_figure,
+    put_legend_below,
+)
 from clr.reading import smooth
 from clr.training_result import TrainingResult
 
@@ -52,7 +61,7 @@ def _summarize(result: TrainingResult) -> str:
 def _draw_losses(axes: Axes, series: Series) -> list[Any]:
     """Draw both losses on one axis; the legend's handles."""
     blue, handles, levels = PALETTE[0], list[Any](), list[float]()
-    steps, losses = _finite(series["train"])
+    steps, losses = _drawable(series["train"])
     if losses.size:
         axes.plot(steps, losses, color=blue, alpha=0.2, linewidth=0.8)
         smoothed = smooth(losses, max(3, len(losses) // 50))
@@ -62,7 +71,7 @@ def _draw_losses(axes: Axes, series: Series) -> list[Any]:
             Line2D([], [], color=blue, alpha=0.3, linewidth=0.8, label="training loss, each batch"),
             Line2D([], [], color=blue, linestyle=DASHED, label="training loss, smoothed"),
         ]
-    steps, losses = _finite(series["held_out"])
+    steps, losses = _drawable(series["held_out"])
     if losses.size:
         axes.plot(steps, losses, color=PALETTE[2], linewidth=1.5, linestyle=DOTTED)
         levels += [float(losses.min()), float(losses[0])]
@@ -104,7 +113,8 @@ def _mark_best(axes: Axes, result: TrainingResult | None) -> list[Any]:
     )
 
 
-def _finite(columns: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The steps (n,) and the losses (n,), as far as they are finite."""
+def _drawable(columns: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The steps (n,) and the losses (n,), as far as they can be drawn."""
     steps, losses = np.asarray(columns["step"]), np.asarray(columns["loss"], dtype=float)
-    return steps[np.isfinite(losses)], losses[np.isfinite(losses)]
+    drawn = can_be_drawn(losses)
+    return steps[drawn], losses[drawn]

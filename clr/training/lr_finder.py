@@ -174,6 +174,8 @@ class LRFinder:
 
     def _begin_report(self) -> None:
         """Tell the service of the test; sweeps that it has from before are not measured again."""
+        if self._whole:
+            return
         if not self._ranks.is_first:
             self._report = None
         self._reported = self._ranks.ask_first(lambda: self._report is not None)

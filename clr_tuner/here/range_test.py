@@ -5,6 +5,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,14 @@ class RangeTestHere:
     ) -> Sequence[Sweep]:
         """Begin, or go on with the job that was named: the sweeps that it has.
 
-        Raises ValueError where that was begun otherwise, and `ClientError`.
+        Raises ValueError where that was begun otherwise, or one begun here has not ended, and `ClientError`.
         """
+        if self._sender is not None:
+            raise ValueError("this report has a range test already: go through `finder.batches(loader)` once")
+        if config.effort == "quick":
+            config = replace(
+                config, num_seeds=1
+            )  # as the service has it, whatever was left as it is by default
         asked = {name: getattr(config, name) for name in RangeTestConfig.__dataclass_fields__}
         body = {"driver": "client", **self._about, "optimizer": dict(optimizer), **asked}
         if training is not None:

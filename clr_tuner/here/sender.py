@@ -27,20 +27,24 @@ class Sender:
         self._thread.start()
 
     def close(self) -> Path | None:
-        """Send the rest; the file that keeps it where that fails, with a warning that says what to do."""
+        """Send the rest; the file that keeps it where that fails, with a warning that says what to do.
+
+        A file that cannot be written is a warning too: what the loop itself has goes on.
+        """
         self._closing.set()
         self._thread.join(PATIENCE_S)
         if self._upload.is_complete or self._upload.cancelled:
             return None
+        why = self._failure or f"{self._upload.connection.shown} did not answer in time"
+        told = f"not all that was measured could be reported ({why})"
         name = re.sub(r"[^A-Za-z0-9]+", "-", str(self._upload.body["name"])).strip("-")[:40] or "measured"
         file = self._folder / f"{name}-{self._upload.key[:8]}.clr.json"
-        self._upload.write(file)
-        why = self._failure or f"{self._upload.connection.shown} did not answer in time"
-        warnings.warn(
-            f"not all that was measured could be reported ({why}): it is kept in {file}; send it with "
-            f"`clr-tuner upload {file}`",
-            stacklevel=2,
-        )
+        try:
+            self._upload.write(file)
+        except OSError as error:
+            warnings.warn(f"{told}, nor kept: {error}", stacklevel=2)
+            return None
+        warnings.warn(f"{told}: it is kept in {file}; send it with `clr-tuner upload {file}`", stacklevel=2)
         return file
 
     def _keep_sending(self) -> None:
@@ -51,7 +55,7 @@ class Sender:
                 self._upload.push()
                 period_s = PERIOD_S
             except (Unreachable, Refused) as error:
-                if isinstance(error, Refused) and error.status != 503:
+                if isinstance(error, Refused) and error.status != 503 and error.code != "sweep_held":
                     self._give_up(error)
                     return
                 if period_s == PERIOD_S:

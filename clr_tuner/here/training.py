@@ -8,6 +8,7 @@ with client.training_here("bert on sst2", num_steps=3000) as report:
     report.look(valid_loss, accuracy)
 """
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,8 @@ from clr_tuner.training_job import TrainingJob
 
 if TYPE_CHECKING:
     from clr.policies import Schedule
+
+log = logging.getLogger(__name__)
 
 PATH = "/training-jobs"
 
@@ -78,7 +81,7 @@ class TrainingHere:
         """Begin, or go on with the job that was named. Raises ValueError where nobody knows how long it is."""
         if self._upload is not None:
             raise ValueError("this report has a training already: make another one for another scheduler")
-        num_steps = self._num_steps or getattr(schedule, "num_steps", None)
+        num_steps = self._num_steps = self._num_steps or getattr(schedule, "num_steps", None)
         if num_steps is None:
             raise ValueError(f"training_here needs num_steps: {schedule.policy} says nothing of its length")
         body = {"driver": "client", **self._about, "optimizer": dict(optimizer)}
@@ -91,15 +94,35 @@ class TrainingHere:
         self._sender = Sender(self._upload, folder=self._folder)
 
     def add(self, step: int, lr: float, loss: Any) -> None:
-        """One update; the loss, a tensor too, is read by the thread that sends it."""
-        self._measured.points.append(Point(step, lr, loss.detach() if hasattr(loss, "detach") else loss))
+        """One update; a tensor is read by the thread that sends it. What comes after `num_steps` is not reported.
+
+        Raises ValueError for a loss that is no single number.
+        """
+        loss = _check_loss(loss)
+        if self._num_steps is None or step < self._num_steps:
+            self._measured.points.append(Point(step, lr, loss))
+        elif step == self._num_steps:
+            log.warning("%d steps were to be trained: those after them are not reported", step)
 
     def look(self, loss: float, accuracy: float | None = None) -> None:
         """The held-out set after the update that was reported last. accuracy: in [0, 1], None without classes.
 
+        Of several after one update the first is kept.
         Raises ValueError before the first update, and for what is no look.
         """
         if not self._measured.points:
             raise ValueError("a look comes after an update: first scheduler.step(loss)")
         last = self._measured.points[-1]
-        self._measured.held_out.append(HeldOut.from_answer(last.step, last.lr, (loss, accuracy)))
+        look, earlier = HeldOut.from_answer(last.step, last.lr, (loss, accuracy)), self._measured.held_out
+        if not earlier or earlier[-1].step < look.step:
+            earlier.append(look)
+
+
+def _check_loss(loss: Any) -> Any:
+    """A tensor of one number as it is, which a GPU may still compute; the number of anything else."""
+    if hasattr(loss, "detach") and loss.numel() == 1:
+        return loss.detach()
+    try:
+        return float(loss)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"step takes the batch's loss, a single number; got {loss!r:.100}") from None

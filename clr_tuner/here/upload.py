@@ -19,6 +19,7 @@ from clr_tuner.connection import Connection, read_json
 from clr_tuner.errors import ClientError
 
 FORMAT = 1  # of the file
+PATHS = ("/range-tests", "/training-jobs")
 MOST_ROWS = 1000  # in one report
 LONGEST_NAME = 200
 
@@ -95,7 +96,7 @@ class Upload:
     @property
     def _path_of_job(self) -> str:
         assert self.job is not None
-        return str(self.job["links"]["self"])
+        return f"{self.path}/{self.job['id']}"
 
     def _ask(self, run: Run) -> None:
         body: dict[str, Any] = {"client_id": self.client_id, "restart": self.restarts}
@@ -165,6 +166,8 @@ class Upload:
             if kept.pop("format") != FORMAT:
                 raise ClientError(f"{file} was written by another version of clr-tuner")
             runs = [_read_run(run) for run in kept.pop("runs")]
+            if kept["path"] not in PATHS:  # whoever wrote it: nothing is sent elsewhere
+                raise ValueError(kept["path"])
             return cls(connection, **kept, runs=runs)
         except (OSError, UnicodeError) as error:
             raise ClientError(f"{file} cannot be read: {error}") from None
@@ -211,7 +214,7 @@ def _finite(value: float) -> float | None:
 
 
 def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    return math.nan if value is None else float(value)
 
 
 def describe_plan(plan: Any) -> dict[str, Any]:

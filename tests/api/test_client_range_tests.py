@@ -198,6 +198,16 @@ def test_a_cancel_takes_effect_at_once_and_stops_the_caller(api: TestClient) -> 
     assert ask(api, path)["done"]
 
 
+def test_a_caller_that_missed_the_cancel_hears_of_it_whatever_it_sends_next(api: TestClient) -> None:
+    path, asked, rows = first_sweep(api)
+    report(api, path, asked, rows[:40])
+    api.post(f"{path}/cancel")
+
+    answer = report(api, path, asked, rows[80:], from_step=80)
+
+    assert (answer.status_code, answer.json()["stop"]) == (200, "cancelled")
+
+
 def test_a_sweep_that_was_measured_before_it_was_asked_for_is_taken(api: TestClient) -> None:
     path = begin(api)
     plan = {"seed": 0, "start_lr": 1e-6, "end_lr": 10.0, "num_steps": 200, "shape": "exponential"}

@@ -48,7 +48,9 @@ def test_an_inconclusive_test_says_so_in_its_picture(tmp_path: Path) -> None:
     assert "inconclusive: loss_never_changed" in (tmp_path / "flat.svg").read_text()
 
 
-@pytest.mark.parametrize("losses", [[math.nan], [1.0], [1.0, math.inf], [-3.0, -4.0, math.nan]])
+@pytest.mark.parametrize(
+    "losses", [[math.nan], [1.0], [1.0, math.inf], [-3.0, -4.0, math.nan], [1e308, -1e308], [1e299, -1e299]]
+)
 def test_a_few_or_broken_points_can_be_drawn(losses: list[float]) -> None:
     sweep = Sweep(plan(), [Point(step, 0.1 + step, loss) for step, loss in enumerate(losses)])
 

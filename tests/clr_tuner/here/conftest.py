@@ -21,11 +21,16 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def api_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def database_file(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of the service."""
+    file = tmp_path_factory.mktemp("service") / "clr.sqlite3"
+    file.write_bytes(migrated_sqlite.read_bytes())
+    return file
+
+
+@pytest.fixture(scope="module")
+def api_server(database_file: Path) -> Iterator[Server]:
     """A service without workers, as a process; who stops it starts it again."""
-    folder = tmp_path_factory.mktemp("service")
-    database = folder / "clr.sqlite3"
-    database.write_bytes(migrated_sqlite.read_bytes())
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     factory = ["--factory", "api.app:create_app", "--port", str(port), "--log-level", "warning"]
@@ -36,9 +41,9 @@ def api_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) 
         answers=lambda: httpx2.get(f"{url}/healthz"),
         env={
             "PATH": "",
-            "CLR_DATABASE_URL": f"sqlite:///{database}",
+            "CLR_DATABASE_URL": f"sqlite:///{database_file}",
             "CLR_BROKER_URL": "redis://127.0.0.1:1/0",
-            "CLR_DATA_DIR": str(folder),
+            "CLR_DATA_DIR": str(database_file.parent),
         },
     )
     with running(server):

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,18 @@ from clr_tuner.here.range_test import RangeTestHere
 from clr_tuner.here.upload import Upload
 from clr_tuner.range_test import RangeTest
 from tests.services import POLL_S, Server, free_port
+
+HOSTILE = json.dumps(
+    {
+        "format": 1,
+        "path": "http://elsewhere/",
+        "body": {},
+        "client_id": "me",
+        "key": "k",
+        "job": None,
+        "runs": [],
+    }
+)
 
 
 class Loop:
@@ -56,6 +69,13 @@ class Loop:
                 (at or {}).get(updates, lambda: None)()
         self.updates = updates
         return finder.bounds()
+
+
+def step_through(finder: ct.LRFinder, loop: Loop) -> Iterator[None]:
+    """The steps of a loop that trains nothing."""
+    for _ in finder.batches(loop.loader):
+        finder.step(1.0)
+        yield
 
 
 def essentials(bounds: Any) -> dict[str, Any]:
@@ -103,6 +123,32 @@ def test_find_bounds_reports_too(client: ct.Client) -> None:
     )
 
     assert essentials(report.job.bounds()) == essentials(here)
+
+
+def test_a_quick_test_needs_no_word_on_seeds(client: ct.Client) -> None:
+    report = client.range_test_here("digits")
+
+    here = Loop().run(report, effort="quick")
+
+    assert essentials(report.job.bounds()) == essentials(here)
+
+
+def test_a_second_loop_in_the_same_block_measures_nothing_more(client: ct.Client) -> None:
+    loop, report = Loop(), client.range_test_here("digits")
+
+    with ct.LRFinder(loop.model, loop.optimizer, config={"effort": "quick"}, report_to=report) as finder:
+        lengths = [sum(1 for _ in step_through(finder, loop)) for _ in range(2)]
+
+    assert lengths == [len(finder.sweeps[0].points), 0]
+
+
+def test_a_loop_that_was_left_is_not_begun_again_in_the_same_block(client: ct.Client) -> None:
+    loop, report = Loop(), client.range_test_here("digits")
+
+    with ct.LRFinder(loop.model, loop.optimizer, report_to=report) as finder:
+        next(finder.batches(loop.loader))
+        with pytest.raises(ValueError, match="once"):
+            next(finder.batches(loop.loader))
 
 
 def test_a_service_that_is_killed_and_comes_back_misses_nothing(
@@ -214,7 +260,7 @@ def test_going_on_with_another_config_is_refused(client: ct.Client) -> None:
         Loop().run(client.range_test_here("digits", id=lost.job.id), num_seeds=2)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"format": 1, "runs": [{}]})])
+@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"format": 1, "runs": [{}]}), HOSTILE])
 def test_a_file_that_holds_no_measurements_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.clr.json"
     file.write_text(text)

@@ -1,6 +1,9 @@
 """A training in a loop of one's own, reported to a service."""
 
+import sqlite3
 from collections.abc import Callable
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,8 +11,9 @@ import torch
 from torch import nn
 
 import clr_tuner as ct
+from clr_tuner.here import sender
 from clr_tuner.here.training import TrainingHere
-from tests.services import Server
+from tests.services import Server, free_port
 
 SCHEDULE = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
 
@@ -102,3 +106,63 @@ def test_a_step_without_its_loss_is_refused(client: ct.Client) -> None:
 def test_a_schedule_without_an_end_needs_to_know_how_long_it_is_trained(client: ct.Client) -> None:
     with client.training_here("a line") as report, pytest.raises(ValueError, match="needs num_steps"):
         ct.Scheduler(Loop().optimizer, SCHEDULE, report_to=report)
+
+
+@pytest.mark.parametrize("loss", ["low", torch.ones(3), None, [1.0, 2.0]])
+def test_a_loss_that_is_no_number_is_refused_where_it_is_handed_over(client: ct.Client, loss: Any) -> None:
+    with client.training_here("a line", 80) as report:
+        scheduler = ct.Scheduler(Loop().optimizer, SCHEDULE, report_to=report)
+        scheduler.step(1.0)
+
+        with pytest.raises(ValueError, match="loss"):
+            scheduler.step(loss)
+
+    assert report.job.curve()["runs"][0]["loss"] == [1.0]
+
+
+def test_steps_beyond_those_that_were_to_be_trained_are_left_out(client: ct.Client) -> None:
+    loop = Loop()
+
+    with client.training_here("a line", 80) as report:
+        loop.run(report, range(95))
+
+    [run] = report.job.curve()["runs"]
+    assert report.job.status == "succeeded"
+    assert run["loss"] == loop.losses[:80]
+
+
+def test_of_two_looks_after_one_update_the_first_is_kept(client: ct.Client) -> None:
+    with client.training_here("a line", 80) as report:
+        Loop().run(report, range(80), at={79: lambda: report.look(7.0)})
+
+    assert report.job.curve()["runs"][0]["held_out"]["loss"][-1] != 7.0
+
+
+def test_what_can_be_neither_sent_nor_kept_stops_no_training(tmp_path: Path) -> None:
+    with ct.Client(f"http://127.0.0.1:{free_port()}", retry_s=0) as nobody:
+        report = nobody.training_here("a line", 80, folder=tmp_path / "missing")
+
+        with pytest.warns(UserWarning, match="could be reported .*, nor kept: .*missing"), report:
+            Loop().run(report, range(80))
+
+    assert report.file is None
+
+
+def test_a_training_goes_on_elsewhere_once_the_lease_of_its_first_caller_lapses(
+    client: ct.Client, database_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, first, refused = Loop(), client.training_here("a line", 80), Event()
+    monkeypatch.setattr(sender.log, "warning", lambda *_: refused.set())
+    with pytest.raises(ZeroDivisionError), first:
+        loop.run(first, range(80), at={39: lambda: 1 / 0})
+    state = ct.Scheduler(loop.optimizer, SCHEDULE).state_dict() | {"step": 40}
+
+    def lapse() -> None:
+        assert refused.wait(10)
+        with sqlite3.connect(database_file) as database:
+            database.execute("UPDATE client_runs SET lease_expires_at = 0")
+
+    with client.training_here("a line", 80, id=first.job.id, client_id="elsewhere") as again:
+        loop.run(again, range(40, 80), state=state, at={60: lapse})
+
+    assert (again.job.status, again.file) == ("succeeded", None)
