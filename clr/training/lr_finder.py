@@ -3,9 +3,8 @@
 The same plans and the same reading as the service's (clr/range_test.py, clr/analysis.py); only the loop is yours.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,16 +13,23 @@ from torch import nn
 
 from clr import adafactor
 from clr.analysis import read_bounds
-from clr.bounds import MOST_STEPS, Bounds, Inconclusive
-from clr.cycles import count_steps
+from clr.bounds import Bounds, Inconclusive
 from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
-from clr.rates import Rates, is_optimizer, with_inner
+from clr.rates import Rates, with_inner
 from clr.reporting import RangeTestReport, describe_optimizer
 from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
+from clr.training.loop_checks import (
+    check_loader,
+    check_parts,
+    check_training,
+    count_batches,
+    parse_config,
+    read_loss,
+)
 from clr.training.passes import Passes
 from clr.training.ranks import Ranks
 from clr.training.snapshot import Snapshot, find_generators, find_shufflers
@@ -78,12 +84,12 @@ class LRFinder:
         num_epochs: float | None = None,
         report_to: RangeTestReport | None = None,
     ) -> None:
-        _check(model, optimizer)
+        check_parts(model, optimizer)
         self._snapshot_device = None if snapshot_device is None else torch.device(snapshot_device)
         self._model, self._optimizer = model, optimizer
         self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
         self._evaluate, self._on_sweep = evaluate, on_sweep
-        self._config = _parse(config)
+        self._config = parse_config(config)
         if self._config.effort == "thorough":
             raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
         if isinstance(optimizer, torch.optim.Adafactor):
@@ -143,7 +149,7 @@ class LRFinder:
         Raises RuntimeError in a loop that never calls `step`, ValueError for a loader without batches, or an iterator.
         """
         before = self._require_block()
-        _check_loader(loader)
+        check_loader(loader)
         check_training(self._schedule, self._num_epochs, loader, 1)
         for generator in find_generators(loader):
             before.add(generator)
@@ -151,7 +157,7 @@ class LRFinder:
         for shuffler in shufflers:
             before.add_bindings(shuffler)
         set_epochs = [shuffler.set_epoch for shuffler in shufflers]
-        self._epoch = self._ranks.agree(self._config, self._num_epochs, _count_batches(loader))
+        self._epoch = self._ranks.agree(self._config, self._num_epochs, count_batches(loader))
         if getattr(loader, "persistent_workers", False):
             self._warnings.append(
                 "what the loader's persistent workers hold is out of reach: it was not restored"
@@ -233,7 +239,7 @@ class LRFinder:
             raise RuntimeError("this sweep is over: step once per batch of `finder.batches(loader)`, at most")
         plan, step = self.current.plan, len(self.current.points)
         lr, is_last = plan.lr(step), step == plan.num_steps - 1
-        value = _read_number(loss)
+        value = read_loss(loss)
         self._rates.check()
         if step == 0:
             self._first_losses.seen(plan.seed, value, self._first_batch)
@@ -346,89 +352,3 @@ def _name(optimizer: Any) -> str:
     name = type(optimizer).__name__
     is_another = name == adafactor.NAME and not isinstance(optimizer, torch.optim.Adafactor)
     return f"another {name}" if is_another else name
-
-
-def _check(model: Any, optimizer: Any) -> None:
-    if isinstance(optimizer, nn.Module) and not isinstance(model, nn.Module):
-        raise ValueError("the model comes first: LRFinder(model, optimizer)")
-    if not isinstance(model, nn.Module):
-        raise ValueError(
-            f"model must be a torch.nn.Module, got {model!r}; several go together as nn.ModuleList([...])"
-        )
-    if not is_optimizer(optimizer):
-        raise ValueError(
-            f"optimizer must be one of torch's, or step its param_groups as they do; got {optimizer!r}"
-        )
-
-
-def _parse(config: RangeTestConfig | Mapping[str, Any] | None) -> RangeTestConfig:
-    if config is None or isinstance(config, RangeTestConfig):
-        return config or RangeTestConfig()
-    names = [field.name for field in fields(RangeTestConfig)]
-    if not isinstance(config, Mapping):
-        raise ValueError(f"config must be a RangeTestConfig, or a dict of its fields; got {config!r}")
-    if unknown := [name for name in config if name not in names]:
-        raise ValueError(f"config has no {', '.join(map(repr, unknown))}; it has {', '.join(names)}")
-    try:
-        return RangeTestConfig(**config)
-    except TypeError as error:
-        raise ValueError(f"config holds a value of the wrong type: {error}") from error
-
-
-def _check_loader(loader: Any) -> None:
-    if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
-        raise ValueError(f"hand over a loader, something that gives batches; got {loader!r}")
-    if isinstance(loader, Iterator) and iter(loader) is loader:
-        raise ValueError("hand over the loader, not an iterator: a test begins it anew")
-
-
-def _count_batches(loader: Any) -> int:
-    """The batches of a loader; 0 where unknown, as every DataLoader has a `len` that a stream does not bear."""
-    try:
-        return len(loader)
-    except (TypeError, NotImplementedError, AttributeError):
-        return 0
-
-
-def _read_number(loss: Any) -> float:
-    try:
-        return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
-    except (TypeError, ValueError, RuntimeError):
-        description = (
-            f"a tensor of shape {tuple(loss.shape)}"
-            if isinstance(loss, torch.Tensor)
-            else type(loss).__name__
-        )
-        raise ValueError(f"step takes the batch's loss, a single number; got {description}") from None
-
-
-def check_training(
-    schedule: str | None, num_epochs: float | None, loader: Any, accumulation_steps: int
-) -> None:
-    """The training that the bounds are asked for. Raises ValueError for one that cannot be."""
-    if num_epochs is None:
-        if schedule is not None:
-            raise ValueError(
-                f"schedule {schedule!r} needs num_epochs: its rates depend on how long the training is"
-            )
-        return
-    from pydantic import ValidationError  # noqa: PLC0415 - the models of all policies, for those who name one
-
-    from clr.partial_schedules import STAND_INS, complete  # noqa: PLC0415 - as above
-    from clr.refusals import in_words  # noqa: PLC0415 - as above
-
-    if not isinstance(num_epochs, int | float) or not 0 < num_epochs < math.inf:
-        raise ValueError(f"num_epochs must be > 0 and finite, not {num_epochs!r}")
-    try:
-        steps_per_epoch = len(loader) / accumulation_steps
-    except TypeError:
-        raise ValueError(
-            "the loader has no length, so nobody knows an epoch's steps: ask bounds.for_training(num_steps=)"
-        ) from None
-    if num_epochs * steps_per_epoch > MOST_STEPS:
-        raise ValueError(f"num_epochs must be at most {MOST_STEPS:g} steps, not {num_epochs!r}")
-    num_steps = count_steps(num_epochs, steps_per_epoch=steps_per_epoch)
-    try:
-        complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)
-    except ValidationError as error:
-        raise ValueError(in_words(error)) from None

@@ -25,7 +25,8 @@ from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.cost import CostReport
 from clr.training.looks import HELD_OUT_CHUNK, sample, sample_pair
-from clr.training.lr_finder import LRFinder, check_training
+from clr.training.loop_checks import check_training
+from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved, num_examples, sliced
 
 Criterion = Callable[..., Tensor]

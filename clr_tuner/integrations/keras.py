@@ -20,7 +20,7 @@ from clr.range_test import TEST_STEPS, RangeTestConfig, look_every, next_sweep
 from clr.reporting import NoReport, RangeTestReport
 from clr.sweep import Divergence, Effort, HeldOut, Point, Sweep, SweepPlan
 from clr.training.looks import sample
-from clr.training.lr_finder import check_training
+from clr.training.loop_checks import check_training
 from clr.training.snapshot import Snapshot
 
 try:

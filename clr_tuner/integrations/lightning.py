@@ -16,7 +16,8 @@ from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.scheduler import as_lambda_lr
 from clr.sweep import Effort
-from clr.training.lr_finder import LRFinder, check_training
+from clr.training.loop_checks import check_training
+from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import sample_looks
 from clr.training.snapshot import Snapshot
 from clr_tuner.integrations.lightning_names import (

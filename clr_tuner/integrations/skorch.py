@@ -17,7 +17,8 @@ from clr.scheduler import Scheduler
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
 from clr.training.looks import sample
-from clr.training.lr_finder import LRFinder, check_training
+from clr.training.loop_checks import check_training
+from clr.training.lr_finder import LRFinder
 from clr.training.nested import num_examples, tensors
 from clr.training.snapshot import Snapshot
 
