@@ -78,8 +78,8 @@ def service(
 def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert (len(blocks("sh")), len(blocks("python"))) == (3, 2)
     assert README.count("```") == 2 * 5
-    assert [len(blocks(language, PLUGINS)) for language in ("sh", "python", "text")] == [2, 1, 1]
-    assert PLUGINS.count("```") == 2 * 4
+    assert [len(blocks(language, PLUGINS)) for language in ("sh", "python", "text")] == [3, 1, 1]
+    assert PLUGINS.count("```") == 2 * 5
     assert [len(blocks(language, TRAINING)) for language in ("sh", "python", "text")] == [6, 3, 1]
     assert TRAINING.count("```") == 2 * 10
     assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
@@ -331,6 +331,17 @@ def test_ones_own_workload_goes_from_nothing_to_bounds(
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "max_lr" in tested.stdout
+
+
+def test_ones_own_workload_is_measured_without_a_worker(
+    plugin: tuple[Path, subprocess.CompletedProcess[str]], service: str, tmp_path: Path
+) -> None:
+    url = f"http://127.0.0.1:{service}"
+
+    measured = shell(blocks("sh", PLUGINS)[2], tmp_path, CLR_URL=url, PYTHONPATH=str(plugin[0]))
+
+    assert measured.returncode == 0, measured.stdout + measured.stderr
+    assert "max_lr" in measured.stdout
 
 
 def test_the_findings_of_a_check_are_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:

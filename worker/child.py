@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from sqlalchemy.orm import configure_mappers
 
+from clr.training.device import default_device
 from clr.workload import Workload
 from store.database import Database
 from store.settings import Settings
 from worker.ancestors import die_with, leave_signals
 from worker.catalogue import load_workloads
-from worker.device import device, share_cores
+from worker.device import share_cores
 from worker.runner import answer_ring
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def live(holding: Holding, *, slot_pid: int, ring_id: str) -> NoReturn:
             holding.workloads,
             worker_id=holding.worker_id,
             ring_id=ring_id,
-            device=device(),
+            device=default_device(),
         )
     except Exception:
         log.exception("a ring could not be answered")  # and what was claimed is lost with its lease

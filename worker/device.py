@@ -1,4 +1,4 @@
-"""Where this machine trains, and how many threads torch may use on the CPU."""
+"""How many threads torch may use on the CPU."""
 
 import os
 
@@ -7,11 +7,6 @@ import torch
 # OpenMP's threads spin while they wait for each other: with every core taken, one busy neighbour made a step
 # of 3 ms last 300 ms on 2 cores. The service's other processes are such neighbours.
 SPARE_CORES = 1
-
-
-def device() -> str:
-    """Where this machine trains: "cuda" when there is a GPU, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def share_cores(slots: int) -> None:

@@ -5,15 +5,15 @@ from typing import Any
 
 from clr.contender import ContenderRun, RunPlan
 from clr.problem import Problem
-from clr.sweep import Sweep, SweepPlan, run_sweep
-from clr.training.looks import sample_held_out
+from clr.sweep import Sweep, SweepPlan
 from clr.training.seeding import seeded
+from clr.training.setup import Setup, steps_an_epoch
+from clr.training.sweep import measure_sweep as measure
 from clr.training.trainer import Trainer
 from clr.training_job import run_training
 from clr.training_result import CycleEnd
 from store.status import Outcome
 from worker.recorder import Recorder
-from worker.setup import Setup, steps_an_epoch
 
 READ_EVERY = 8  # losses of a confirmation on a GPU, in steps
 
@@ -34,13 +34,10 @@ def begin(plan: Plan, recorder: Recorder, *, completed: int, total: int) -> None
 
 def measure_sweep(plan: SweepPlan, problem: Problem, setup: Setup, recorder: Recorder) -> Sweep:
     """Measure a sweep of a problem that was built for its seed."""
-    looked_at = sample_held_out(problem, batch_size=setup.batch_size, eval_every=plan.eval_every)
-    sweep, trainer = Sweep(plan), Trainer(looked_at, setup.optimizer, device=setup.device)
-    read_every = 1 if trainer.device == "cpu" else plan.eval_every  # a read waits until the GPU is done
-    with seeded(plan.seed):  # for what draws while it trains: dropout, a DataLoader's order
-        for row in run_sweep(plan, trainer.step, trainer.evaluate, read_every=read_every):
-            sweep.add(row)
-            recorder.add(row)
+    sweep = Sweep(plan)
+    for row in measure(plan, problem, setup):
+        sweep.add(row)
+        recorder.add(row)
     recorder.finish()
     return sweep
 

@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from clr import optimizer_plugin
 from clr.optimizer_plugin import describe_plugin
+from clr.training.device import default_device
 from clr.workload import GROUP
 from store import claims, logs, workers, workloads
 from store.database import Database
@@ -21,7 +22,6 @@ from store.doorbell import Doorbell
 from store.gate import pass_gate
 from store.settings import Settings, get_settings
 from worker.catalogue import describe, load_optimizers, load_workloads
-from worker.device import device
 from worker.installation import installation
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def publish(worker_id: str, parent_pid: int) -> None:
         hostname=socket.gethostname(),
         pid=parent_pid,
         slots=settings.worker_slots,
-        device=torch.cuda.get_device_name() if device() == "cuda" else "cpu",
+        device=torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
     )
     here = installation()  # before the workloads are loaded: what changes meanwhile is another one
     plugins = load_optimizers()

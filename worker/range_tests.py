@@ -1,27 +1,23 @@
 """A range test as the worker runs it: plan, measure, record, until nothing is left to measure."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from clr.analysis import read_bounds
 from clr.bounds import Bounds
 from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun
 from clr.halving import next_runs
-from clr.momentum import momentum_of
 from clr.probe import plan_probe_for
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, foresee_sweeps, next_sweep, planned_steps
 from clr.sweep import Sweep, is_sweep, read_sweeps
+from clr.training.setup import Setup, fingerprint
 from clr.verdict import confirm_bounds
 from store.status import Outcome
 from worker.ahead import Ahead
 from worker.measuring import begin, measure_sweep, train_contender
 from worker.recorder import Recorder
-from worker.setup import Setup, fingerprint, steps_an_epoch
 
 
 def run_range_test(
@@ -49,22 +45,13 @@ def run_range_test(
         problem = setup.problem(plan.seed)
         finished.append(ahead.timed(partial(measure_sweep, plan, problem, setup, recorder)))
     problem = problem or setup.problem(test.seed)
-    read = partial(
-        read_bounds,
-        steps_per_epoch=steps_an_epoch(problem, setup.batch_size),
-        optimizer=setup.optimizer.name,
-        momentum=momentum_of(setup.optimizer.model_dump()),
-    )
-    answer = read(finished)
+    answer = setup.read(finished, problem)
     if isinstance(answer, Bounds) and (plan := plan_probe_for(answer, training)) is not None:
         completed = sum(len(sweep.points) for sweep in finished)
         later = MOST_STEPS if test.effort == "thorough" else 0
         begin(plan, recorder, completed=completed, total=completed + plan.num_steps + later)
         finished.append(measure_sweep(plan, setup.problem(plan.seed), setup, recorder))
-        answer = read(finished)
-    if isinstance(answer, Bounds) and setup.batch_size > (problem.train_size or math.inf):
-        few = f"batch_size {setup.batch_size} is more than the {problem.train_size} training examples"
-        answer = replace(answer, warnings=(*answer.warnings, few))
+        answer = setup.read(finished, problem)
     if isinstance(answer, Bounds) and test.effort == "thorough":
         _confirm(test, answer, finished, runs, setup, recorder, ahead)
         answer = confirm_bounds(answer, runs)

@@ -16,6 +16,7 @@ from torch import OutOfMemoryError
 
 from clr.problem import DatasetMissing, Untrainable
 from clr.range_test import RangeTestConfig
+from clr.training.setup import Setup
 from clr.training_job import BudgetRefused, TrainingConfig
 from clr.workload import Workload
 from store import claims, counters, jobs, logs
@@ -33,7 +34,6 @@ from worker.measuring import measure_ahead, read_plan
 from worker.prerequisite import NoBounds, read_recommended
 from worker.range_tests import run_range_test
 from worker.recorder import Cancelled, Recorder
-from worker.setup import Setup
 from worker.training_jobs import run_training_job
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from clr.problem import Problem
 from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point
 from clr.training.seeding import seeded
+from clr.training.setup import Setup, steps_an_epoch
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, TrainingPlan, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds, TrainingResult
@@ -20,7 +21,6 @@ from store.runs import StoredRun
 from store.status import Outcome
 from worker.checkpoints import Checkpoints
 from worker.recorder import Recorder
-from worker.setup import Setup, steps_an_epoch
 
 log = logging.getLogger(__name__)
 

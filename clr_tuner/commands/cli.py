@@ -18,6 +18,7 @@ from clr_tuner.commands import (
     here,
     job,
     range_test,
+    run,
     schedule,
     service,
     training_job,
@@ -68,6 +69,7 @@ main = typer.Typer(
 main.add_typer(range_test.app)
 main.add_typer(training_job.app)
 main.add_typer(comparison.app)
+main.add_typer(run.app)
 main.add_typer(here.app)
 main.add_typer(job.app)
 main.add_typer(schedule.app)

@@ -58,15 +58,19 @@ class ProgressReport:
         doing = f": {phase}" if phase and not resource.is_final else self._why(resource)
         what = f"{resource.status}{doing}"
         unit = resource.progress.get("unit") or "steps"
+        self.show(what, completed, None if resource.is_final else total, unit, of=resource.id)
+
+    def show(self, what: str, completed: int, total: int | None, unit: str = "steps", *, of: str) -> None:
+        """Show how far this is. of: the thing that is in progress; another one gets a bar of its own."""
         if self._bar:
-            if self._of not in ("", resource.id):
+            if self._of not in ("", of):
                 self._bar.remove_task(self._task)
                 self._task = self._bar.add_task(what, total=None, unit="")
-            self._of = resource.id
+            self._of = of
             self._bar.update(self._task, description=what, completed=completed, total=total, unit=unit)
             return
         quarter = int(4 * completed / total) * 25 if total else 0
-        line = f"{what}, {quarter} % of {total} {unit}" if quarter and not resource.is_final else what
+        line = f"{what}, {quarter} % of {total} {unit}" if quarter else what
         if line != self._said:
             typer.echo(line, err=True)
             self._said = line

@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import HeldOut, Point, Sweep
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
-from clr_tuner.here.sender import Sender
+from clr_tuner.here.sender import Keeper, Sender
 from clr_tuner.here.upload import Run, Upload, check_name, describe_plan, name_this_process
 from clr_tuner.range_test import RangeTest
 
@@ -33,12 +33,14 @@ class RangeTestHere:
         id: str | None,
         client_id: str | None,
         folder: Path,
+        reporter: Callable[..., Sender | Keeper] = Sender,
     ) -> None:
         check_name(about["name"])
         self._connection, self._about, self._id = connection, about, id
         self._client_id, self._folder = client_id or name_this_process(), folder
+        self._reporter = reporter
         self._upload: Upload | None = None
-        self._sender: Sender | None = None
+        self._sender: Sender | Keeper | None = None
         self.file: Path | None = None  # that keeps what could not be sent
 
     @property
@@ -48,6 +50,11 @@ class RangeTestHere:
             kept = f"; {self.file} keeps it" if self.file else ""
             raise ClientError(f"nothing was reported yet{kept}")
         return RangeTest(self._connection, self._upload.job).refresh()
+
+    @property
+    def was_made(self) -> bool:
+        """Whether the service has a job for it."""
+        return self._upload is not None and self._upload.job is not None
 
     @property
     def cancelled(self) -> bool:
@@ -74,7 +81,7 @@ class RangeTestHere:
         body = {name: value for name, value in body.items() if value is not None}
         self._upload = Upload(self._connection.once(), PATH, body, self._client_id)
         finished = self._go_on(config) if self._id is not None else []
-        self._sender = Sender(self._upload, folder=self._folder)
+        self._sender = self._reporter(self._upload, folder=self._folder)
         return finished
 
     def _go_on(self, config: RangeTestConfig) -> list[Sweep]:

@@ -1,7 +1,6 @@
 """A thread that keeps the service up to date with what this process measures; training never waits for it."""
 
 import logging
-import re
 import warnings
 from pathlib import Path
 from threading import Event, Thread
@@ -37,10 +36,8 @@ class Sender:
             return None
         why = self._failure or f"{self._upload.connection.shown} did not answer in time"
         told = f"not all that was measured could be reported ({why})"
-        name = re.sub(r"[^A-Za-z0-9]+", "-", str(self._upload.body["name"])).strip("-")[:40] or "measured"
-        file = self._folder / f"{name}-{self._upload.key[:8]}.clr.json"
         try:
-            self._upload.write(file)
+            file = self._upload.keep(self._folder)
         except OSError as error:
             warnings.warn(f"{told}, nor kept: {error}", stacklevel=2)
             return None
@@ -71,3 +68,22 @@ class Sender:
     def _give_up(self, error: ClientError) -> None:
         self._failure = error
         log.warning("reporting ends: %s", error)
+
+
+class PromptSender(Sender):
+    """One that makes the job before anything is measured. Raises `ClientError` where that fails."""
+
+    def __init__(self, upload: Upload, *, folder: Path) -> None:
+        upload.push()
+        super().__init__(upload, folder=folder)
+
+
+class Keeper:
+    """Keeps all of an upload in a file, and sends nothing."""
+
+    def __init__(self, upload: Upload, *, folder: Path) -> None:
+        self._upload, self._folder = upload, folder
+
+    def close(self) -> Path:
+        """The file."""
+        return self._upload.keep(self._folder)

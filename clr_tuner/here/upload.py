@@ -6,6 +6,7 @@ Everything here may be repeated: the service knows the job by its Idempotency-Ke
 import getpass
 import json
 import math
+import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -140,6 +141,13 @@ class Upload:
         run.sent_points += len(points)
         run.sent_looks += len(looks)
         self.cancelled = answer["stop"] == "cancelled"
+
+    def keep(self, folder: Path) -> Path:
+        """Keep everything in a file of this folder that is called by the job's name."""
+        name = re.sub(r"[^A-Za-z0-9]+", "-", str(self.body["name"])).strip("-")[:40] or "measured"
+        file = folder / f"{name}-{self.key[:8]}.clr.json"
+        self.write(file)
+        return file
 
     def write(self, file: Path) -> None:
         """Keep everything in a file that `read` reads."""

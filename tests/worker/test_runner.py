@@ -11,6 +11,7 @@ from hostile import Hostile
 
 from clr.range_test import RangeTestConfig
 from clr.sweep import HeldOut, Point
+from clr.training.setup import Setup
 from store import claims, counters, jobs, runs
 from store.database import Database
 from store.models import Job
@@ -24,7 +25,6 @@ from worker.ahead import Ahead
 from worker.range_tests import run_range_test
 from worker.recorder import Cancelled, Recorder
 from worker.runner import answer_ring
-from worker.setup import Setup
 
 CONFIG: dict[str, Any] = {
     "params": {"fault": "none"},

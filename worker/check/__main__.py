@@ -24,16 +24,17 @@ from clr.problem import Problem
 from clr.spelling import did_you_mean
 from clr.training.accuracy import guessed
 from clr.training.batches import ENDED, StagedBatches
+from clr.training.device import default_device
 from clr.training.nested import content, moved, sliced, tensors
 from clr.training.seeding import seeded
+from clr.training.setup import Setup
 from clr.training.trainer import Trainer, materialise
 from clr.workload import GROUP, Workload
 from worker.catalogue import BadDeclaration, load_workload, sentence
 from worker.check.contract import batch_faults, class_faults, leaves_one, loss_faults, problem_faults
 from worker.check.report import Findings, Unusable
-from worker.device import device, share_cores
+from worker.device import share_cores
 from worker.forking import hindrance
-from worker.setup import Setup
 
 LR = 1e-3  # low enough for most workloads to stay finite
 MOST_READ = 1000  # batches of a source that might end
@@ -52,7 +53,7 @@ def check(name: str, params: dict[str, Any] | None, *, num_steps: int, say: Call
             _parse(workload, params, findings),
             parse_optimizer(workload.default_optimizer),
             workload.default_batch_size,
-            device(),
+            default_device(),
         )
         first, again, other = (_build(setup, seed, findings) for seed in (0, 0, 1))
         findings.ok("build answers a Problem, for seed 0, for seed 0 again and for seed 1")

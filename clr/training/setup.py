@@ -1,11 +1,17 @@
-"""A job's workload with everything that the job fixed about it."""
+"""A workload with everything that a job, or a process of the user's own, fixed about it."""
 
 import hashlib
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from clr.analysis import read_bounds
+from clr.bounds import Bounds, Inconclusive
+from clr.momentum import momentum_of
 from clr.optimizers import AnyOptimizer, parse_any
 from clr.problem import Problem
+from clr.sweep import Sweep
 from clr.training.nested import content, tensors
 from clr.training.trainer import materialise
 from clr.workload import Workload
@@ -42,6 +48,19 @@ class Setup:
         problem = self.build(seed)
         materialise(problem, device=self.device, seed=seed)
         return problem
+
+    def read(self, sweeps: Sequence[Sweep], problem: Problem) -> Bounds | Inconclusive:
+        """What the sweeps of a range test say. problem: that of any seed, which tells how long an epoch is."""
+        answer = read_bounds(
+            sweeps,
+            steps_per_epoch=steps_an_epoch(problem, self.batch_size),
+            optimizer=self.optimizer.name,
+            momentum=momentum_of(self.optimizer.model_dump()),
+        )
+        if isinstance(answer, Bounds) and self.batch_size > (problem.train_size or math.inf):
+            few = f"batch_size {self.batch_size} is more than the {problem.train_size} training examples"
+            answer = replace(answer, warnings=(*answer.warnings, few))
+        return answer
 
 
 def steps_an_epoch(problem: Problem, examples_a_step: int) -> int | None:
