@@ -29,8 +29,9 @@ DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
 GOING_ON = (
-    "the model had learned before: most of the held-out set was right at the first look, so that the held-out loss "
-    "decides. The bounds are for going on from these weights; rates far above max_lr may forget what they know"
+    "nearly all of the held-out set was right at the first look, so that the held-out loss decides: a model that had "
+    "learned before, or one frequent class. The bounds are for going on from these weights; rates far above max_lr may "
+    "forget what they know"
 )
 ADAPTIVE = {
     *("Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"),
