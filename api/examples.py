@@ -264,7 +264,7 @@ BOUNDS: dict[str, Any] = {
             {"factor": 4.0, "lost": 0.031},
         ],
     },
-    "analyzer": "bounds@5",
+    "analyzer": "bounds@6",
     "measured_by": "worker",
     "depends_on": {
         "params": {},
@@ -308,7 +308,7 @@ ANALYSIS: dict[str, Any] = {
 }
 
 CURVE_ANALYSIS: dict[str, Any] = {
-    "analyzer": "bounds@5",
+    "analyzer": "bounds@6",
     "outcome": "bounds_found",
     "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["only 2 of 3 seeds learned"]},
 }

@@ -19,7 +19,7 @@ from clr.finders import list_candidates
 from clr.inconclusive import find_doubt, find_resolved_lr
 from clr.overfitting import find_turn
 from clr.ranges import Range, choose_range, pool_edges, weigh_ranges
-from clr.reading import MIN_VALUES, Plateau, Reading, most_reach_end
+from clr.reading import MIN_VALUES, Plateau, Reading, most_reach_end, read_all
 from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
@@ -28,6 +28,11 @@ HALF_INTERVAL = 10**0.2  # a fifth of a decade each way: calibrated in docs/boun
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
+GOING_ON = (
+    "nearly all of the held-out set was right at the first look, so that the held-out loss decides: a model that had "
+    "learned before, or one frequent class. The bounds are for going on from these weights; rates far above max_lr may "
+    "forget what they know"
+)
 ADAPTIVE = {
     *("Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "NAdam", "RAdam", "Adamax", "Adafactor"),
     *("Muon", "MuonAndAdamW"),
@@ -48,7 +53,7 @@ def read_bounds(
     """
     warnings = (*warnings, *_unread_looks(sweeps))
     probes = [Reading(sweep) for sweep in sweeps if sweep.plan.phase == "probe"]
-    readings = [Reading(sweep) for sweep in sweeps if sweep.plan.phase != "probe"]
+    readings = read_all([sweep for sweep in sweeps if sweep.plan.phase != "probe"])
     tests = [reading for reading in readings if reading.plan.phase == "test"]
     best_range = choose_range(tests) if tests else readings
     candidates = list_candidates(sweeps)
@@ -259,6 +264,8 @@ def _warnings(
         warnings.append(
             "one range alone cannot tell whether it reaches too high: leave start_lr and end_lr out to have them chosen"
         )
+    if best_range[0].by_loss:
+        warnings.append(GOING_ON)
     points = [reading.sweep.points for reading in best_range]
     if num_seeds > 1 and all(curve == points[0] for curve in points):
         warnings.append("every seed gave the same curve: one seed would have told as much")

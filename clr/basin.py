@@ -26,7 +26,7 @@ def find_basin_lr(scout: Reading, *, momentum: float = 0.0) -> float | None:
     if not scout.learns:
         return None
     plan = scout.plan
-    losses = np.array([point.loss for point in scout.sweep.points])
+    losses = np.array(_losses_of(scout))
     broken = np.flatnonzero(~np.isfinite(losses))
     losses = losses[: broken[0]] if broken.size else losses
     smoothed = smooth(losses, max(3, round(WINDOW * plan.num_steps)) | 1)
@@ -47,10 +47,19 @@ def find_break_lr(scout: Reading) -> float | None:
     if not scout.learns:
         return None
     points = scout.sweep.points
-    losses = [point.loss for point in points if math.isfinite(point.loss)]
+    losses = [loss for loss in _losses_of(scout) if math.isfinite(loss)]
     smoothed = smooth(losses, STEPS)
     lowest, start = int(smoothed.argmin()), float(np.mean(losses[:STEPS]))
     lost = np.flatnonzero(smoothed[lowest:] >= start - (1 - LOST) * (start - smoothed[lowest]))
     if lost.size:
         return points[lowest + int(lost[0])].lr
     return points[-1].lr if scout.sweep.broke_off else None
+
+
+def _losses_of(scout: Reading) -> list[float]:
+    """At every step: of its batch, or of the held-out set between looks where that decides."""
+    points, looks = scout.sweep.points, scout.sweep.held_out
+    if not scout.by_loss:
+        return [point.loss for point in points]
+    steps = [point.step for point in points]
+    return list(np.interp(steps, [look.step for look in looks], [look.loss for look in looks]).tolist())

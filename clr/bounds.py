@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 MOST_STEPS = 10**12  # of a training
-ANALYZER = "bounds@5"  # the version rises with every change of what is found on the same curve
+ANALYZER = "bounds@6"  # the version rises with every change of what is found on the same curve
 
 Draw = Callable[["PictureFormat"], bytes]
 

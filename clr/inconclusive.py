@@ -104,7 +104,9 @@ def _longer(plan: SweepPlan) -> tuple[str, dict[str, Any]]:
     """Advice and request where a test saw too little."""
     if plan.phase == "scout":
         return "one short sweep misses what learns late: test range by range", {"effort": "standard"}
-    advice = "give it more steps or a larger batch; if it stays so, the model cannot learn these targets"
+    advice = (
+        "give it more steps or a larger batch; if it stays so, the model cannot learn more of these targets"
+    )
     return advice, {"num_steps": 4 * plan.num_steps}
 
 

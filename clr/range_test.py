@@ -13,7 +13,7 @@ import numpy as np
 
 from clr.confirmation_budget import MOST_STEPS as CONFIRMATION_STEPS
 from clr.ranges import WORTH, choose_range
-from clr.reading import Reading, list_plateaus, most_reach_end, smooth
+from clr.reading import Reading, list_plateaus, most_reach_end, read_all, smooth
 from clr.records import pick_fields
 from clr.sweep import Effort, Sweep, SweepPlan
 
@@ -64,7 +64,7 @@ def next_sweep(config: RangeTestConfig, finished: Sequence[Sweep]) -> SweepPlan 
     """What to measure after `finished`; None when nothing is left."""
     if config.effort == "quick":
         return None if finished else _exponential(config, config.num_steps or SCOUT_STEPS)
-    readings = list(map(Reading, finished))
+    readings = read_all(finished)
     if config.start_lr is not None and config.end_lr is not None:
         return _unmeasured_seed(config, readings, config.end_lr)
     if not finished:
@@ -83,7 +83,7 @@ def foresee_sweeps(config: RangeTestConfig, finished: Sequence[Sweep]) -> list[S
     now = next_sweep(config, finished)
     if now is None or now.phase == "scout":
         return []
-    readings = list(map(Reading, finished))
+    readings = read_all(finished)
     tests = _tests_of(readings)
     fixed = config.start_lr is not None and config.end_lr is not None
     if fixed or now.seed != config.seed:  # these will be asked for
@@ -119,7 +119,7 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
     if config.effort == "quick":
         return config.num_steps or SCOUT_STEPS
-    readings = list(map(Reading, finished))
+    readings = read_all(finished)
     fixed = config.start_lr is not None and config.end_lr is not None
     tests = _tests_of(readings)
     ranges = 1 if fixed else max(USUAL_RANGES, len({reading.plan.end_lr for reading in tests}))
@@ -198,7 +198,9 @@ def _scouted_top(scout: Reading) -> float:
     if not finite:
         return scout.plan.start_lr * STEP_DOWN
     lr = finite[-1].lr
-    if scout.learns:
+    if scout.learns and scout.by_loss and scout.score is not None:
+        lr = 2 * float(scout.score.lr[scout.score.smooth.argmax()])
+    elif scout.learns:
         lr = 2 * finite[int(np.argmin(smooth([point.loss for point in finite], 9)))].lr
     return float(10 ** (math.ceil(2 * math.log10(lr)) / 2))
 

@@ -2,6 +2,8 @@
 
 The score is held-out accuracy, else minus the held-out loss, else minus the training loss; raw values are
 smoothed here and kept as they are everywhere else. `next_sweep` and `read_bounds` make the readings and hand them down.
+Of a model that had learned before, what is left to learn may be too little for the accuracy of a finite held-out set
+to show: the held-out loss then decides.
 """
 
 import math
@@ -21,7 +23,7 @@ MIN_VALUES = 12  # fewer measurements of a sweep say nothing
 WINDOW = 0.05  # of the sweep, over which the score is averaged
 TOLERANCE = 0.02  # of the whole rise, by which the plateau may lie below the peak
 NOISE_FACTOR = 6.0  # a rise counts as learning when it is so many times the jitter between neighbours
-ACCURACY_NOISE_FACTOR = 3.0  # the examples of a look are always the same: accuracy jumps where the model does
+FIXED_NOISE_FACTOR = 3.0  # the examples of a look are always the same: it jumps where the model does
 MIN_ACCURACY_RISE = 0.03
 SAMPLING_ERRORS = 5.0  # a rise of less may be luck: 360 sweeps of random labels wandered by up to 3.8
 
@@ -84,9 +86,13 @@ class Plateau:
 
 @dataclass(frozen=True)
 class Reading:
-    """One sweep with what it says, each part worked out when it is first asked for; the sweep may not grow any more."""
+    """One sweep with what it says, each part worked out when it is first asked for; the sweep may not grow any more.
+
+    by_loss: the held-out loss decides, though there is an accuracy.
+    """
 
     sweep: Sweep
+    by_loss: bool = False
 
     @property
     def plan(self) -> SweepPlan:
@@ -96,12 +102,12 @@ class Reading:
     @cached_property
     def score(self) -> Score | None:
         """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
-        return read_score(self.sweep)
+        return read_score(self.sweep, by_loss=self.by_loss)
 
     @cached_property
     def plateau(self) -> Plateau | None:
         """Where the score is close to its best; None where there is no score."""
-        return None if self.score is None else find_plateau(self.sweep, self.score)
+        return None if self.score is None else find_plateau(self.sweep, self.score, by_loss=self.by_loss)
 
     @property
     def learns(self) -> bool:
@@ -110,8 +116,9 @@ class Reading:
 
     @cached_property
     def depth(self) -> float:
-        """How far the loss fell below its untrained value at the best, >= 0: held-out where it was measured.
+        """How far the loss fell below its first value at the best, >= 0: held-out where it was measured.
 
+        The first is that of a batch; by_loss: of the held-out set, or examples trained on before would lie below all.
         Losses tell ranges apart where accuracies have saturated. 0 where it never fell, or too little was measured.
         """
         losses = [look.loss for look in self.sweep.held_out] or [point.loss for point in self.sweep.points]
@@ -119,7 +126,30 @@ class Reading:
         if len(finite) < MIN_VALUES:
             return 0.0
         lowest = float(smooth(finite, window_of(len(finite))).min())
-        return max(0.0, self.sweep.points[0].loss - lowest)
+        return max(0.0, (losses[0] if self.by_loss else self.sweep.points[0].loss) - lowest)
+
+    @property
+    def first_share(self) -> float | None:
+        """The accuracy at the first look of a model that had learned before; None of any other, as far as can be seen.
+
+        More than half is right then, beyond luck, and were every mistake mended it might still be luck.
+        """
+        score = read_score(self.sweep)
+        if score is None or score.metric != "accuracy":
+            return None
+        first = float(score.raw[0])
+        learned = first - SAMPLING_ERRORS * score.sampling_error > 0.5
+        return first if learned and 1 - first <= _luck(score) else None
+
+
+def read_all(sweeps: Sequence[Sweep]) -> list[Reading]:
+    """Every sweep as it is read; by the held-out loss where the model had learned before and accuracy shows no more."""
+    readings = [Reading(sweep) for sweep in sweeps]
+    if 2 * sum(reading.learns and reading.first_share is None for reading in readings) > len(readings):
+        return readings
+    if all(reading.first_share is None for reading in readings):
+        return readings
+    return [Reading(sweep, by_loss=True) for sweep in sweeps]
 
 
 def list_plateaus(readings: Sequence[Reading]) -> list[Plateau]:
@@ -139,13 +169,13 @@ def smooth(values: Sequence[float] | Floats, window: int) -> Floats:
     return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
 
 
-def read_score(sweep: Sweep) -> Score | None:
-    """The best score that was measured; None with fewer than `MIN_VALUES` finite values."""
+def read_score(sweep: Sweep, *, by_loss: bool = False) -> Score | None:
+    """The best score that was measured; None with fewer than `MIN_VALUES` finite values. by_loss: not the accuracy."""
     metric: SweepMetric
     if len(sweep.held_out) >= MIN_VALUES:
         lrs = [look.lr for look in sweep.held_out]
         accuracies = [look.accuracy for look in sweep.held_out if look.accuracy is not None]
-        if len(accuracies) == len(lrs):
+        if len(accuracies) == len(lrs) and not by_loss:
             metric, values = "accuracy", accuracies
         else:
             metric, values = "held_out_loss", [-look.loss for look in sweep.held_out]
@@ -161,8 +191,8 @@ def read_score(sweep: Sweep) -> Score | None:
     return Score(metric, lr, raw, smooth(raw, window_of(len(raw))), bool(broken.size))
 
 
-def find_plateau(sweep: Sweep, score: Score) -> Plateau:
-    """The plateau around the peak of this sweep's score."""
+def find_plateau(sweep: Sweep, score: Score, *, by_loss: bool = False) -> Plateau:
+    """The plateau around the peak of this sweep's score. by_loss: of the held-out loss, though there is an accuracy."""
     values = score.smooth
     best = int(values.argmax())
     floor, peak = float(values.min()), float(values[best])
@@ -184,7 +214,7 @@ def find_plateau(sweep: Sweep, score: Score) -> Plateau:
         lower_lr=float(score.lr[first]),
         upper_lr=float(score.lr[last]),
         reaches_end=at_end and not broke_off,
-        learns=peak - _untrained(sweep, score, best) > _luck(score),
+        learns=peak - _untrained(sweep, score, best) > _luck(score, by_loss=by_loss),
     )
 
 
@@ -193,13 +223,11 @@ def window_of(num_values: int) -> int:
     return max(3, round(WINDOW * num_values)) | 1
 
 
-def _luck(score: Score) -> float:
-    """The rise that a curve without learning may show."""
+def _luck(score: Score, *, by_loss: bool = False) -> float:
+    """The rise that a curve without learning may show. by_loss: there is an accuracy as well."""
     if score.metric != "accuracy":
-        return NOISE_FACTOR * score.jitter
-    return max(
-        ACCURACY_NOISE_FACTOR * score.jitter, MIN_ACCURACY_RISE, SAMPLING_ERRORS * score.sampling_error
-    )
+        return (FIXED_NOISE_FACTOR if by_loss else NOISE_FACTOR) * score.jitter
+    return max(FIXED_NOISE_FACTOR * score.jitter, MIN_ACCURACY_RISE, SAMPLING_ERRORS * score.sampling_error)
 
 
 def _untrained(sweep: Sweep, score: Score, best: int) -> float:

@@ -17,13 +17,14 @@ from benchmarks.quality.methods import OURS, REPEATS, Finder, answers
 from benchmarks.quality.oracle import GRID, SEEDS, load_oracle, train_oracle
 from benchmarks.quality.packages import package_answers
 from benchmarks.quality.report import methods_table, tasks_table, verdicts_table
-from benchmarks.quality.tasks import MORE_TASKS, TASKS, UNSEEN_TASKS, Task, pick
+from benchmarks.quality.tasks import FINE_TUNING_TASKS, MORE_TASKS, TASKS, UNSEEN_TASKS, Task, pick
 from benchmarks.quality.verdicts import verdicts
 
 SETS = {
     "Tasks on which constants were chosen": TASKS,
     "Tasks that led to changes of the plan": MORE_TASKS,
     "Tasks after which nothing was changed": UNSEEN_TASKS,
+    "Fine-tuning": FINE_TUNING_TASKS,
 }
 
 

@@ -46,17 +46,18 @@ FOLKLORE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What is trained, and with which of `OPTIMIZERS`. batch_size None: the workload's."""
+    """What is trained, and with which of `OPTIMIZERS`. batch_size None: the workload's. title: "": the workload."""
 
     workload: str
     optimizer: str
     params: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
         """As tables and files call it."""
-        return f"{self.workload} {self.optimizer}"
+        return f"{self.title or self.workload} {self.optimizer}"
 
     def problem(self, seed: int) -> Problem:
         """Ready to train from this seed."""
@@ -170,6 +171,23 @@ UNSEEN_TASKS = (  # nothing was changed after they were measured
     Task(workload="mnist5k-bn-mlp", optimizer="sgd"),
     Task(workload="mnist5k-mlp", optimizer="adamw", batch_size=16),
     Task(workload="spoken-digits-cnn", optimizer="sgd", params={"width": 16}, batch_size=16),
+)
+
+FINE_TUNING_TASKS = (  # measured after the rules were made; nothing was changed
+    Task(workload="mnist5k-finetune", optimizer="adamw"),
+    Task(workload="mnist5k-finetune", optimizer="momentum"),
+    Task(
+        workload="mnist5k-finetune",
+        optimizer="adamw",
+        params={"mode": "adapter"},
+        title="mnist5k-finetune adapter",
+    ),
+    Task(
+        workload="mnist5k-finetune",
+        optimizer="momentum",
+        params={"mode": "adapter"},
+        title="mnist5k-finetune adapter",
+    ),
 )
 
 SMALL_TASKS = (  # few examples, long trainings
