@@ -46,8 +46,8 @@ def resolve_params(workload: Workload, params: dict[str, Any]) -> dict[str, Any]
     return _fill_in(workload.params_schema, params, "params")
 
 
-def resolve_optimizer(workload: Workload, optimizer: AnyOptimizer) -> dict[str, Any]:
-    """The optimizer with every parameter, as its job keeps it.
+def resolve_optimizer(workload: Workload, optimizer: AnyOptimizer, *path: str) -> dict[str, Any]:
+    """The optimizer with every parameter, as its job keeps it. path: to what holds it in the body.
 
     Raises a 422 problem for one that is neither torch's nor installed where the workload is, and for each parameter
     that is wrong.
@@ -59,11 +59,11 @@ def resolve_optimizer(workload: Workload, optimizer: AnyOptimizer) -> dict[str, 
         names = [*TORCHS, *installed]
         near = did_you_mean(optimizer.name, names)
         raise invalid(
-            "/optimizer/name",
+            pointer_to(*path, "optimizer", "name"),
             f"{near}must be one of {', '.join(names)}; others are installed beside the worker",
         )
     schema = installed[optimizer.name]["params_schema"]
-    return {"name": optimizer.name} | _fill_in(schema, optimizer.params, "optimizer")
+    return {"name": optimizer.name} | _fill_in(schema, optimizer.params, *path, "optimizer")
 
 
 def only_scales(workload: Workload, optimizer: dict[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from api.errors import Problem
 from api.jobs import JobId, get
 from api.openapi import responses
 from api.requests.body import require_json
-from api.requests.client_run import AskSweepRequest, FinishRequest
+from api.requests.client_run import AskSweepRequest
 from api.resources import Resources, ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
@@ -191,7 +191,7 @@ def _end(session: Session, job: Job, ahead: Next) -> None:
     client_runs.succeed(session, job, outcome=outcome, result=ahead.answer.to_dict())
 
 
-def _end_if_over(resources: Resources, job_id: str, body: FinishRequest) -> Job:
+def _end_if_over(resources: Resources, job_id: str) -> Job:
     """End the job where its last sweep was finished."""
     ahead = _look_ahead(resources, job_id)
     with resources.database.write() as session:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.errors import Problem
+from api.errors import Problem, invalid
 from api.jobs import JobId, find
 from api.openapi import responses
 from api.requests.body import require_json
@@ -47,7 +47,7 @@ class Finished(BaseModel):
     outcome: str | None
 
 
-Finish = Callable[[Resources, str, FinishRequest], Job]
+Finish = Callable[[Resources, str], Job]
 
 
 def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish) -> None:
@@ -68,7 +68,7 @@ def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish
         find(resources, job_id, kind=kind)
         with resources.database.write() as session:
             job = client_runs.lock(session, job_id)
-            run = hold(session, job, number, body.token)
+            run = _hold(session, job, number, body.token)
             if job.status == Status.CANCELLED:  # whatever the rows are: nothing of them is kept
                 return Reported(received_up_to=run.received_up_to, stop="cancelled")
             if job.status not in FINAL and run.finished_at is None:
@@ -85,15 +85,17 @@ def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish
     def finish(resources: ResourcesDep, job_id: JobId, number: Number, body: FinishRequest) -> Finished:
         """A run is over; ending it again changes nothing. 409 `incomplete` while steps of its plan are missing."""
         find(resources, job_id, kind=kind)
+        if kind == Kind.TRAINING_JOB and body.steps_per_epoch is not None:
+            raise invalid("/steps_per_epoch", "a training was told it when it began: leave it out")
         with resources.database.write() as session:
             job = client_runs.lock(session, job_id)
-            run = hold(session, job, number, body.token)
+            run = _hold(session, job, number, body.token)
             if run.finished_at is None and job.status not in FINAL:
                 _require_whole(run, _load_plan(session, run))
                 if body.steps_per_epoch is not None:
                     job.config = {**job.config, "steps_per_epoch": body.steps_per_epoch}
                 client_runs.finish(session, run)
-        job = after_finish(resources, job_id, body)
+        job = after_finish(resources, job_id)
         return Finished(
             received_up_to=run.received_up_to,
             done=job.status in FINAL,
@@ -102,7 +104,7 @@ def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish
         )
 
 
-def hold(session: Session, job: Job, number: int, token: str) -> ClientRun:
+def _hold(session: Session, job: Job, number: int, token: str) -> ClientRun:
     """The run that this token holds. Raises a 403 or 409 problem."""
     try:
         return client_runs.find_held(session, job.id, number, token)

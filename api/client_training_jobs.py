@@ -15,7 +15,7 @@ from api.errors import invalid
 from api.jobs import JobId, get
 from api.openapi import responses
 from api.requests.body import require_json
-from api.requests.client_run import AskTrainingRequest, FinishRequest
+from api.requests.client_run import AskTrainingRequest
 from api.resources import Resources, ResourcesDep
 from clr.sweep import HeldOut
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training
@@ -125,7 +125,7 @@ def _list_rates(plan: TrainingPlan, run: ClientRun, from_step: int) -> Rates:
     )
 
 
-def _end(resources: Resources, job_id: str, body: FinishRequest) -> Job:
+def _end(resources: Resources, job_id: str) -> Job:
     """End the job with what its looks say of its cycles."""
     with resources.database.write() as session:
         job = client_runs.lock(session, job_id)

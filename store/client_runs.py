@@ -176,7 +176,9 @@ def finish(session: Session, run: ClientRun) -> None:
 
 
 def succeed(session: Session, job: Job, *, outcome: Outcome, result: dict[str, Any]) -> None:
-    """End the job with its result."""
+    """End the job with its result; how many steps there were is known now."""
+    if job.progress is not None:
+        job.progress = {**job.progress, "total": job.progress["completed"]}
     move(session, job.id, Status.SUCCEEDED, outcome=outcome, result=result)
 
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, StrictInt, ValidationError, field_validator
+from pydantic import BaseModel, Field, FiniteFloat, StrictInt, ValidationError, field_validator
 
-from api.errors import invalid_at
+from api.errors import invalid, invalid_at
+from api.pointers import pointer_to
 from api.requests.body import Body, Text
 from clr.optimizers import AnyOptimizer, parse_any
 
@@ -41,8 +42,11 @@ class WorkloadRequest(Body):
 
 def check_optimizer(optimizer: Any, *path: object) -> None:
     """Raise a 422 problem for what is wrong with an optimizer at `path`."""
-    if isinstance(optimizer, dict):
-        try:
-            parse_any(optimizer)
-        except ValidationError as error:
-            raise invalid_at(error, optimizer, *path) from None
+    if optimizer is None or isinstance(optimizer, BaseModel):  # nothing, or checked before
+        return
+    if not isinstance(optimizer, dict):
+        raise invalid(pointer_to(*path), 'must be a JSON object, as {"name": "AdamW"}')
+    try:
+        parse_any(optimizer)
+    except ValidationError as error:
+        raise invalid_at(error, optimizer, *path) from None

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any, Unpack
 from uuid import uuid4
 
-from api.catalogue import find_workload
+from api.catalogue import find_workload, resolve_optimizer
 from api.errors import Problem
 from api.idempotency import Key
 from api.requests.comparison import ComparisonRequest, ConfirmationRequest, Entry
@@ -99,6 +99,8 @@ def _plan_members(
     trainings: list[NewJob] = []
     first_round: list[NewJob] = []
     for pointer, entry in body.labelled():
+        if entry.optimizer is not None:
+            resolve_optimizer(workload, entry.optimizer, *pointer.split("/")[1:-1])
         request = TrainingJobRequest(
             **shared | {"optimizer": entry.optimizer or body.optimizer, "schedule": entry.schedule}
         )

@@ -38,6 +38,7 @@ def test_a_standard_test_finds_the_bounds_that_the_same_sweeps_have_here(api: Te
     here = read_bounds(measure_here(RangeTestConfig()), steps_per_epoch=44, optimizer="SGD").to_dict()
     bounds = api.get(f"{path}/bounds").json()
     assert (job["status"], job["outcome"], job["measured_by"]) == ("succeeded", "bounds_found", "client")
+    assert job["progress"]["completed"] == job["progress"]["total"] == bounds["cost"]["steps"]
     assert {name: bounds[name] for name in here if name in bounds} == json.loads(json.dumps(here))
 
 

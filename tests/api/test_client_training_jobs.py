@@ -163,3 +163,13 @@ def test_a_bad_training_names_the_field(api: TestClient, fields: dict[str, Any],
 
     assert answer.status_code == 422
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+def test_a_training_does_not_change_its_epochs_at_its_end(api: TestClient) -> None:
+    path = create(api)
+    asked = ask(api, path)
+
+    body = {"token": asked["lease"]["token"], "steps_per_epoch": 3}
+    answer = api.post(f"{path}/sweeps/0/finish", json=body)
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/steps_per_epoch")
