@@ -18,7 +18,7 @@ from clr_tuner.integrations import keras as with_keras
 from clr_tuner.integrations import lightning as with_lightning
 from clr_tuner.integrations import skorch as with_skorch
 from clr_tuner.integrations import transformers as with_transformers
-from tests.clr_tuner.here.conftest import api_server, client, hurry  # noqa: F401
+from tests.clr_tuner.here.conftest import api_server, client, database_file, hurry  # noqa: F401
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 QUICK: dict[str, Any] = {"effort": "quick", "num_steps": 60}
