@@ -33,8 +33,8 @@ class RangeTestConfig:
     """A range test as requested; None is chosen by the test.
 
     start_lr, end_lr: ends of the test sweeps (> 0); both given: one range, no scout. num_steps: of each test
-    sweep. effort: "quick" is one exponential sweep of one seed, "standard" the whole test, "thorough" the same and
-    then a confirmation by training (clr/halving.py), which is not planned here.
+    sweep. effort: "quick" is one exponential sweep of one seed, whatever num_seeds says; "standard" the whole test;
+    "thorough" the same and then a confirmation by training (clr/halving.py), which is not planned here.
     """
 
     seed: int = 0
@@ -49,6 +49,8 @@ class RangeTestConfig:
             raise ValueError(f"effort must be one of {', '.join(get_args(Effort))}, not {self.effort!r}")
         if self.num_seeds < 1:
             raise ValueError(f"num_seeds must be >= 1, not {self.num_seeds}")
+        if self.effort == "quick":
+            object.__setattr__(self, "num_seeds", 1)
         if self.num_steps is not None and self.num_steps < FEWEST_STEPS:
             raise ValueError(f"num_steps must be >= {FEWEST_STEPS}, not {self.num_steps}")
         if not 0 < (self.start_lr or SCOUT_START) < (self.end_lr or SCOUT_END):

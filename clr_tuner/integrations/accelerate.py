@@ -55,7 +55,7 @@ def range_test(
         raise ValueError("hand over model, optimizer and loader as accelerator.prepare answered them")
     config = RangeTestConfig(
         seed=seed,
-        num_seeds=1 if effort == "quick" else num_seeds,
+        num_seeds=num_seeds,
         start_lr=start_lr,
         end_lr=end_lr,
         num_steps=num_steps,

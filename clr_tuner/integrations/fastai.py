@@ -56,7 +56,7 @@ def range_test(
     """
     config = RangeTestConfig(
         seed=seed,
-        num_seeds=1 if effort == "quick" else num_seeds,
+        num_seeds=num_seeds,
         start_lr=start_lr,
         end_lr=end_lr,
         num_steps=num_steps,

@@ -67,7 +67,7 @@ def range_test(
         raise ValueError("evaluator and held_out go together: give both, or neither")
     config = RangeTestConfig(
         seed=seed,
-        num_seeds=1 if effort == "quick" else num_seeds,
+        num_seeds=num_seeds,
         start_lr=start_lr,
         end_lr=end_lr,
         num_steps=num_steps,

@@ -89,7 +89,7 @@ def _configure(
 ) -> RangeTestConfig:
     return RangeTestConfig(
         seed=seed,
-        num_seeds=1 if effort == "quick" else num_seeds,
+        num_seeds=num_seeds,
         start_lr=start_lr,
         end_lr=end_lr,
         num_steps=num_steps,
