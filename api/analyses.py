@@ -1,7 +1,6 @@
 """A curve read without a GPU: a stored one again, by our rule or another finder's, or one that others measured."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
@@ -14,7 +13,7 @@ from api.jobs import JobId, find
 from api.openapi import responses
 from api.pointers import pointer_to
 from api.requests.body import Body, Moment, moment, require_json
-from api.requests.looks import MOST_POINTS, Looks, Number
+from api.requests.looks import MOST_POINTS, Looks, Number, nan_for_null
 from api.resources import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
@@ -115,13 +114,13 @@ def list_analyses(resources: ResourcesDep, job_id: JobId) -> Analyses:
 def analyse_curve(body: CurveRequest) -> CurveAnalysisView:
     """Read bounds off a curve that somebody else measured; nothing is stored."""
     held_out = None if body.held_out is None else _read_looks(body.held_out)
-    losses, warnings = _cut_short(_put_nan_for_null(body.loss))
+    losses, warnings = _cut_short(list(map(nan_for_null, body.loss)))
     try:
         sweep = Sweep.from_results(body.lr, losses, held_out=held_out)
     except BadResults as error:
         raise invalid(pointer_to(*error.path), error.message) from None
     answer = read_bounds([sweep], warnings=warnings)
-    return CurveAnalysisView(analyzer=answer.analyzer, outcome=_tell_outcome(answer), result=answer.to_dict())
+    return CurveAnalysisView(analyzer=answer.analyzer, outcome=tell_outcome(answer), result=answer.to_dict())
 
 
 def _cut_short(losses: list[float]) -> tuple[list[float], list[str]]:
@@ -138,13 +137,9 @@ def _read_looks(looks: Looks) -> dict[str, Any]:
     has_shares = any(share is not None for share in shares)
     return {
         "step": looks.step,
-        "loss": _put_nan_for_null(looks.loss),
-        "accuracy": _put_nan_for_null(shares) if has_shares else None,
+        "loss": list(map(nan_for_null, looks.loss)),
+        "accuracy": list(map(nan_for_null, shares)) if has_shares else None,
     }
-
-
-def _put_nan_for_null(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
 
 
 def _ask_ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
@@ -154,10 +149,11 @@ def _ask_ours(job: Job, sweeps: list[Sweep]) -> tuple[str, str, dict[str, Any]]:
         optimizer=job.config["optimizer"]["name"],
         momentum=momentum_of(job.config["optimizer"]),
     )
-    return answer.analyzer, _tell_outcome(answer), answer.to_dict()
+    return answer.analyzer, tell_outcome(answer), answer.to_dict()
 
 
-def _tell_outcome(answer: Bounds | Inconclusive) -> Outcome:
+def tell_outcome(answer: Bounds | Inconclusive) -> Outcome:
+    """What a job says whose answer this is."""
     return Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE
 
 

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.client_runs import Lease, add_client_run_routes, refuse_held
+from api.analyses import tell_outcome
+from api.client_runs import Lease, add_client_run_routes, hold_open
 from api.errors import Problem
 from api.jobs import JobId, get
 from api.openapi import responses
@@ -23,11 +24,11 @@ from clr.first_losses import list_unlike
 from clr.momentum import momentum_of
 from clr.probe import plan_probe_for
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
+from clr.report import describe_plan
 from clr.sweep import Shape, SweepPlan, read_sweeps
 from store import client_runs, runs
-from store.client_runs import Held
 from store.models import ClientRun, Job
-from store.status import FINAL, Driver, Kind, Outcome, Status
+from store.status import FINAL, Driver, Kind, Status
 
 router = APIRouter(prefix="/range-tests", tags=["range tests"])
 
@@ -53,14 +54,8 @@ class SweepToMeasure(BaseModel):
     @classmethod
     def of(cls, number: int, plan: SweepPlan) -> "SweepToMeasure":
         """The answer for a plan."""
-        fields = asdict(plan)
         lrs = [plan.lr(step) for step in range(plan.num_steps)]
-        return cls(number=number, look_every=fields.pop("eval_every"), lr=lrs, **fields)
-
-    def differs_from(self, plan: dict[str, Any]) -> str | None:
-        """The first of its fields that a measured plan has otherwise, but for the list of rates."""
-        own = self.model_dump(exclude={"lr", "number"})
-        return next((name for name in own if name in plan and plan[name] != own[name]), None)
+        return cls(number=number, lr=lrs, **describe_plan(plan))
 
 
 class AskedSweep(BaseModel):
@@ -118,7 +113,8 @@ def _give(session: Session, job: Job, ahead: Next, body: AskSweepRequest, lease_
     if ahead.plan is None:
         _end(session, job, ahead)
         return None
-    _require_same(SweepToMeasure.of(ahead.count, ahead.plan), body.plan)
+    if body.plan is not None:
+        _require_same(ahead.count, ahead.plan, body.plan)
     return client_runs.give(
         session,
         job,
@@ -132,11 +128,9 @@ def _give(session: Session, job: Job, ahead: Next, body: AskSweepRequest, lease_
 
 def _hold(session: Session, job: Job, run: ClientRun, body: AskSweepRequest, lease_s: float) -> None:
     """Let the caller go on with an open run, from its start where its weights are gone."""
-    _require_same(SweepToMeasure.of(run.number, _load_plan(session, run)), body.plan)
-    try:
-        was_anothers = client_runs.hold(session, job, run, client_id=body.client_id, lease_s=lease_s)
-    except Held as error:
-        raise refuse_held(error) from None
+    if body.plan is not None:
+        _require_same(run.number, _load_plan(session, run), body.plan)
+    was_anothers = hold_open(session, job, run, client_id=body.client_id, lease_s=lease_s)
     if was_anothers or body.restart:
         client_runs.void(session, job, run)
 
@@ -156,11 +150,13 @@ def _load_plan(session: Session, run: ClientRun) -> SweepPlan:
     return SweepPlan(**runs.get_plan(session, run.job_id, sweep=run.sweep, seed=run.seed))
 
 
-def _require_same(sweep: SweepToMeasure, measured: dict[str, Any] | None) -> None:
+def _require_same(number: int, plan: SweepPlan, measured: dict[str, Any]) -> None:
     """Refuse rows of another sweep than the one that comes next."""
-    if measured is not None and (name := sweep.differs_from(measured)):
-        detail = f"the sweep that comes next has {name} {getattr(sweep, name)!r}, not {measured[name]!r}"
-        raise Problem(409, "plan_differs", detail, sweep=sweep.model_dump(exclude={"lr"}))
+    own = describe_plan(plan)
+    for name in own:
+        if name in measured and measured[name] != own[name]:
+            detail = f"the sweep that comes next has {name} {own[name]!r}, not {measured[name]!r}"
+            raise Problem(409, "plan_differs", detail, sweep={"number": number, **own})
 
 
 def _look_ahead(resources: Resources, job_id: str) -> Next | None:
@@ -187,8 +183,7 @@ def _look_ahead(resources: Resources, job_id: str) -> Next | None:
 
 def _end(session: Session, job: Job, ahead: Next) -> None:
     assert ahead.answer is not None
-    outcome = Outcome.BOUNDS_FOUND if isinstance(ahead.answer, Bounds) else Outcome.INCONCLUSIVE
-    client_runs.succeed(session, job, outcome=outcome, result=ahead.answer.to_dict())
+    client_runs.succeed(session, job, outcome=tell_outcome(ahead.answer), result=ahead.answer.to_dict())
 
 
 def _end_if_over(resources: Resources, job_id: str) -> Job:

@@ -15,7 +15,7 @@ from api.requests.body import require_json
 from api.requests.client_run import FinishRequest, PointsRequest
 from api.resources import Resources, ResourcesDep
 from clr.report import Planned, Received, Report, ReportRefused, find_news
-from clr.sweep import HeldOut, is_sweep
+from clr.sweep import is_sweep, read_looks
 from store import client_runs, runs
 from store.client_runs import Held, Rows, TokenSpent, WrongToken
 from store.models import ClientRun, Job
@@ -114,12 +114,13 @@ def _hold(session: Session, job: Job, number: int, token: str) -> ClientRun:
         raise Problem(409, "lease_lost", str(error)) from None
 
 
-def refuse_held(error: Held) -> Problem:
-    """409 for who asks for what another caller holds."""
-    seconds = math.ceil(error.left_s)
-    return Problem(
-        409, "sweep_held", str(error), headers={"Retry-After": str(seconds)}, lease_left_s=error.left_s
-    )
+def hold_open(session: Session, job: Job, run: ClientRun, *, client_id: str, lease_s: float) -> bool:
+    """Let a caller go on with an open run; whether it was another's. Raises a 409 problem while another holds it."""
+    try:
+        return client_runs.hold(session, job, run, client_id=client_id, lease_s=lease_s)
+    except Held as error:
+        retry = {"Retry-After": str(math.ceil(error.left_s))}
+        raise Problem(409, "sweep_held", str(error), headers=retry, lease_left_s=error.left_s) from None
 
 
 def _load_plan(session: Session, run: ClientRun) -> dict[str, Any]:
@@ -161,11 +162,7 @@ def _load_received(session: Session, run: ClientRun, report: Report, planned: Pl
             planned.judge(loss)
     first_look = report.looks[0][0] if report.looks else run.received_up_to
     held_out = runs.load_series(session, run.job_id, **of_run, series="held_out", from_step=first_look)
-    columns = (held_out[name].tolist() for name in ("step", "lr", "loss", "accuracy"))
-    looks = {
-        int(step): HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
-        for step, lr, loss, accuracy in zip(*columns, strict=True)
-    }
+    looks = {look.step: look for look in read_looks(held_out)}
     return Received(up_to=run.received_up_to, diverged=run.diverged, losses=losses, looks=looks)
 
 

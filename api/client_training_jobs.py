@@ -3,25 +3,21 @@
 A lapsed lease voids nothing: the caller goes on from a checkpoint of its own by naming the step.
 """
 
-import math
-from collections.abc import Iterator
-
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from api.client_runs import Lease, add_client_run_routes, refuse_held
+from api.client_runs import Lease, add_client_run_routes, hold_open
 from api.errors import invalid
 from api.jobs import JobId, get
 from api.openapi import responses
 from api.requests.body import require_json
 from api.requests.client_run import AskTrainingRequest
 from api.resources import Resources, ResourcesDep
-from clr.sweep import HeldOut
+from clr.sweep import read_looks
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training
-from clr.training_result import CycleEnd, CycleEnds, TrainingResult
+from clr.training_result import CycleEnds, TrainingResult, list_ends
 from store import client_runs, runs
-from store.client_runs import Held
 from store.models import ClientRun, Job
 from store.status import FINAL, Kind, Outcome, Status
 
@@ -101,10 +97,7 @@ def _hold(
         stored = plan.to_dict() | {"sweep": 0, "seed": job.config["seed"]}
         about = {"completed": 0, "total": plan.num_steps}
         return client_runs.give(session, job, stored, client_id=body.client_id, lease_s=lease_s, **about)
-    try:
-        was_anothers = client_runs.hold(session, job, run, client_id=body.client_id, lease_s=lease_s)
-    except Held as error:
-        raise refuse_held(error) from None
+    was_anothers = hold_open(session, job, run, client_id=body.client_id, lease_s=lease_s)
     go_on = 0 if body.restart else run.received_up_to if body.from_step is None else body.from_step
     go_on = min(go_on, run.received_up_to)
     if was_anothers or body.restart or go_on < run.received_up_to:
@@ -134,34 +127,13 @@ def _end(resources: Resources, job_id: str) -> Job:
         plan = _read_plan(job)
         run = client_runs.get(session, job_id, number=0)
         held_out = runs.load_series(session, job_id, sweep=run.sweep, seed=run.seed, series="held_out")
-        result = _sum_up(plan, ends=_list_ends(plan, held_out), num_steps=run.received_up_to)
+        ends = CycleEnds()
+        for end in list_ends(plan, read_looks(held_out)):
+            ends.add(end)
+        result = TrainingResult.of(plan, ends, stopped_early=run.received_up_to < plan.num_steps)
         outcome = Outcome.DIVERGED if run.diverged else Outcome.TRAINED
         client_runs.succeed(session, job, outcome=outcome, result=result.to_dict())
         return job
-
-
-def _sum_up(plan: TrainingPlan, *, ends: Iterator[CycleEnd], num_steps: int) -> TrainingResult:
-    seen = CycleEnds()
-    for end in ends:
-        seen.add(end)
-    return TrainingResult(
-        schedule=plan.schedule.model_dump(mode="json"),
-        num_steps=plan.num_steps,
-        steps_per_epoch=plan.steps_per_epoch,
-        stopped_early=num_steps < plan.num_steps,
-        final=seen.last,
-        best=seen.best,
-    )
-
-
-def _list_ends(plan: TrainingPlan, held_out: runs.Columns) -> Iterator[CycleEnd]:
-    """The looks after the last step of a cycle."""
-    looks = {}
-    for step, lr, loss, accuracy in zip(*(held_out[name].tolist() for name in held_out), strict=True):
-        looks[int(step)] = HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
-    for number, cycle in plan.cycles():
-        if cycle[-1] in looks:
-            yield CycleEnd.of(number, looks[cycle[-1]])
 
 
 add_client_run_routes(router, kind=Kind.TRAINING_JOB, after_finish=_end)

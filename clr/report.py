@@ -5,7 +5,7 @@ A pure function of the plan, of what was received before, and of the report: how
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from clr.policies import parse_schedule
@@ -68,6 +68,12 @@ class Planned:
             return cls(sweep.lr, sweep.num_steps, Divergence().judge, replays=True)
         schedule = parse_schedule(plan["schedule"])
         return cls(schedule, plan["num_steps"], lambda loss: not math.isfinite(loss), replays=False)
+
+
+def describe_plan(plan: SweepPlan) -> dict[str, Any]:
+    """A sweep's plan in the words of who asks for it and who gives it out; its rates follow from it."""
+    fields = asdict(plan)
+    return fields | {"look_every": fields.pop("eval_every")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,13 +219,16 @@ def read_sweeps(runs: Iterable[Stored]) -> list[Sweep]:
 
 def read_columns(series: Mapping[str, Mapping[str, Any]]) -> tuple[list[Point], list[HeldOut]]:
     """The rows of the columns of `train` and `held_out` (NaN: no accuracy)."""
-    return (
-        [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])],
-        [
-            HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
-            for step, lr, loss, accuracy in _rows(series["held_out"])
-        ],
-    )
+    points = [Point(int(step), float(lr), float(loss)) for step, lr, loss in _rows(series["train"])]
+    return points, read_looks(series["held_out"])
+
+
+def read_looks(columns: Mapping[str, Any]) -> list[HeldOut]:
+    """The rows of the columns of `held_out` (NaN: no accuracy)."""
+    return [
+        HeldOut(int(step), float(lr), float(loss), None if math.isnan(accuracy) else float(accuracy))
+        for step, lr, loss, accuracy in _rows(columns)
+    ]
 
 
 def is_sweep(plan: Mapping[str, Any]) -> bool:

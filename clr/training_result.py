@@ -3,13 +3,18 @@
 The worker stores it as JSON, the API answers it, the client reads it.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from clr.records import pick_fields
 from clr.sweep import HeldOut
+
+if TYPE_CHECKING:
+    from clr.training_job import TrainingPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,14 @@ class CycleEnds:
         return self._patience is not None and self._since_best >= self._patience
 
 
+def list_ends(plan: TrainingPlan, looks: Iterable[HeldOut]) -> Iterator[CycleEnd]:
+    """The ends of the cycles of a plan that these looks saw."""
+    by_step = {look.step: look for look in looks}
+    for number, cycle in plan.cycles():
+        if cycle[-1] in by_step:
+            yield CycleEnd.of(number, by_step[cycle[-1]])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
     """What came of a training job.
@@ -77,6 +90,18 @@ class TrainingResult:
     stopped_early: bool
     final: CycleEnd | None
     best: CycleEnd | None
+
+    @classmethod
+    def of(cls, plan: TrainingPlan, ends: CycleEnds, *, stopped_early: bool) -> Self:
+        """Of a training along this plan that saw these ends."""
+        return cls(
+            schedule=plan.schedule.model_dump(mode="json"),
+            num_steps=plan.num_steps,
+            steps_per_epoch=plan.steps_per_epoch,
+            stopped_early=stopped_early,
+            final=ends.last,
+            best=ends.best,
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from clr.problem import Problem
 from clr.scheduler import find_momentum
-from clr.sweep import HeldOut, Point
+from clr.sweep import HeldOut, Point, read_looks
 from clr.training.seeding import seeded
 from clr.training.setup import Setup, steps_an_epoch
 from clr.training.trainer import Trainer
 from clr.training_job import RecommendedCycle, TrainingConfig, TrainingPlan, plan_training, run_training
-from clr.training_result import CycleEnd, CycleEnds, TrainingResult
+from clr.training_result import CycleEnd, CycleEnds, TrainingResult, list_ends
 from store.runs import StoredRun
 from store.status import Outcome
 from worker.checkpoints import Checkpoints
@@ -58,7 +58,8 @@ def run_training_job(
         log.info("goes on after step %d", next_step - 1)
     stored = recorder.stored_runs() if state else []
     ends = CycleEnds(config.patience)
-    for end in _stored_ends(plan, stored, before=next_step):
+    looks = [look for run in stored for look in read_looks(run.series["held_out"]) if look.step < next_step]
+    for end in list_ends(plan, looks):
         ends.add(end)
     _begin(plan, recorder, stored, next_step, seed=config.seed)
     checkpoints.tidy()
@@ -72,7 +73,7 @@ def run_training_job(
     recorder.finish()
     recorder.succeed(
         outcome=Outcome.TRAINED if finite else Outcome.DIVERGED,
-        result=_result(plan, ends).to_dict() | {"warnings": [*warnings, *saver.warnings]},
+        result=_sum_up(plan, ends).to_dict() | {"warnings": [*warnings, *saver.warnings]},
     )
 
 
@@ -82,18 +83,6 @@ def _newest(config: TrainingConfig, checkpoints: Checkpoints) -> tuple[int, dict
     if newest is None and config.resume_from is not None:
         newest = checkpoints.newest(config.resume_from)
     return (0, None) if newest is None else (newest[0] + 1, newest[1])
-
-
-def _stored_ends(plan: TrainingPlan, stored: list[StoredRun], *, before: int) -> Iterator[CycleEnd]:
-    """The cycle ends that earlier attempts saw."""
-    looks = {}
-    for run in stored:
-        columns = run.series["held_out"].values()
-        for step, lr, loss, accuracy in zip(*(column.tolist() for column in columns), strict=True):
-            looks[int(step)] = HeldOut(int(step), lr, loss, None if math.isnan(accuracy) else accuracy)
-    for number, cycle in plan.cycles():
-        if cycle[-1] < before and cycle[-1] in looks:
-            yield CycleEnd.of(number, looks[cycle[-1]])
 
 
 def _begin(
@@ -190,13 +179,6 @@ class _Saver:
             self.warnings.append(refused)
 
 
-def _result(plan: TrainingPlan, ends: CycleEnds) -> TrainingResult:
+def _sum_up(plan: TrainingPlan, ends: CycleEnds) -> TrainingResult:
     last = ends.last.step if ends.last else -1
-    return TrainingResult(
-        schedule=plan.schedule.model_dump(mode="json"),
-        num_steps=plan.num_steps,
-        steps_per_epoch=plan.steps_per_epoch,
-        stopped_early=ends.stale and last < plan.num_steps - 1,
-        final=ends.last,
-        best=ends.best,
-    )
+    return TrainingResult.of(plan, ends, stopped_early=ends.stale and last < plan.num_steps - 1)

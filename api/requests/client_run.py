@@ -1,6 +1,5 @@
 """What a caller says of the runs that its own process measures: asks for one, reports of it, ends it."""
 
-import math
 from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, model_validator
@@ -9,7 +8,7 @@ from api.errors import invalid
 from api.examples import ASK_REQUESTS, POINTS_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Body, Text
-from api.requests.looks import Looks, Number
+from api.requests.looks import Looks, Number, nan_for_null
 from clr.report import Report
 
 MOST_ROWS = 1000
@@ -80,9 +79,9 @@ class PointsRequest(Body):
         rows = zip(looks.step, looks.loss, shares, strict=True)
         return Report(
             from_step=self.from_step,
-            loss=[_nan_for_null(loss) for loss in self.loss],
+            loss=[nan_for_null(loss) for loss in self.loss],
             lr=self.lr,
-            looks=[(step, _nan_for_null(loss), share) for step, loss, share in rows],
+            looks=[(step, nan_for_null(loss), share) for step, loss, share in rows],
         )
 
 
@@ -91,10 +90,6 @@ class FinishRequest(Body):
 
     token: Token
     steps_per_epoch: StepsPerEpoch = None
-
-
-def _nan_for_null(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _check_looks(looks: Looks) -> None:

@@ -1,5 +1,6 @@
-"""Looks at the held-out set, as whoever measured them sends them."""
+"""Looks at the held-out set, and losses, as whoever measured them sends them."""
 
+import math
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
@@ -19,3 +20,8 @@ class Looks(BaseModel):
     accuracy: list[Number | None] | None = Field(
         default=None, max_length=MOST_POINTS, description="in [0, 1]; all null where there are no classes"
     )
+
+
+def nan_for_null(value: float | None) -> float:
+    """A number that JSON cannot hold comes as null."""
+    return math.nan if value is None else value

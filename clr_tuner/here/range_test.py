@@ -4,17 +4,18 @@
 """
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clr.range_test import RangeTestConfig, next_sweep
-from clr.sweep import HeldOut, Point, Sweep
+from clr.report import describe_plan
+from clr.sweep import Sweep, read_columns
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
 from clr_tuner.here.sender import Keeper, Sender
-from clr_tuner.here.upload import Run, Upload, check_name, describe_plan, name_this_process
+from clr_tuner.here.upload import Run, Upload, check_name, name_this_process
 from clr_tuner.range_test import RangeTest
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,6 @@ class RangeTestHere:
         """
         if self._sender is not None:
             raise ValueError("this report has a range test already: go through `finder.batches(loader)` once")
-        if config.effort == "quick":
-            config = replace(
-                config, num_seeds=1
-            )  # as the service has it, whatever was left as it is by default
         asked = {name: getattr(config, name) for name in RangeTestConfig.__dataclass_fields__}
         body = {"driver": "client", **self._about, "optimizer": dict(optimizer), **asked}
         if training is not None:
@@ -127,11 +124,13 @@ def _read_sweeps(config: RangeTestConfig, curve: Mapping[str, Any]) -> list[Swee
         run = stored.get((plan.sweep, plan.seed))
         if run is None:
             break
-        sweeps.append(Sweep(plan))
-        for step, lr, loss in zip(run["step"], run["lr"], run["loss"], strict=True):
-            sweeps[-1].points.append(Point(step, lr, float("nan") if loss is None else loss))
-        looks = run["held_out"]
-        for row in zip(*(looks[name] for name in ("step", "lr", "loss", "accuracy")), strict=True):
-            step, lr, loss, accuracy = row
-            sweeps[-1].held_out.append(HeldOut(step, lr, float("nan") if loss is None else loss, accuracy))
+        sweeps.append(
+            Sweep(plan, *read_columns({"train": _columns(run), "held_out": _columns(run["held_out"])}))
+        )
     return sweeps
+
+
+def _columns(series: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Those of a stored curve, whose null is not finite, or no accuracy."""
+    names = [name for name in ("step", "lr", "loss", "accuracy") if name in series]
+    return {name: [math.nan if value is None else value for value in series[name]] for name in names}

@@ -10,7 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -223,9 +223,3 @@ def _finite(value: float) -> float | None:
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def describe_plan(plan: Any) -> dict[str, Any]:
-    """A sweep's plan in the words of `ask`."""
-    fields = asdict(plan)
-    return fields | {"look_every": fields.pop("eval_every")}

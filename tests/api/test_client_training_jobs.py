@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clr.policies import parse_schedule
-from tests.api.caller import ME, Digits, begin, measure_all
+from tests.api.caller import Digits, ask, begin, measure_all
 
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.05, "max_lr": 0.5, "step_size": 30}
 TRAINING: dict[str, Any] = {
@@ -23,13 +23,6 @@ def create(api: TestClient, **fields: Any) -> str:
     answer = api.post("/training-jobs", json=TRAINING | fields)
     assert answer.status_code == 202, answer.text
     return str(answer.headers["Location"])
-
-
-def ask(api: TestClient, path: str, **fields: Any) -> dict[str, Any]:
-    answer = api.post(f"{path}/ask", json=ME | fields)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
 
 
 def train(digits: Digits, asked: dict[str, Any], steps: range) -> dict[str, Any]:
