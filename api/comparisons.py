@@ -12,6 +12,7 @@ from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
 from api.paging import Page, Paging
 from api.pictures import PICTURES, answer_picture
+from api.requests.about import AboutRequest
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
@@ -19,7 +20,7 @@ from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
-from store import comparisons
+from store import about, comparisons
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
@@ -75,6 +76,16 @@ def get_comparison(resources: ResourcesDep, job_id: JobId, response: Response) -
     if view.status not in FINAL:
         response.headers["Retry-After"] = str(POLL_S)
     return view
+
+
+@router.patch("/{id}", dependencies=[Depends(require_json)], responses=responses(400, 404, 413, 415, 422))
+def describe_comparison(resources: ResourcesDep, job_id: JobId, body: AboutRequest) -> ComparisonStatus:
+    """Change its name and tags; what is left out stays, and its jobs keep theirs."""
+    with resources.database.write() as session:
+        _get(session, job_id)
+        comparison = about.describe_comparison(session, job_id, body.changes())
+        counts = comparisons.count_jobs(session, [job_id])
+    return ComparisonStatus(**describe_status(comparison, counts[job_id]))
 
 
 @router.post("/{id}/cancel", responses=responses(404, 409))

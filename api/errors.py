@@ -198,7 +198,7 @@ def _list_allowed(request: Request) -> list[str]:
         scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
         return any(route.matches(scope)[0] == Match.FULL for route in request.app.routes)
 
-    return [method for method in ("DELETE", "GET", "HEAD", "POST", "PUT") if takes(method)]
+    return [method for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT") if takes(method)]
 
 
 def _make_handler(

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from api.openapi import responses
 from api.paging import Filtered, Filters, Page
-from api.requests.body import Moment, moment
+from api.requests.about import AboutRequest
+from api.requests.body import Moment, moment, require_json
 from api.resources import Resources, ResourcesDep
-from store import jobs
+from store import about, jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
 from store.status import FINAL, Driver, Kind, Priority, Status
@@ -159,3 +160,13 @@ def get_job(resources: ResourcesDep, job_id: JobId, response: Response) -> JobSt
     job = find(resources, job_id)
     suggest_polling(response, job)
     return JobStatus.of(job)
+
+
+@router.patch(
+    "/jobs/{id}", dependencies=[Depends(require_json)], responses=responses(400, 404, 413, 415, 422)
+)
+def describe_job(resources: ResourcesDep, job_id: JobId, body: AboutRequest) -> JobStatus:
+    """Change its name and tags, whatever its kind and status; what is left out stays."""
+    with resources.database.write() as session:
+        get(session, job_id)
+        return JobStatus.of(about.describe_job(session, job_id, body.changes()))

@@ -71,6 +71,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "POST /schedules/preview",
         "GET /jobs",
         "GET /jobs/{id}",
+        "PATCH /jobs/{id}",
+        "PATCH /comparisons/{id}",
         "GET /workloads",
         "GET /workloads/{name}",
         "GET /workers",

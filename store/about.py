@@ -1,0 +1,46 @@
+"""What people call a job or a comparison: its name and tags, which may change at any time."""
+
+from typing import TypedDict
+
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+
+from store import jobs
+from store.errors import NotFound
+from store.models import Comparison, Job, JobTag
+from store.status import Kind
+
+
+class About(TypedDict, total=False):
+    """What is to change; what is left out stays. A name of None is none."""
+
+    name: str | None
+    tags: list[str]
+
+
+def describe_job(session: Session, job_id: str, about: About) -> Job:
+    """Name and tag a job, which lists find by its new tags at once. Raises `NotFound`."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.kind == Kind.SWEEP:
+        raise NotFound
+    _set(job, about)
+    if "tags" in about:
+        session.execute(delete(JobTag).where(JobTag.job_id == job.id))
+        row = {name: getattr(job, name) for name in ("id", "kind", "tags", "created_at")}
+        if tags := jobs.list_tags([row]):
+            session.execute(insert(JobTag), tags)
+    return job
+
+
+def describe_comparison(session: Session, comparison_id: str, about: About) -> Comparison:
+    """Name and tag a comparison; its jobs keep theirs. Raises `NotFound`."""
+    comparison = session.get(Comparison, comparison_id, with_for_update=True)
+    if comparison is None:
+        raise NotFound
+    _set(comparison, about)
+    return comparison
+
+
+def _set(row: Job | Comparison, about: About) -> None:
+    for name, value in about.items():
+        setattr(row, name, value)
