@@ -1,6 +1,6 @@
 """Comparisons over HTTP: several schedules on one workload at an equal budget, their table and their picture."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 from sqlalchemy.orm import Session
@@ -16,7 +16,8 @@ from api.requests.about import AboutRequest
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
-from api.submissions.comparison import submit_comparison
+from api.submissions.comparison import plan_comparison, submit_comparison
+from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
@@ -31,16 +32,21 @@ router = APIRouter(prefix="/comparisons", tags=["comparisons"])
 @router.post(
     "",
     status_code=202,
+    response_model=ComparisonView,
     dependencies=[Depends(require_json)],
-    responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
+    responses=responses(400, 413, 415, 422, _200=VALIDATED, _202=carrying("Location", "Retry-After")),
 )
 def create_comparison(
     resources: ResourcesDep,
     body: ComparisonRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> ComparisonView:
+    validate_only: ValidateOnly = False,
+) -> Any:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
+    if validate_only:
+        new, members = plan_comparison(resources, body)
+        return answer_validated(new.config, members)
     comparison, replayed = submit_comparison(resources, body, **identify(idempotency_key, body))
     resources.ringer.ring()
     with resources.database.read() as session:

@@ -1,5 +1,7 @@
 """Recommended bounds put to the test: short trainings around them, and what those say."""
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
@@ -10,7 +12,8 @@ from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
 from api.resources import ResourcesDep
-from api.submissions.comparison import submit_confirmation
+from api.submissions.comparison import ask_for_confirmation, plan_comparison, submit_confirmation
+from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.bounds import Bounds
 from clr.confirmation import Verdict
 from clr.verdict import find_verdict
@@ -36,8 +39,11 @@ class Confirmations(BaseModel):
 @router.post(
     "",
     status_code=202,
+    response_model=ComparisonView,
     dependencies=[Depends(require_json)],
-    responses=responses(400, 404, 409, 413, 415, 422, _202=carrying("Location", "Retry-After")),
+    responses=responses(
+        400, 404, 409, 413, 415, 422, _200=VALIDATED, _202=carrying("Location", "Retry-After")
+    ),
 )
 def confirm(
     resources: ResourcesDep,
@@ -45,9 +51,13 @@ def confirm(
     body: ConfirmationRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> ComparisonView:
+    validate_only: ValidateOnly = False,
+) -> Any:
     """Queue a comparison of cycles within half, the whole and double the bounds, constant_lr and one cycle."""
     range_test = find(resources, job_id, kind=Kind.RANGE_TEST)
+    if validate_only:
+        new, members = plan_comparison(resources, ask_for_confirmation(range_test, body))
+        return answer_validated(new.config, members)
     key = identify(idempotency_key, body, job_id)
     comparison, replayed = submit_confirmation(resources, range_test, body, **key)
     resources.ringer.ring()

@@ -440,8 +440,15 @@ FINISHED: dict[str, Any] = {
     "outcome": "bounds_found",
 }
 
+VALIDATED: dict[str, Any] = {
+    "config": JOB["config"],
+    "num_jobs": 1,
+    "most_steps": 11_000,
+    "warnings": [],
+}
+
 ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
-    "create_range_test": {"202": QUEUED},
+    "create_range_test": {"200": VALIDATED, "202": QUEUED},
     "list_range_tests": {"200": _page(JOB)},
     "get_range_test": {"200": JOB},
     "ask_sweep": {"200": ASKED_SWEEP},
@@ -453,7 +460,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_analyses": {"200": {"items": [ANALYSIS]}},
     "get_bounds": {"200": BOUNDS, "202": QUEUED},
     "get_range_test_curve": {"200": CURVE},
-    "create_training_job": {"202": TRAINING},
+    "create_training_job": {"200": VALIDATED, "202": TRAINING},
     "list_training_jobs": {"200": _page(TRAINED)},
     "get_training_job": {"200": TRAINED},
     "get_training_job_curve": {"200": CURVE},
@@ -464,13 +471,13 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "ask_rates": {"200": ASKED_RATES},
     "put_training_job_points": {"200": REPORTED},
     "finish_training_job_run": {"200": FINISHED | {"outcome": "trained"}},
-    "resume_training_job": {"202": TRAINING},
-    "create_comparison": {"202": COMPARISON | {"status": "queued"}},
+    "resume_training_job": {"200": VALIDATED, "202": TRAINING},
+    "create_comparison": {"200": VALIDATED, "202": COMPARISON | {"status": "queued"}},
     "list_comparisons": {"200": _page(COMPARISON_STATUS)},
     "get_comparison": {"200": COMPARISON},
     "describe_comparison": {"200": COMPARISON_STATUS | {"name": "weekly"}},
     "cancel_comparison": {"200": COMPARISON | {"status": "cancelling"}},
-    "confirm": {"202": COMPARISON | {"status": "queued", "range_test_id": JOB_ID}},
+    "confirm": {"200": VALIDATED, "202": COMPARISON | {"status": "queued", "range_test_id": JOB_ID}},
     "list_confirmations": {"200": {"items": [CONFIRMATION]}},
     "list_checkpoints": {"200": {"items": [CHECKPOINT]}},
     "list_all_jobs": {"200": _page(JOB_STATUS)},

@@ -1,7 +1,7 @@
 """Training jobs over HTTP: how one is asked for, with or without a range test, and how one goes on."""
 
 import logging
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import Discriminator, Tag
@@ -17,7 +17,15 @@ from api.requests.body import require_json
 from api.requests.client import find_driver
 from api.requests.training_job import ClientTrainingJobRequest, ResumeRequest, TrainingJobRequest
 from api.resources import Resources, ResourcesDep
-from api.submissions.training_job import submit_client_training, submit_resume, submit_training_job
+from api.submissions.training_job import (
+    plan_asked_training,
+    plan_client_training,
+    plan_resume,
+    submit_client_training,
+    submit_resume,
+    submit_training_job,
+)
+from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.picture_format import PictureFormat
 from clr.plots.training_job import draw_training_job
 from clr.training_result import TrainingResult
@@ -54,15 +62,17 @@ class TrainingJobView(JobView):
 @router.post(
     "",
     status_code=202,
+    response_model=TrainingJobView,
     dependencies=[Depends(require_json)],
-    responses=responses(400, 413, 415, 422, _202=carrying("Location", "Retry-After")),
+    responses=responses(400, 413, 415, 422, _200=VALIDATED, _202=carrying("Location", "Retry-After")),
 )
 def create_training_job(
     resources: ResourcesDep,
     body: AnyTrainingJobRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> TrainingJobView:
+    validate_only: ValidateOnly = False,
+) -> Any:
     """Queue a training job; poll `Location` until its status is final.
 
     With `"driver": "client"` nobody queues: the caller's own process asks for the rates and reports what it measures.
@@ -70,12 +80,23 @@ def create_training_job(
     Where its schedule lacks rates they come from `range_test_id`, or from a range test that is queued before it.
     A replay of an Idempotency-Key is marked by the header `Idempotent-Replayed: true`.
     """
+    if validate_only:
+        return _validate(resources, body)
     key = identify(idempotency_key, body)
     if isinstance(body, ClientTrainingJobRequest):
         job, replayed = submit_client_training(resources, body, **key)
     else:
         job, replayed = submit_training_job(resources, body, **key)
     return _accept(resources, response, job, replayed=replayed)
+
+
+def _validate(resources: Resources, body: AnyTrainingJobRequest) -> Response:
+    with resources.database.read() as session:
+        if isinstance(body, ClientTrainingJobRequest):
+            new, test = plan_client_training(session, resources, body), None
+        else:
+            new, test = plan_asked_training(session, resources, body)
+    return answer_validated(new.config, [new] if test is None else [test, new])
 
 
 def _accept(resources: Resources, response: Response, job: Job, *, replayed: bool) -> TrainingJobView:
@@ -90,8 +111,11 @@ def _accept(resources: Resources, response: Response, job: Job, *, replayed: boo
 @router.post(
     "/{id}/resume",
     status_code=202,
+    response_model=TrainingJobView,
     dependencies=[Depends(require_json)],
-    responses=responses(400, 404, 409, 413, 415, 422, _202=carrying("Location", "Retry-After")),
+    responses=responses(
+        400, 404, 409, 413, 415, 422, _200=VALIDATED, _202=carrying("Location", "Retry-After")
+    ),
 )
 def resume_training_job(
     resources: ResourcesDep,
@@ -99,11 +123,16 @@ def resume_training_job(
     body: ResumeRequest,
     response: Response,
     idempotency_key: IdempotencyKey = None,
-) -> TrainingJobView:
+    validate_only: ValidateOnly = False,
+) -> Any:
     """Queue a new job that goes on where a finished one stopped, under the same schedule.
 
     The budget comes on top of what was trained. 409 where the job still runs, diverged or has no checkpoint.
     """
+    if validate_only:
+        with resources.database.read() as session:
+            new = plan_resume(session, resources, job_id, body)
+        return answer_validated(new.config, [new])
     job, replayed = submit_resume(resources, job_id, body, **identify(idempotency_key, body, job_id))
     return _accept(resources, response, job, replayed=replayed)
 

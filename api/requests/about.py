@@ -19,4 +19,9 @@ class AboutRequest(Body):
 
     def changes(self) -> About:
         """What was said."""
-        return About(**self.model_dump(exclude_unset=True))  # type: ignore[typeddict-item]
+        changes: About = {}
+        if "name" in self.model_fields_set:
+            changes["name"] = self.name
+        if "tags" in self.model_fields_set:
+            changes["tags"] = self.tags
+        return changes

@@ -22,7 +22,14 @@ from api.requests.client import ClientRequest
 from api.requests.workload import Name, Priority, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
-from clr.training_job import BudgetRefused, Precision, RecommendedCycle, TrainingConfig, plan_training
+from clr.training_job import (
+    BudgetRefused,
+    Precision,
+    RecommendedCycle,
+    TrainingConfig,
+    TrainingPlan,
+    plan_training,
+)
 
 DAY_S = 86_400.0
 BUDGETS = ("num_cycles", "num_steps", "num_epochs")
@@ -172,17 +179,11 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
 
     Raises a 422 problem for a budget that is refused whatever they are.
     """
-    training = TrainingConfig.from_dict(config)
     budget = next((name for name in BUDGETS if config[name] is not None), "num_cycles")
     warnings, refusals = [], []
     for steps_per_epoch in STAND_IN_EPOCHS:
         try:
-            plan = plan_training(
-                training,
-                steps_per_epoch=steps_per_epoch,
-                recommended=STAND_IN_CYCLE if lacks_rates(config["schedule"]) else None,
-                max_steps=max_steps,
-            )
+            plan = _plan(config, steps_per_epoch, max_steps=max_steps)
         except BudgetRefused as error:
             refusals.append(str(error))
         else:
@@ -191,3 +192,22 @@ def foresee_warnings(config: Mapping[str, Any], *, max_steps: int) -> list[str]:
         alike = len(set(refusals)) == 1
         raise invalid(f"/{budget}", refusals[0] if alike else "it does not end with whole cycles")
     return warnings[0] if not refusals and warnings[0] == warnings[1] else []
+
+
+def find_num_steps(config: Mapping[str, Any]) -> int | None:
+    """How many steps a job with this config will train; None where that depends on its steps per epoch."""
+    try:
+        first, second = (_plan(config, steps_per_epoch) for steps_per_epoch in STAND_IN_EPOCHS)
+    except BudgetRefused:  # with epochs of one of these lengths
+        return None
+    steps = first.num_steps - first.first_step
+    return steps if second.num_steps == first.num_steps else None
+
+
+def _plan(config: Mapping[str, Any], steps_per_epoch: int, *, max_steps: int = 10**12) -> TrainingPlan:
+    """What it means with so many steps an epoch. Raises `BudgetRefused`."""
+    recommended = STAND_IN_CYCLE if lacks_rates(config["schedule"]) else None
+    training = TrainingConfig.from_dict(config)
+    return plan_training(
+        training, steps_per_epoch=steps_per_epoch, recommended=recommended, max_steps=max_steps
+    )

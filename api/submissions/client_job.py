@@ -14,17 +14,12 @@ from store.status import Driver, Kind
 ABOUT = {"driver", "name", "tags"}  # columns of a job, not of its config
 
 
-def submit_client_job(
-    session: Session,
-    kind: Kind,
-    body: ClientRequest,
-    *,
-    more: dict[str, Any] | None = None,
-    **key: Unpack[Key],
-) -> tuple[Job, bool]:
-    """Make the job; (the job, replayed). more: of its config."""
+def plan_client_job(
+    kind: Kind, body: ClientRequest, *, more: dict[str, Any] | None = None, **key: Unpack[Key]
+) -> NewJob:
+    """The job; more: of its config."""
     config = body.model_dump(mode="json", by_alias=True, exclude=ABOUT) | {"params": {}} | (more or {})
-    new = NewJob(
+    return NewJob(
         kind=kind,
         workload=body.name,
         driver=Driver.CLIENT,
@@ -33,5 +28,9 @@ def submit_client_job(
         tags=body.tags,
         **key,
     )
+
+
+def begin_client_job(session: Session, new: NewJob) -> tuple[Job, bool]:
+    """Make the job; (the job, replayed)."""
     job, replayed = jobs.create(session, new)
     return (job if replayed else client_runs.begin(session, job)), replayed

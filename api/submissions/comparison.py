@@ -38,23 +38,25 @@ def submit_comparison(
     with resources.database.read() as session:
         if earlier := comparisons.made_before(session, **key):
             return earlier, True
-        workload = find_workload(session, body.workload)
-    new = NewComparison(
-        workload=workload.name,
-        config=_describe(body),
-        name=body.name,
-        tags=body.tags,
-        range_test_id=range_test_id,
-        **key,
-    )
-    members = _plan_members(body, workload, new.id, max_steps=resources.settings.max_steps)
+    new, members = plan_comparison(resources, body, range_test_id=range_test_id, **key)
     with resources.database.write() as session:
         comparison, replayed = comparisons.create(session, new)
         if not replayed:
             jobs.create_all(session, members)
     if not replayed:
-        log.info("queued a comparison on %s", workload.name, extra={"comparison_id": comparison.id})
+        log.info("queued a comparison on %s", new.workload, extra={"comparison_id": comparison.id})
     return comparison, replayed
+
+
+def plan_comparison(
+    resources: Resources, body: ComparisonRequest, **about: Any
+) -> tuple[NewComparison, list[NewJob]]:
+    """The comparison of a request with its jobs; `about`: more fields of it. Raises a 422 problem."""
+    with resources.database.read() as session:
+        workload = find_workload(session, body.workload)
+    config, name, tags = _describe(body), body.name, body.tags
+    new = NewComparison(workload=workload.name, config=config, name=name, tags=tags, **about)
+    return new, _plan_members(body, workload, new.id, max_steps=resources.settings.max_steps)
 
 
 def submit_confirmation(
@@ -64,6 +66,12 @@ def submit_confirmation(
 
     Raises a 409 or 422 problem.
     """
+    request = ask_for_confirmation(range_test, body)
+    return submit_comparison(resources, request, range_test_id=range_test.id, **key)
+
+
+def ask_for_confirmation(range_test: Job, body: ConfirmationRequest) -> ComparisonRequest:
+    """The comparison that puts the bounds of a range test to the test. Raises a 409 or 422 problem."""
     if range_test.driver == Driver.CLIENT:
         told = "its caller measured it, and no worker has that model: train around the bounds there"
         raise Problem(409, "measured_by_client", told)
@@ -73,7 +81,7 @@ def submit_confirmation(
     contenders = list_contenders(Bounds.from_dict(range_test.result))
     fields = body.model_dump(exclude_unset=True)
     budget = {} if any(name in fields for name in BUDGETS) else {"num_cycles": NUM_CYCLES}
-    request = ComparisonRequest(
+    return ComparisonRequest(
         workload=range_test.workload,
         entries=[Entry(**asdict(contender)) for contender in contenders],
         seed=_find_unused_seed(range_test.config, body.num_seeds),
@@ -82,7 +90,6 @@ def submit_confirmation(
         **{name: range_test.config[name] for name in SETUP},
         **budget | fields,
     )
-    return submit_comparison(resources, request, range_test_id=range_test.id, **key)
 
 
 def _plan_members(

@@ -2,13 +2,15 @@
 
 from typing import Any, Unpack
 
+from sqlalchemy.orm import Session
+
 from api.catalogue import find_workload, only_scales, resolve_optimizer, resolve_params
 from api.errors import invalid
 from api.idempotency import Key
 from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, RangeTestRequest
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
-from api.submissions.client_job import submit_client_job
+from api.submissions.client_job import begin_client_job, plan_client_job
 from clr import adafactor
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
@@ -17,7 +19,7 @@ from clr.rates import explain_multiplier
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
-from store.status import Kind, Priority
+from store.status import Driver, Kind, Priority
 
 TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
 NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
@@ -31,14 +33,22 @@ def submit_range_test(
     with resources.database.write() as session:
         if earlier := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return earlier, True
-        if isinstance(body, ClientRangeTestRequest):
-            _check_steps(body, max_steps=resources.settings.max_steps)
-            return submit_client_job(session, Kind.RANGE_TEST, body, **key)
-        workload = find_workload(session, body.workload)
-        new = plan_range_test(
-            body, workload, max_steps=resources.settings.max_steps, name=body.name, tags=body.tags, **key
-        )
+        new = plan_asked_test(session, resources, body, **key)
+        if new.driver == Driver.CLIENT:
+            return begin_client_job(session, new)
         return jobs.create(session, new)
+
+
+def plan_asked_test(
+    session: Session, resources: Resources, body: RangeTestRequest | ClientRangeTestRequest, **about: Any
+) -> NewJob:
+    """The range test of a request; `about`: more fields of `NewJob`. Raises a 422 problem."""
+    max_steps = resources.settings.max_steps
+    if isinstance(body, ClientRangeTestRequest):
+        _check_steps(body, max_steps=max_steps)
+        return plan_client_job(Kind.RANGE_TEST, body, **about)
+    workload = find_workload(session, body.workload)
+    return plan_range_test(body, workload, max_steps=max_steps, name=body.name, tags=body.tags, **about)
 
 
 def plan_range_test(

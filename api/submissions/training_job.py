@@ -19,7 +19,7 @@ from api.requests.training_job import (
 )
 from api.requests.workload import SETUP
 from api.resources import Resources
-from api.submissions.client_job import submit_client_job
+from api.submissions.client_job import begin_client_job, plan_client_job
 from api.submissions.range_test import plan_range_test_for, resolve
 from clr import adafactor
 from clr.partial_schedules import lacks_rates
@@ -42,20 +42,26 @@ def submit_training_job(
     with resources.database.write() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
-        source = _find_source(session, body.range_test_id)
-        if source is not None and source.driver == Driver.CLIENT:
-            told = (
-                'its caller measured it, and no worker has that model: train there, with "driver": "client"'
-            )
-            raise invalid("/range_test_id", told)
-        if source is not None:
-            body = _fill_in(body, source)
-        workload = find_workload(session, str(body.workload))
-        new = plan_training_job(body, workload, source, max_steps=resources.settings.max_steps, **key)
-        if source is not None or not lacks_rates(body.schedule):
-            return jobs.create(session, new)
-        test = plan_range_test_for(new, workload, max_steps=resources.settings.max_steps)
-        return jobs.create(session, replace(new, after_job=test.id), before=test)
+        new, test = plan_asked_training(session, resources, body, **key)
+        return jobs.create(session, new, before=test)
+
+
+def plan_asked_training(
+    session: Session, resources: Resources, body: TrainingJobRequest, **about: Any
+) -> tuple[NewJob, NewJob | None]:
+    """The training job of a request, and the range test before it where it needs one. Raises a 422 problem."""
+    source = _find_source(session, body.range_test_id)
+    if source is not None and source.driver == Driver.CLIENT:
+        told = 'its caller measured it, and no worker has that model: train there, with "driver": "client"'
+        raise invalid("/range_test_id", told)
+    if source is not None:
+        body = _fill_in(body, source)
+    workload = find_workload(session, str(body.workload))
+    new = plan_training_job(body, workload, source, max_steps=resources.settings.max_steps, **about)
+    if source is not None or not lacks_rates(body.schedule):
+        return new, None
+    test = plan_range_test_for(new, workload, max_steps=resources.settings.max_steps)
+    return replace(new, after_job=test.id), test
 
 
 def submit_client_training(
@@ -68,17 +74,24 @@ def submit_client_training(
     with resources.database.write() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
-        source = _find_source(session, body.range_test_id)
-        plan = _plan_for_client(body, source, max_steps=resources.settings.max_steps)
-        more = {
-            "schedule": plan.schedule.model_dump(mode="json"),
-            "num_steps": plan.num_steps,
-            "num_cycles": None,
-            "num_epochs": None,
-            "eval_every": plan.eval_every,
-            "warnings": list(plan.warnings),
-        }
-        return submit_client_job(session, Kind.TRAINING_JOB, body, more=more, **key)
+        return begin_client_job(session, plan_client_training(session, resources, body, **key))
+
+
+def plan_client_training(
+    session: Session, resources: Resources, body: ClientTrainingJobRequest, **key: Any
+) -> NewJob:
+    """The training of a request, with its whole schedule. Raises a 422 problem."""
+    source = _find_source(session, body.range_test_id)
+    plan = _plan_for_client(body, source, max_steps=resources.settings.max_steps)
+    more = {
+        "schedule": plan.schedule.model_dump(mode="json"),
+        "num_steps": plan.num_steps,
+        "num_cycles": None,
+        "num_epochs": None,
+        "eval_every": plan.eval_every,
+        "warnings": list(plan.warnings),
+    }
+    return plan_client_job(Kind.TRAINING_JOB, body, more=more, **key)
 
 
 def _plan_for_client(body: ClientTrainingJobRequest, source: Job | None, *, max_steps: int) -> TrainingPlan:
@@ -108,22 +121,28 @@ def submit_resume(
     with resources.database.write() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
-        stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
-        config = _resume(session, stopped, body)
-        config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
-        new = NewJob(
-            kind=Kind.TRAINING_JOB,
-            workload=stopped.workload,
-            config=config,
-            priority=Priority[body.priority.upper()],
-            name=body.name or stopped.name,
-            tags=body.tags or stopped.tags,
-            timeout_s=body.timeout_s,
-            resume_from=stopped.id,
-            label=stopped.label,
-            **key,
-        )
-        return jobs.create(session, new)
+        return jobs.create(session, plan_resume(session, resources, job_id, body, **key))
+
+
+def plan_resume(
+    session: Session, resources: Resources, job_id: str, body: ResumeRequest, **about: Any
+) -> NewJob:
+    """The job that goes on where another stopped. Raises a 404, 409 or 422 problem."""
+    stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
+    config = _resume(session, stopped, body)
+    config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
+    return NewJob(
+        kind=Kind.TRAINING_JOB,
+        workload=stopped.workload,
+        config=config,
+        priority=Priority[body.priority.upper()],
+        name=body.name or stopped.name,
+        tags=body.tags or stopped.tags,
+        timeout_s=body.timeout_s,
+        resume_from=stopped.id,
+        label=stopped.label,
+        **about,
+    )
 
 
 def plan_training_job(
