@@ -10,7 +10,7 @@ from api.comparison_views import ComparisonStatus, ComparisonView, describe_stat
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
-from api.paging import Page, Paging
+from api.paging import ComparisonFilters, Page
 from api.pictures import PICTURES, answer_picture
 from api.requests.about import AboutRequest
 from api.requests.body import require_json
@@ -63,11 +63,20 @@ def _get(session: Session, id: str) -> Comparison:
 
 
 @router.get("", responses=responses(400, 422))
-def list_comparisons(resources: ResourcesDep, paging: Annotated[Paging, Query()]) -> Page[ComparisonStatus]:
+def list_comparisons(
+    resources: ResourcesDep, filters: Annotated[ComparisonFilters, Query()]
+) -> Page[ComparisonStatus]:
     """Newest first."""
     with resources.database.read() as session:
-        rows = comparisons.find(session, limit=paging.limit + 1, after=paging.after())
-        page, token = paging.page(rows)
+        rows = comparisons.find(
+            session,
+            limit=filters.limit + 1,
+            workload=filters.workload,
+            tag=filters.tag,
+            range_test_id=filters.range_test_id,
+            after=filters.after(),
+        )
+        page, token = filters.page(rows)
         counts = comparisons.count_jobs(session, [comparison.id for comparison in page])
     items = [ComparisonStatus(**describe_status(comparison, counts[comparison.id])) for comparison in page]
     return Page(items=items, next_page_token=token)

@@ -76,6 +76,17 @@ class Filters(Paging):
         return [self.status, self.workload, self.tag]
 
 
+class ComparisonFilters(Paging):
+    """What a list of comparisons is narrowed to, and which page of it."""
+
+    workload: Text | None = Field(default=None, max_length=200)
+    tag: Text | None = Field(default=None, max_length=64)
+    range_test_id: Text | None = Field(default=None, max_length=36, description="whose bounds they confirm")
+
+    def _narrowing(self) -> list[str | None]:
+        return [self.workload, self.tag, self.range_test_id]
+
+
 def _bad_token(why: str) -> Problem:
     return Problem(400, "bad_page_token", f"page_token {why}")
 

@@ -5,9 +5,9 @@ from typing import TypedDict
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
-from store import jobs
+from store import comparisons, jobs
 from store.errors import NotFound
-from store.models import Comparison, Job, JobTag
+from store.models import Comparison, ComparisonTag, Job, JobTag
 from store.status import Kind
 
 
@@ -38,6 +38,9 @@ def describe_comparison(session: Session, comparison_id: str, about: About) -> C
     if comparison is None:
         raise NotFound
     _set(comparison, about)
+    if "tags" in about:
+        session.execute(delete(ComparisonTag).where(ComparisonTag.comparison_id == comparison_id))
+        comparisons.tag(session, comparison)
     return comparison
 
 

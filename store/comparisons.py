@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import delete, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from store import counters, jobs
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
-from store.models import Comparison, Job
+from store.models import Comparison, ComparisonTag, Job
 from store.status import FINAL, Status
 
 Counts = Counter[tuple[str, str]]  # jobs, by (kind, status)
@@ -55,10 +55,21 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
         .returning(Comparison)
     ).scalar_one_or_none()
     if made is not None:
+        tag(session, made)
         return made, False
     known = made_before(session, idempotency_key=new.idempotency_key, request_hash=new.request_hash)
     assert known is not None
     return known, True
+
+
+def tag(session: Session, comparison: Comparison) -> None:
+    """Have lists find it by its tags."""
+    rows = [
+        {"comparison_id": comparison.id, "tag": each, "created_at": comparison.created_at}
+        for each in dict.fromkeys(comparison.tags)
+    ]
+    if rows:
+        session.execute(insert(ComparisonTag), rows)
 
 
 def made_before(
@@ -85,12 +96,31 @@ def get(session: Session, comparison_id: str) -> Comparison:
     return comparison
 
 
-def find(session: Session, *, limit: int, after: tuple[float, str] | None = None) -> list[Comparison]:
-    """At most `limit` comparisons, newest first; `after`: (created_at, id) of the last of the page before."""
-    query = select(Comparison).order_by(Comparison.created_at.desc(), Comparison.id.desc()).limit(limit)
+def find(
+    session: Session,
+    *,
+    limit: int,
+    workload: str | None = None,
+    tag: str | None = None,
+    range_test_id: str | None = None,
+    after: tuple[float, str] | None = None,
+) -> list[Comparison]:
+    """At most `limit` comparisons, newest first; `after`: (created_at, id) of the last of the page before.
+
+    Every filter has an index that ends with the age.
+    """
+    query, age = select(Comparison), (Comparison.created_at, Comparison.id)
+    if tag is not None:
+        age = (ComparisonTag.created_at, ComparisonTag.comparison_id)
+        query = query.join(ComparisonTag, ComparisonTag.comparison_id == Comparison.id)
+        query = query.where(ComparisonTag.tag == tag)
+    if workload is not None:
+        query = query.where(Comparison.workload == workload)
+    if range_test_id is not None:
+        query = query.where(Comparison.range_test_id == range_test_id)
     if after is not None:
-        query = query.where(tuple_(Comparison.created_at, Comparison.id) < after)
-    return list(session.scalars(query))
+        query = query.where(tuple_(*age) < after)
+    return list(session.scalars(query.order_by(*(column.desc() for column in age)).limit(limit)))
 
 
 def of_range_test(session: Session, job_id: str) -> list[Comparison]:

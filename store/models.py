@@ -183,7 +183,8 @@ class Comparison(Base):
     __table_args__ = (
         UniqueConstraint("idempotency_key"),
         Index("comparisons_by_age", "created_at", "id"),
-        Index("comparisons_of_range_test", "range_test_id"),
+        Index("comparisons_by_workload", "workload", "created_at", "id"),
+        Index("comparisons_of_range_test", "range_test_id", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -195,6 +196,19 @@ class Comparison(Base):
     created_at: Mapped[float]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
+
+
+class ComparisonTag(Base):
+    """One of the tags of a comparison, for lists: those of one tag lie side by side, by age."""
+
+    __tablename__ = "comparison_tags"
+    __table_args__ = (Index("comparison_tags_by_age", "tag", "created_at", "comparison_id"),)
+
+    comparison_id: Mapped[str] = mapped_column(
+        ForeignKey("comparisons.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[float]
 
 
 class Counter(Base):

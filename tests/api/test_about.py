@@ -56,6 +56,9 @@ def test_a_comparison_is_named_and_its_jobs_keep_their_names(api: TestClient) ->
 
     assert (answer.status_code, answer.json()["name"], answer.json()["tags"]) == (200, "paper", [])
     assert api.get(f"/comparisons/{made['id']}").json()["name"] == "paper"
+    assert ids(api, "/comparisons", tag="ci") == []
+    api.patch(f"/comparisons/{made['id']}", json={"tags": ["kept"]})
+    assert ids(api, "/comparisons", tag="kept") == [made["id"]]
     [member] = made["rows"][0]["jobs"]
     assert api.get(f"/jobs/{member}").json()["tags"] == ["ci"]
 

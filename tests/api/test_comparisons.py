@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from clr.partial_schedules import complete
 from store import claims, runs
 from store.database import Database
-from store.models import Job
+from store.models import Comparison, Job
 from store.status import Reason
 from tests.api.lifecycle import BOUNDS, finish
 from tests.api.queries import counted
@@ -380,3 +381,22 @@ def test_a_wrong_field_is_named(api: TestClient, body: dict[str, Any], pointer: 
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert message in answer.json()["errors"][0]["message"]
     assert api.get("/jobs").json()["items"] == []
+
+
+def test_the_list_is_narrowed_and_still_pages_through_all_of_it(api: TestClient, database: Database) -> None:
+    made = [create(api, entries=[FIXED], num_seeds=1, tags=["ci", f"n{n}"])["id"] for n in range(5)]
+    with database.write() as session:
+        session.execute(update(Comparison).where(Comparison.id == made[0]).values(range_test_id=made[1]))
+
+    def listed(**query: Any) -> list[str]:
+        found = api.get("/comparisons", params=query)
+        assert found.status_code == 200, found.text
+        return [item["id"] for item in found.json()["items"]]
+
+    first = api.get("/comparisons", params={"tag": "ci", "page_size": 3}).json()
+    assert [item["id"] for item in first["items"]] == made[:1:-1]
+    assert listed(tag="ci", page_size=3, page_token=first["next_page_token"]) == made[1::-1]
+    assert api.get("/comparisons", params={"page_token": first["next_page_token"]}).status_code == 400
+    assert listed(tag="n2", workload="digits") == [made[2]]
+    assert listed(workload="else") == listed(tag="n9") == []
+    assert listed(range_test_id=made[1]) == [made[0]]
