@@ -1,24 +1,33 @@
 """What ends the attempts of workers that were lost: a thread of every API process and every Celery parent."""
 
 import logging
+import time
 from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from store.artifacts import find_artifacts
 from store.database import Database
 from store.losses import end_expired
+from store.retention import remove_old
 from store.ringer import Ringer
 from store.settings import Settings, describe_former
 
 log = logging.getLogger(__name__)
 
+PAUSE_S = 300.0  # between two looks for what is too old
+
 
 class Reaper:
-    """Ends what lost its lease every `reap_s`, and has `ringer` ring for each job that is queued again."""
+    """Ends what lost its lease every `reap_s`, and has `ringer` ring for each job that is queued again.
+
+    Between two such looks it removes a little of what is older than it is kept.
+    """
 
     def __init__(self, database: Database, settings: Settings, ringer: Ringer) -> None:
         self._database, self._settings, self._ringer = database, settings, ringer
         self._stopping = Event()
+        self._removes_after = 0.0
         self._thread = Thread(target=self._keep_reaping, name="reaper", daemon=True)
 
     def start(self) -> None:
@@ -37,7 +46,15 @@ class Reaper:
             try:
                 for _ in range(end_expired(self._database, self._settings)):
                     self._ringer.ring()
+                self._remove_old()
             except SQLAlchemyError as error:
-                log.warning("could not look for lost workers: %s", error)
+                log.warning("could not look for lost workers and old jobs: %s", error)
             except Exception:
-                log.exception("could not look for lost workers")
+                log.exception("could not look for lost workers and old jobs")
+
+    def _remove_old(self) -> None:
+        """Once a pause has passed since nothing was left to remove."""
+        if time.monotonic() < self._removes_after:
+            return
+        if not remove_old(self._database, self._settings, find_artifacts(self._settings)):
+            self._removes_after = time.monotonic() + PAUSE_S

@@ -97,6 +97,16 @@ class Settings(BaseSettings):
         default=30.0, gt=0, description="a training job writes a checkpoint at least this often, seconds"
     )
     max_attempts: int = Field(default=3, ge=1, description="claims of one job before a lost worker fails it")
+    keep_days: float | None = Field(
+        default=None,
+        gt=0,
+        description="finished jobs and comparisons are removed after so long, days; unset: never",
+    )
+    keep_days_by_tag: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description='JSON, as `{"nightly": 7}`: days for what has this tag, instead of `CLR_KEEP_DAYS`; of several the '
+        "longest",
+    )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field(default="INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`")
