@@ -24,9 +24,11 @@ from api import (
     range_tests,
     schedules,
     training_jobs,
+    webhooks,
     workers,
     workloads,
 )
+from api.deliveries import Deliverer
 from api.errors import add_handlers
 from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
@@ -65,8 +67,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reaper = Reaper(database, settings, ringer)
         ringer.start()
         reaper.start()
+        deliverer = Deliverer(database, settings)
+        deliverer.start()
         app.state.resources = Resources(settings, database, ringer, find_artifacts(settings))
         yield
+        deliverer.stop()
         reaper.stop()
         ringer.stop()
         database.close()
@@ -92,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons,
         jobs,
     )
-    for part in (*of_jobs, schedules, workloads, workers, metrics):
+    for part in (*of_jobs, webhooks, schedules, workloads, workers, metrics):
         guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
         app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))

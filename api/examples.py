@@ -440,6 +440,30 @@ FINISHED: dict[str, Any] = {
     "outcome": "bounds_found",
 }
 
+WEBHOOK_REQUESTS: list[Any] = [{"url": "https://example.org/clr", "events": ["job.succeeded", "job.failed"]}]
+WEBHOOK: dict[str, Any] = {
+    "id": "3f9a1c8e-2f63-4a1c-8c0b-5a6b7c8d9e0f",
+    "url": "https://example.org/clr",
+    "events": ["job.succeeded", "job.failed"],
+    "created_at": "2026-11-28T12:00:00.000000Z",
+    "links": {
+        "self": "/webhooks/3f9a1c8e-2f63-4a1c-8c0b-5a6b7c8d9e0f",
+        "deliveries": "/webhooks/3f9a1c8e-2f63-4a1c-8c0b-5a6b7c8d9e0f/deliveries",
+    },
+}
+DELIVERY: dict[str, Any] = {
+    "id": "7c1e4d2a-9b8f-4f5a-a1c3-0d9e8f7a6b5c",
+    "event": "job.succeeded",
+    "job_id": JOB_ID,
+    "status": "delivered",
+    "attempts": 1,
+    "answer": 204,
+    "message": "",
+    "created_at": "2026-11-28T12:00:05.000000Z",
+    "next_attempt_at": None,
+    "finished_at": "2026-11-28T12:00:06.000000Z",
+}
+
 VALIDATED: dict[str, Any] = {
     "config": JOB["config"],
     "num_jobs": 1,
@@ -483,6 +507,22 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_all_jobs": {"200": _page(JOB_STATUS)},
     "get_job": {"200": JOB_STATUS},
     "describe_job": {"200": JOB_STATUS | {"name": "weekly"}},
+    "create_webhook": {"201": WEBHOOK | {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
+    "list_webhooks": {"200": {"items": [WEBHOOK]}},
+    "get_webhook": {"200": WEBHOOK},
+    "list_deliveries": {"200": {"items": [DELIVERY]}},
+    "test_webhook": {
+        "202": DELIVERY
+        | {
+            "event": "webhook.test",
+            "job_id": None,
+            "status": "pending",
+            "attempts": 0,
+            "answer": None,
+            "message": None,
+            "finished_at": None,
+        }
+    },
     "preview_schedule": {"200": PREVIEW},
     "list_workloads": {"200": {"items": [WORKLOAD]}},
     "get_workload": {"200": WORKLOAD},

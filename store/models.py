@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 QUEUED = text("status = 'queued'")
+DUE = text("next_attempt_at IS NOT NULL")
 OPEN_OF_CLIENTS = text("driver = 'client' AND finished_at IS NULL")
 
 
@@ -209,6 +210,44 @@ class ComparisonTag(Base):
     )
     tag: Mapped[str] = mapped_column(String(64), primary_key=True)
     created_at: Mapped[float]
+
+
+class Webhook(Base):
+    """Where to call when something ends. It will belong to a project: this is the row that gets it."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    events: Mapped[list[str]]
+    secret: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[float]
+
+
+class Delivery(Base):
+    """One call of a webhook: written with what it tells of, sent until it is taken or given up.
+
+    body: fixed at the first attempt. next_attempt_at: null once nothing is left to do.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_due", "webhook_id", "next_attempt_at", postgresql_where=DUE, sqlite_where=DUE),
+        Index("deliveries_by_age", "webhook_id", "created_at", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event: Mapped[str] = mapped_column(String(32))
+    job_id: Mapped[str | None] = mapped_column(String(36))
+    body: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int]
+    answer: Mapped[int | None]
+    message: Mapped[str | None]
+    created_at: Mapped[float]
+    next_attempt_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
 
 
 class Counter(Base):

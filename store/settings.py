@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         description='JSON, as `{"nightly": 7}`: days for what has this tag, instead of `CLR_KEEP_DAYS`; of several the '
         "longest",
     )
+    webhook_private: bool = Field(
+        default=False, description="webhooks may lead to private and loopback addresses, and by plain http"
+    )
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
     ] = Field(default="INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`")

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from store import counters
+from store import counters, webhooks
 from store.database import now
 from store.errors import ClaimLost, Conflict, NotFound
 from store.models import Job
@@ -115,6 +115,7 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
     if moved is not None:
         if to in FINAL and moved.kind in ASKED:
             counters.add(session, counters.ENDED_JOBS, to)
+            webhooks.tell(session, f"job.{to}", job_id)
         if to in FINAL and moved.kind == Kind.RANGE_TEST:
             _end_sweeps(session, job_id)
         return moved

@@ -1,0 +1,107 @@
+"""What calls webhooks: a thread of every API process. Signed as Standard Webhooks says."""
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
+from threading import Thread
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from api.jobs import JobStatus
+from api.outgoing import post
+from api.requests.body import moment
+from store import webhooks
+from store.database import Database
+from store.models import Delivery, Job, Webhook
+from store.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+AT_ONCE = 4
+
+
+class Deliverer:
+    """Sends what is due, one a webhook at a time."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database, self._settings = database, settings
+        self._stopping = Flag()
+        self._thread = Thread(target=self._keep_delivering, name="deliverer", daemon=True)
+
+    def start(self) -> None:
+        """Begin the thread."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """End the thread, waiting a little; what is not settled then is sent again by another."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+
+    def _keep_delivering(self) -> None:
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivery") as senders:
+            while not self._stopping.is_set():
+                sent = 0
+                try:
+                    sent = self._deliver(senders)
+                except SQLAlchemyError as error:
+                    log.warning("could not look for deliveries: %s", error)
+                except Exception:
+                    log.exception("could not deliver")
+                if not sent:
+                    self._stopping.wait(LOOK_S)
+
+    def _deliver(self, senders: ThreadPoolExecutor) -> int:
+        """Send what is due, one a webhook; how many."""
+        with self._database.read() as session:
+            if not webhooks.is_due(session):
+                return 0
+        with self._database.write() as session:
+            due = [
+                (webhook, delivery, _body(session, delivery)) for webhook, delivery in webhooks.claim(session)
+            ]
+        list(senders.map(lambda each: self._send(*each), due))
+        return len(due)
+
+    def _send(self, webhook: Webhook, delivery: Delivery, body: str) -> None:
+        headers = sign(webhook.secret, delivery.id, int(time.time()), body)
+        status: int | None = None
+        try:
+            answer = post(webhook.url, body.encode(), headers, private=self._settings.webhook_private)
+            status, message = answer.status, answer.text
+        except (OSError, ValueError) as error:
+            message = str(error)[:500] or type(error).__name__
+        with self._database.write() as session:
+            webhooks.settle(
+                session, delivery.id, delivery.attempts, answer=status, message=message, body=body
+            )
+
+
+def _body(session: Session, delivery: Delivery) -> str:
+    """What is sent, the same with every attempt; of a job that was deleted meanwhile its id alone."""
+    if delivery.body is not None:
+        return delivery.body
+    job = session.get(Job, delivery.job_id) if delivery.job_id else None
+    data = {"id": delivery.job_id} if job is None else JobStatus.of(job).model_dump(mode="json")
+    happened = moment(delivery.created_at)
+    assert happened is not None
+    return json.dumps({"type": delivery.event, "timestamp": happened.isoformat(), "data": data})
+
+
+def sign(secret: str, id: str, timestamp: int, body: str) -> dict[str, str]:
+    """The headers of a call."""
+    key = b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "clr-tuner",
+        "webhook-id": id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": f"v1,{b64encode(digest).decode()}",
+    }

@@ -1,0 +1,25 @@
+"""What may be said of a webhook: where to call, and of what."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from api.examples import WEBHOOK_REQUESTS
+from api.requests.body import Body, Text
+
+EventName = Literal["job.succeeded", "job.failed", "job.cancelled"]
+EVENTS: list[EventName] = ["job.succeeded", "job.failed", "job.cancelled"]
+
+
+class WebhookRequest(Body):
+    """Where to call when a job ends."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": WEBHOOK_REQUESTS})
+
+    url: Text = Field(max_length=2000, pattern=r"^https?://[\x21-\x7e]+$", description="https://HOST/PATH")
+    events: list[EventName] = Field(default=EVENTS, min_length=1, max_length=3)
+
+    @field_validator("events")
+    @classmethod
+    def _once(cls, events: list[EventName]) -> list[EventName]:
+        return list(dict.fromkeys(events))

@@ -1,0 +1,230 @@
+"""Webhooks against a real receiver, on both databases: signed, told again, never lost, never to a private address."""
+
+import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from queue import Queue
+from threading import Thread
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+from standardwebhooks import Webhook as Reference
+
+from api.app import create_app
+from api.outgoing import may_be_called
+from store import jobs, webhooks
+from store.database import Database, now
+from store.jobs import NewJob
+from store.models import Delivery
+from store.settings import Settings
+from store.status import Kind
+from tests import machine
+from tests.api.lifecycle import BOUNDS, claim, create, finish
+
+pytestmark = pytest.mark.usefixtures("catalogue")
+
+PATIENCE_S = machine.patience(20)
+
+
+class Receiver:
+    """An HTTP server of this test's own; answers are taken in turn, then 204."""
+
+    def __init__(self) -> None:
+        self.calls: Queue[tuple[dict[str, str], str]] = Queue()
+        self.answers: Queue[int] = Queue()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                status = 204 if receiver.answers.empty() else receiver.answers.get()
+                self.send_response(status)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                receiver.calls.put(({name.lower(): value for name, value in self.headers.items()}, body))
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?x=1"
+
+    def next(self) -> tuple[dict[str, str], str]:
+        """The next call."""
+        return self.calls.get(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    Thread(target=made.server.serve_forever, daemon=True).start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def api_settings(api_settings: Settings) -> Settings:
+    return api_settings.model_copy(update={"webhook_private": True})
+
+
+def hook(api: TestClient, url: str, **fields: Any) -> dict[str, Any]:
+    answer = api.post("/webhooks", json={"url": url} | fields)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def settled(api: TestClient, made: dict[str, Any], *, attempts: int = 1) -> dict[str, Any]:
+    """The newest delivery, once so many attempts have been noted."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        [newest, *_] = api.get(made["links"]["deliveries"]).json()["items"]
+        if newest["attempts"] == attempts and newest["message"] is not None:
+            return dict(newest)
+        time.sleep(0.05)
+    raise AssertionError(newest)
+
+
+def test_a_job_that_ended_is_told_and_the_signature_holds(
+    api: TestClient, database: Database, receiver: Receiver
+) -> None:
+    made = hook(api, receiver.url, events=["job.succeeded"])
+    api.post(f"/range-tests/{create(api)['id']}/cancel")
+    job_id = create(api)["id"]
+    claim(database)
+    finish(database, job_id, "bounds_found", BOUNDS)
+
+    headers, body = receiver.next()
+
+    assert Reference(made["secret"]).verify(body, headers)["data"] == api.get(f"/jobs/{job_id}").json()
+    assert json.loads(body)["type"] == "job.succeeded"
+    delivery = settled(api, made)
+    assert (delivery["status"], delivery["answer"]) == ("delivered", 204)
+    assert headers["webhook-id"] == delivery["id"]
+    assert receiver.calls.empty()
+    assert made["secret"] not in api.get("/webhooks").text + api.get(made["links"]["self"]).text
+
+
+def test_a_refused_call_is_made_again_with_the_same_id_and_body(
+    api: TestClient, database: Database, receiver: Receiver
+) -> None:
+    receiver.answers.put(302)
+    made = hook(api, receiver.url)
+    api.post(f"/range-tests/{create(api)['id']}/cancel")
+    first = receiver.next()
+    waiting = settled(api, made)
+    assert (waiting["status"], waiting["answer"]) == ("pending", 302)
+
+    with database.write() as session:
+        session.execute(update(Delivery).values(next_attempt_at=now()))
+
+    second = receiver.next()
+    assert (first[0]["webhook-id"], first[1]) == (second[0]["webhook-id"], second[1])
+    assert settled(api, made, attempts=2)["status"] == "delivered"
+
+
+def test_it_is_given_up_after_the_last_pause(database: Database) -> None:
+    with database.write() as session:
+        made = webhooks.create(session, url="https://example.org", events=[])
+        delivery = webhooks.add(session, made.id, "webhook.test")
+    attempts = len(webhooks.PAUSES_S) + 1
+
+    for attempt in range(1, attempts + 1):
+        with database.write() as session:
+            session.execute(update(Delivery).values(next_attempt_at=now()))
+            [(_, taken)] = webhooks.claim(session)
+            assert webhooks.claim(session) == []
+        with database.write() as session:
+            webhooks.settle(session, taken.id, attempt, answer=500, message="", body="{}")
+
+    with database.read() as session:
+        [row] = webhooks.deliveries_of(session, made.id)
+        assert (row.id, row.status, row.attempts) == (delivery.id, "failed", attempts)
+        assert not webhooks.is_due(session)
+
+
+def test_what_ended_while_no_service_ran_is_told_by_the_next(
+    api_settings: Settings, database: Database, receiver: Receiver
+) -> None:
+    """The row that tells of it is written with the end itself, so a kill between the two loses nothing."""
+    with database.write() as session:
+        webhooks.create(session, url=receiver.url, events=["job.cancelled"])
+        job, _ = jobs.create(session, NewJob(kind=Kind.RANGE_TEST, workload="digits", config={}))
+        jobs.request_cancel(session, job.id)
+        taken = webhooks.claim(session)  # by a process that was killed before it sent anything
+        session.execute(update(Delivery).values(next_attempt_at=now()))
+    assert len(taken) == 1
+
+    with TestClient(create_app(api_settings)):
+        _, body = receiver.next()
+
+    assert json.loads(body)["data"]["id"] == job.id
+
+
+def test_a_move_that_is_rolled_back_is_not_told(database: Database) -> None:
+    with database.write() as session:
+        made = webhooks.create(session, url="https://example.org", events=["job.cancelled"])
+        job, _ = jobs.create(session, NewJob(kind=Kind.RANGE_TEST, workload="digits", config={}))
+
+    def cancel_and_break() -> None:
+        with database.write() as session:
+            jobs.request_cancel(session, job.id)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cancel_and_break()
+
+    with database.read() as session:
+        assert webhooks.deliveries_of(session, made.id) == []
+
+
+def test_a_test_call_says_how_it_went_and_a_deleted_webhook_is_gone(
+    api: TestClient, receiver: Receiver
+) -> None:
+    made = hook(api, receiver.url)
+
+    asked = api.post(f"{made['links']['self']}/test")
+
+    assert (asked.status_code, asked.json()["event"]) == (202, "webhook.test")
+    assert json.loads(receiver.next()[1])["data"] == {"id": None}
+    assert settled(api, made)["status"] == "delivered"
+    assert api.delete(made["links"]["self"]).status_code == 204
+    assert api.get(made["links"]["deliveries"]).status_code == 404
+
+
+def test_a_private_address_is_not_called_unless_that_is_allowed(
+    api_settings: Settings, receiver: Receiver
+) -> None:
+    strict = api_settings.model_copy(update={"webhook_private": False})
+    port = receiver.server.server_port
+    with TestClient(create_app(strict)) as api:
+        for url in ("http://example.org/x", "https://127.0.0.1/x", "https://[::ffff:169.254.169.254]/"):
+            refused = api.post("/webhooks", json={"url": url})
+            assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/url")
+        made = hook(api, f"https://localhost:{port}/x")  # where a name leads is seen at each call
+        api.post(f"{made['links']['self']}/test")
+        delivery = settled(api, made)
+
+    assert (delivery["status"], delivery["answer"]) == ("pending", None)
+    assert "private" in delivery["message"]
+    assert receiver.calls.empty()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff0e::1"],
+)  # fmt: skip
+def test_these_addresses_are_private(address: str) -> None:
+    assert not may_be_called(ip_address(address))
+
+
+def test_public_addresses_may_be_called() -> None:
+    assert may_be_called(ip_address("93.184.216.34"))
+    assert may_be_called(ip_address("2606:2800:220:1:248:1893:25c8:1946"))
