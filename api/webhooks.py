@@ -35,8 +35,8 @@ class WebhookView(BaseModel):
         """The answer for a row."""
         path = f"/webhooks/{webhook.id}"
         links = {"self": path, "deliveries": f"{path}/deliveries"}
-        fields = {name: getattr(webhook, name) for name in ("id", "url", "events")} | more
-        return cls(**fields, created_at=moment(webhook.created_at), links=links)
+        fields = {name: getattr(webhook, name) for name in ("id", "url", "events")}
+        return cls(**fields | {"created_at": moment(webhook.created_at), "links": links} | more)
 
 
 class NewWebhookView(WebhookView):

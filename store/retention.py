@@ -25,13 +25,19 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100  # removals of one look
 DAY_S = 86_400.0
 
+Remove = Callable[
+    [Session, str], list[str]
+]  # deletes what has this id; answers the ids of the jobs that went
+
 
 def remove_old(database: Database, settings: Settings, artifacts: Artifacts) -> int:
     """Remove some of what is older than it is kept, the oldest first; answers how many."""
     removed = 0
     for rule in _list_rules(settings):
         with database.read() as session:
-            old = [(comparisons.remove, id) for id in _find_comparisons(session, rule)]
+            old: list[tuple[Remove, str]] = [
+                (comparisons.remove, id) for id in _find_comparisons(session, rule)
+            ]
             old += [(_remove_job, id) for id in _find_jobs(session, rule)]
         for remove, id in old[: AT_ONCE - removed]:
             removed += _remove(database, artifacts, remove, id, days=rule.days)
@@ -41,7 +47,7 @@ def remove_old(database: Database, settings: Settings, artifacts: Artifacts) -> 
 def _remove(
     database: Database,
     artifacts: Artifacts,
-    remove: Callable[[Session, str], list[str]],
+    remove: Remove,
     id: str,
     *,
     days: float,

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from enum import StrEnum
 from random import uniform
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import delete, func, insert, select
@@ -69,8 +70,16 @@ def tell(session: Session, event: str, job_id: str) -> None:
 
 def add(session: Session, webhook_id: str, event: str, job_id: str | None = None) -> Delivery:
     """Have one webhook called."""
-    row = {"id": str(uuid4()), "webhook_id": webhook_id, "event": event, "job_id": job_id}
-    row |= {"status": "pending", "attempts": 0, "created_at": now(), "next_attempt_at": now()}
+    row: dict[str, Any] = {
+        "id": str(uuid4()),
+        "webhook_id": webhook_id,
+        "event": event,
+        "job_id": job_id,
+        "status": "pending",
+        "attempts": 0,
+        "created_at": now(),
+        "next_attempt_at": now(),
+    }
     return session.scalars(insert(Delivery).values(row).returning(Delivery)).one()
 
 

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
+from api.app import create_app
 from clr.optimizer_plugin import describe_plugin
 from clr.optimizers import NAMES
 from clr.training.batches import StagedBatches
@@ -34,6 +35,7 @@ BOUNDS = (ROOT / "docs" / "bounds.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 ELSEWHERE = (ROOT / "docs" / "schedules-elsewhere.md").read_text()
 OPTIMIZERS = (ROOT / "docs" / "optimizers.md").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
 PORT = "8000"
 
 
@@ -84,6 +86,7 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert TRAINING.count("```") == 2 * 10
     assert (len(blocks("sh", BOUNDS)), BOUNDS.count("```")) == (1, 2)
     assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
+    assert (len(blocks("sh", API)), len(blocks("python", API)), API.count("```")) == (7, 7, 2 * 14)
     assert (len(blocks("python", OPTIMIZERS)), OPTIMIZERS.count("```")) == (2, 4)
 
 
@@ -391,6 +394,44 @@ def test_every_promise_of_the_fault_contract_names_the_tests_that_prove_it() -> 
         named = re.findall(r"`(test_\w+)`", promise)
         assert named, promise
         assert [name for name in named if f"def {name}(" not in tests] == []
+
+
+def test_the_page_of_the_api_shows_every_route_with_curl_and_in_python() -> None:
+    """Those by which a caller measures are in the page of its own loop."""
+    shown: dict[str, set[tuple[str, str]]] = {"curl": set(), "python": set()}
+    for path, rest in re.findall(r"api ['\"]?(/[^'\"\s?|]*)([^|\n]*)", "".join(blocks("sh", API))):
+        method = re.search(r"-X (\w+)", rest)
+        shown["curl"].add((method[1] if method else "POST" if " -d " in rest else "GET", path))
+    for method, path in re.findall(r'call\("(\w+)", f?"(/[^"?]*)', "".join(blocks("python", API))):
+        shown["python"].add((method, path))
+
+    for template, operations in create_app(Settings()).openapi()["paths"].items():
+        if template.endswith(("/ask", "/points", "/finish")):
+            continue
+        pattern = re.compile(re.sub(r"\\{\w+\\}", r"[^/]+", re.escape(template)))
+        for method in operations:
+            for language, routes in shown.items():
+                assert any(verb == method.upper() and pattern.fullmatch(path) for verb, path in routes), (
+                    language,
+                    method,
+                    template,
+                )
+
+
+def test_the_page_of_the_api_works_with_curl(service: str, tmp_path: Path) -> None:
+    ran = shell("".join(blocks("sh", API)), tmp_path, CLR_URL=f"http://127.0.0.1:{service}")
+
+    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr
+    assert "<svg" in (tmp_path / "bounds.svg").read_text()
+
+
+def test_the_page_of_the_api_works_in_python(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLR_URL", f"http://127.0.0.1:{service}")
+    names: dict[str, Any] = {}
+
+    exec("".join(blocks("python", API)), names)
+
+    assert names["bounds"]["base_lr"] < names["bounds"]["max_lr"]
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
