@@ -105,6 +105,7 @@ def claim(session: Session) -> list[tuple[Webhook, Delivery]]:
         first = due.order_by(Delivery.next_attempt_at).limit(1).with_for_update(skip_locked=True)
         if (delivery := session.scalar(first)) is not None:
             delivery.attempts += 1
+            delivery.answer = delivery.message = None  # of this attempt, once it is settled
             delivery.next_attempt_at = session.scalar(select(now() + HELD_S))
             taken.append((webhook, delivery))
     return taken
