@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from clr_tuner.address import is_loopback
+from clr_tuner.embedded.data_dir import close_to_others
+from clr_tuner.embedded.processes import PRIVATE
 from clr_tuner.errors import CannotServe
 from store.settings import Settings
 
@@ -39,8 +42,10 @@ def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str
     ]
 
 
-def become(command: list[str], settings: Settings) -> NoReturn:
-    """Run a program of the service in place of this process."""
+def become(command: list[str], settings: Settings, *, say: Callable[[str], None]) -> NoReturn:
+    """Run a program of the service in place of this process; what it writes is for this user alone."""
+    os.umask(PRIVATE)
+    close_to_others(settings.data_dir, say=say)
     os.execve(command[0], command, make_environment(settings))
 
 
