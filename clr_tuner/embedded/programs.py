@@ -31,11 +31,17 @@ def python(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
 
 
-def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str]:
+def api_command(
+    host: str, port: int, *, log_level: str = "warning", forwarded_allow_ips: str = ""
+) -> list[str]:
     """The command that serves the API."""
     app_dir = str(Path(__file__).resolve().parents[2])  # uvicorn would put the current folder first
+    believed = (
+        ["--forwarded-allow-ips", forwarded_allow_ips] if forwarded_allow_ips else ["--no-proxy-headers"]
+    )
     return [
         *python("uvicorn"),
+        *believed,
         *("--factory", "api.app:create_app", "--app-dir", app_dir),
         *("--host", host, "--port", str(port), "--log-level", log_level),
         *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end

@@ -95,7 +95,9 @@ class EmbeddedService:
             self._supervisor.start(self._make_broker(broker_port, password))
         env = make_environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
         self._gate, opening = os.pipe()
-        commands = {"worker": python("worker"), "api": api_command(self._settings.host, port)}
+        believed = self._settings.forwarded_allow_ips
+        api = api_command(self._settings.host, port, forwarded_allow_ips=believed)
+        commands = {"worker": python("worker"), "api": api}
         for name, command in commands.items():
             log, behind = self.logs / f"{name}.log", env | {GATE_FD: str(self._gate)}
             self._supervisor.start(Child(name, command, env=behind, log=log, inherits=[self._gate]))
