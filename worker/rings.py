@@ -28,7 +28,7 @@ class Channel(redis.Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except (ValueError, RecursionError) as error:  # it is no JSON
             _drop(error)
             return True
@@ -41,11 +41,11 @@ class Transport(redis.Transport):
 
     def _deliver(self, message: Any, queue: str) -> None:
         if queue != QUEUE:
-            super()._deliver(message, queue)
+            super()._deliver(message, queue)  # type: ignore[no-untyped-call]
         elif (ring_id := _find_id(message)) is None:
             _drop(message)
         else:
-            super()._deliver(_make_ring(ring_id), queue)
+            super()._deliver(_make_ring(ring_id), queue)  # type: ignore[no-untyped-call]
 
 
 def take_rings_only() -> None:
