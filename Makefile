@@ -81,6 +81,10 @@ check: $(READY) ## format, lint, types, import rules, images, manifests
 	@$(BIN)/docker-compose --profile gpu config --quiet --no-interpolate
 	@$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
+audit: $(READY) ## known vulnerabilities of what is locked; asks PyPI's JSON API
+	@for list in service datasets dev bench integrations; do $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict \
+	--vulnerability-service pypi --no-deps --disable-pip -r requirements/$$list.txt || exit 1; done
+
 format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -115,4 +119,4 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test test-integrations chaos soak check format bench evidence speed quality rivals help
+.PHONY: lock setup demo serve migrate test test-integrations chaos soak check audit format bench evidence speed quality rivals help
