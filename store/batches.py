@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from store.database import POLL_S, Database
 
 ROWS = 300  # in one transaction, about: 5 to 10 ms of SQLite on an idle machine
-BYTES = 4_000_000  # of curves that one transaction frees
+BYTES = 2_000_000  # of curves that one transaction frees
 PAUSE_S = 2 * POLL_S  # whoever waits for the lock looks for it meanwhile
 
 
