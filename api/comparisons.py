@@ -19,7 +19,7 @@ from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
-from store import comparisons
+from store import chores, comparisons
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
@@ -81,9 +81,10 @@ def get_comparison(resources: ResourcesDep, job_id: JobId, response: Response) -
 def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
     with resources.database.write() as session:
-        comparison = _get(session, job_id)
-        comparisons.request_cancel(session, job_id)
+        comparisons.request_cancel(session, _get(session, job_id).id)
+    chores.finish(resources.database, job_id)
     with resources.database.read() as session:
+        comparison = _get(session, job_id)
         return view_comparison(comparison, resources.tables.read(session, comparison))
 
 
@@ -92,6 +93,8 @@ def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with resources.database.write() as session:
         removed = comparisons.remove(session, _get(session, job_id).id)
+    chores.finish(resources.database, job_id)
+    chores.free(resources.database)
     for removed_id in removed:
         forget_files(resources, removed_id)
 

@@ -14,7 +14,7 @@ from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import carrying, responses
 from api.paging import Filtered, Page
 from api.resources import Resources, ResourcesDep
-from store import jobs
+from store import chores, jobs
 from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
@@ -118,4 +118,5 @@ def _add_ending(
         find(resources, job_id, kind=kind)
         with resources.database.write() as session:
             jobs.remove(session, job_id)
+        chores.free(resources.database)
         after_delete(resources, job_id)

@@ -14,7 +14,7 @@ from api.resources import Resources, ResourcesDep
 from store import jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Driver, Kind, Priority, Status
+from store.status import FINAL, Chore, Driver, Kind, Priority, Status
 
 PATHS: dict[str, str] = {Kind.RANGE_TEST: "/range-tests", Kind.TRAINING_JOB: "/training-jobs"}  # of each kind
 LINKS: dict[str, tuple[str, ...]] = {
@@ -120,7 +120,7 @@ def whose(session: Session, id: str) -> str:
     """What has this id, and where, in a sentence for who looked elsewhere."""
     if (job := session.get(Job, id)) and job.kind in PATHS:
         return f"{id} is a {job.kind.replace('_', ' ')}: look at {PATHS[job.kind]}/{id}"
-    if session.get(Comparison, id):
+    if (comparison := session.get(Comparison, id)) and comparison.chore != Chore.DELETE:
         return f"{id} is a comparison: look at /comparisons/{id}"
     return f"there is nothing of the id {id}: it was deleted, or never here"
 

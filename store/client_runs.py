@@ -17,6 +17,8 @@ from store.errors import Conflict, NotFound
 from store.models import OPEN_OF_CLIENTS, ClientRun, Job
 from store.status import ACTIVE, Driver, Outcome, Reason, Status, move
 
+AT_ONCE = 100  # jobs that one transaction cancels
+
 
 class Held(Conflict):
     """Another caller holds this run."""
@@ -182,10 +184,15 @@ def succeed(session: Session, job: Job, *, outcome: Outcome, result: dict[str, A
     move(session, job.id, Status.SUCCEEDED, outcome=outcome, result=result)
 
 
-def end_abandoned(session: Session, *, idle_s: float) -> list[str]:
-    """Cancel the jobs whose callers said nothing for so long; their ids."""
+def list_abandoned(session: Session, *, idle_s: float) -> list[str]:
+    """The ids of jobs whose callers said nothing for so long, locked for this transaction; a hundred at most."""
     query = select(Job.id).where(OPEN_OF_CLIENTS, Job.progressed_at < now() - idle_s, Job.status.in_(ACTIVE))
-    abandoned = list(session.scalars(query.with_for_update(skip_locked=True)))
+    return list(session.scalars(query.limit(AT_ONCE).with_for_update(skip_locked=True)))
+
+
+def end_abandoned(session: Session, *, idle_s: float) -> list[str]:
+    """Cancel some of the jobs whose callers said nothing for so long; their ids."""
+    abandoned = list_abandoned(session, idle_s=idle_s)
     for job_id in abandoned:
         message = f"its caller said nothing for {idle_s / 86_400:g} days"
         move(session, job_id, Status.CANCELLING, cancel_requested_at=now())

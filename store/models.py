@@ -9,6 +9,7 @@ from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, LargeBinary, 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 QUEUED = text("status = 'queued'")
+WITH_CHORE = text("chore IS NOT NULL")
 OPEN_OF_CLIENTS = text("driver = 'client' AND finished_at IS NULL")
 
 
@@ -177,13 +178,17 @@ class Checkpoint(Base):
 
 
 class Comparison(Base):
-    """Several training jobs on one workload at an equal budget; how it stands follows from its jobs."""
+    """Several training jobs on one workload at an equal budget; how it stands follows from its jobs.
+
+    num_jobs: with those that are still to be queued, which are in `plan`. chore: what is still to be done for it.
+    """
 
     __tablename__ = "comparisons"
     __table_args__ = (
         UniqueConstraint("idempotency_key"),
         Index("comparisons_by_age", "created_at", "id"),
         Index("comparisons_of_range_test", "range_test_id"),
+        Index("comparisons_with_chore", "chore", postgresql_where=WITH_CHORE, sqlite_where=WITH_CHORE),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -192,6 +197,9 @@ class Comparison(Base):
     workload: Mapped[str] = mapped_column(String(200))
     config: Mapped[dict[str, Any]]
     range_test_id: Mapped[str | None] = mapped_column(String(36))
+    num_jobs: Mapped[int] = mapped_column(server_default=text("0"))
+    plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    chore: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[float]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))

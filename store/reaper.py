@@ -1,10 +1,14 @@
-"""What ends the attempts of workers that were lost: a thread of every API process and every Celery parent."""
+"""What ends the attempts of lost workers, and finishes what lost processes began.
+
+A thread of every API process and every Celery parent.
+"""
 
 import logging
 from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from store.chores import LeftOver
 from store.database import Database
 from store.losses import end_expired
 from store.ringer import Ringer
@@ -18,6 +22,7 @@ class Reaper:
 
     def __init__(self, database: Database, settings: Settings, ringer: Ringer) -> None:
         self._database, self._settings, self._ringer = database, settings, ringer
+        self._left_over = LeftOver()
         self._stopping = Event()
         self._thread = Thread(target=self._keep_reaping, name="reaper", daemon=True)
 
@@ -37,6 +42,7 @@ class Reaper:
             try:
                 for _ in range(end_expired(self._database, self._settings)):
                     self._ringer.ring()
+                self._left_over.finish(self._database)
             except SQLAlchemyError as error:
                 log.warning("could not look for lost workers: %s", error)
             except Exception:

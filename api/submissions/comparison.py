@@ -18,7 +18,7 @@ from clr.bounds import Bounds
 from clr.confirmation_budget import NUM_CYCLES, NUM_SEEDS
 from clr.contender import list_contenders
 from clr.partial_schedules import lacks_rates
-from store import comparisons, jobs
+from store import chores, comparisons
 from store.comparisons import NewComparison
 from store.jobs import NewJob
 from store.models import Comparison, Job, Workload
@@ -32,26 +32,31 @@ def submit_comparison(
 ) -> tuple[Comparison, bool]:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates.
 
-    (The comparison, replayed). range_test_id: whose bounds are put to the test. Everything is planned before the
-    transaction that writes, as a comparison may have hundreds of jobs. Raises a 422 problem.
+    (The comparison, replayed). range_test_id: whose bounds are put to the test. It is planned and kept first, and its
+    jobs, which may be hundreds, are queued in batches. Raises a 422 problem.
     """
     with resources.database.read() as session:
-        if earlier := comparisons.made_before(session, **key):
-            return earlier, True
-        workload = find_workload(session, body.workload)
+        earlier = comparisons.made_before(session, **key)
+        if earlier is None:
+            workload = find_workload(session, body.workload)
+    if earlier is not None:
+        chores.finish(resources.database, earlier.id)  # who began it may be dead
+        return earlier, True
+    comparison_id = str(uuid4())
     new = NewComparison(
+        id=comparison_id,
         workload=workload.name,
         config=_describe(body),
         name=body.name,
         tags=body.tags,
         range_test_id=range_test_id,
+        jobs=_plan_jobs(body, workload, comparison_id, max_steps=resources.settings.max_steps),
+        seeds=range(body.seed + 1, body.seed + body.num_seeds),
         **key,
     )
-    members = _plan_members(body, workload, new.id, max_steps=resources.settings.max_steps)
     with resources.database.write() as session:
         comparison, replayed = comparisons.create(session, new)
-        if not replayed:
-            jobs.create_all(session, members)
+    chores.finish(resources.database, comparison.id)
     if not replayed:
         log.info("queued a comparison on %s", workload.name, extra={"comparison_id": comparison.id})
     return comparison, replayed
@@ -85,18 +90,14 @@ def submit_confirmation(
     return submit_comparison(resources, request, range_test_id=range_test.id, **key)
 
 
-def _plan_members(
+def _plan_jobs(
     body: ComparisonRequest, workload: Workload, comparison_id: str, *, max_steps: int
 ) -> list[NewJob]:
-    """The jobs of a comparison, in the order in which they are to be run: seed by seed, entry by entry.
-
-    Each entry is planned once: its jobs differ by their seed alone.
-    """
+    """The jobs of the first seed, entry by entry; those of the others differ by their seed alone."""
     shared = body.model_dump(
         include={*TrainingOptions.model_fields, *WorkloadRequest.model_fields, "seed"} - {"optimizer"}
     )
     tests: list[NewJob] = []
-    trainings: list[NewJob] = []
     first_round: list[NewJob] = []
     for pointer, entry in body.labelled():
         if entry.optimizer is not None:
@@ -114,14 +115,8 @@ def _plan_members(
                 tests.append(test)
                 first_round.append(test)
             training = replace(training, after_job=(twin or test).id)
-        trainings.append(training)
         first_round.append(training)
-    later_seeds = range(body.seed + 1, body.seed + body.num_seeds)
-    return first_round + [_reseed(training, seed) for seed in later_seeds for training in trainings]
-
-
-def _reseed(training: NewJob, seed: int) -> NewJob:
-    return replace(training, id=str(uuid4()), config=training.config | {"seed": seed})
+    return first_round
 
 
 def _describe(body: ComparisonRequest) -> dict[str, Any]:

@@ -28,16 +28,18 @@ def submit_range_test(
     resources: Resources, body: RangeTestRequest | ClientRangeTestRequest, **key: Unpack[Key]
 ) -> tuple[Job, bool]:
     """Queue a range test, or have its caller's begin; (the job, replayed). Raises a 422 problem."""
-    with resources.database.write() as session:
+    max_steps = resources.settings.max_steps
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return earlier, True
-        if isinstance(body, ClientRangeTestRequest):
-            _check_steps(body, max_steps=resources.settings.max_steps)
+        if not isinstance(body, ClientRangeTestRequest):
+            workload = find_workload(session, body.workload)
+    if isinstance(body, ClientRangeTestRequest):
+        _check_steps(body, max_steps=max_steps)
+        with resources.database.write() as session:
             return submit_client_job(session, Kind.RANGE_TEST, body, **key)
-        workload = find_workload(session, body.workload)
-        new = plan_range_test(
-            body, workload, max_steps=resources.settings.max_steps, name=body.name, tags=body.tags, **key
-        )
+    new = plan_range_test(body, workload, max_steps=max_steps, name=body.name, tags=body.tags, **key)
+    with resources.database.write() as session:
         return jobs.create(session, new)
 
 

@@ -39,7 +39,8 @@ def submit_training_job(
 
     Raises a 422 problem.
     """
-    with resources.database.write() as session:
+    max_steps, test = resources.settings.max_steps, None
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
         source = _find_source(session, body.range_test_id)
@@ -51,11 +52,13 @@ def submit_training_job(
         if source is not None:
             body = _fill_in(body, source)
         workload = find_workload(session, str(body.workload))
-        new = plan_training_job(body, workload, source, max_steps=resources.settings.max_steps, **key)
-        if source is not None or not lacks_rates(body.schedule):
-            return jobs.create(session, new)
-        test = plan_range_test_for(new, workload, max_steps=resources.settings.max_steps)
-        return jobs.create(session, replace(new, after_job=test.id), before=test)
+    new = plan_training_job(body, workload, source, max_steps=max_steps, **key)
+    if source is None and lacks_rates(body.schedule):
+        test = plan_range_test_for(new, workload, max_steps=max_steps)
+        new = replace(new, after_job=test.id)
+    with resources.database.write() as session:
+        _find_source(session, body.range_test_id)  # which may have been deleted meanwhile
+        return jobs.create(session, new, before=test)
 
 
 def submit_client_training(
@@ -65,19 +68,20 @@ def submit_client_training(
 
     Raises a 422 problem.
     """
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
         source = _find_source(session, body.range_test_id)
-        plan = _plan_for_client(body, source, max_steps=resources.settings.max_steps)
-        more = {
-            "schedule": plan.schedule.model_dump(mode="json"),
-            "num_steps": plan.num_steps,
-            "num_cycles": None,
-            "num_epochs": None,
-            "eval_every": plan.eval_every,
-            "warnings": list(plan.warnings),
-        }
+    plan = _plan_for_client(body, source, max_steps=resources.settings.max_steps)
+    more = {
+        "schedule": plan.schedule.model_dump(mode="json"),
+        "num_steps": plan.num_steps,
+        "num_cycles": None,
+        "num_epochs": None,
+        "eval_every": plan.eval_every,
+        "warnings": list(plan.warnings),
+    }
+    with resources.database.write() as session:
         return submit_client_job(session, Kind.TRAINING_JOB, body, more=more, **key)
 
 
@@ -105,24 +109,26 @@ def submit_resume(
     resources: Resources, job_id: str, body: ResumeRequest, **key: Unpack[Key]
 ) -> tuple[Job, bool]:
     """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
         stopped = get(session, job_id, kind=Kind.TRAINING_JOB)
         config = _resume(session, stopped, body)
-        config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
-        new = NewJob(
-            kind=Kind.TRAINING_JOB,
-            workload=stopped.workload,
-            config=config,
-            priority=Priority[body.priority.upper()],
-            name=body.name or stopped.name,
-            tags=body.tags or stopped.tags,
-            timeout_s=body.timeout_s,
-            resume_from=stopped.id,
-            label=stopped.label,
-            **key,
-        )
+    config["warnings"] = foresee_warnings(config, max_steps=resources.settings.max_steps)
+    new = NewJob(
+        kind=Kind.TRAINING_JOB,
+        workload=stopped.workload,
+        config=config,
+        priority=Priority[body.priority.upper()],
+        name=body.name or stopped.name,
+        tags=body.tags or stopped.tags,
+        timeout_s=body.timeout_s,
+        resume_from=stopped.id,
+        label=stopped.label,
+        **key,
+    )
+    with resources.database.write() as session:
+        get(session, job_id, kind=Kind.TRAINING_JOB)  # which may have been deleted meanwhile
         return jobs.create(session, new)
 
 
