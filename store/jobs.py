@@ -108,6 +108,7 @@ def _row(new: NewJob, created_at: Any) -> dict[str, Any]:
         "status": Status.QUEUED,
         "attempt": 0,
         "created_at": created_at,
+        "changed_at": created_at,
     }
 
 
