@@ -18,6 +18,7 @@ from api import (
     client_training_jobs,
     comparisons,
     confirmations,
+    events,
     health,
     jobs,
     metrics,
@@ -33,6 +34,7 @@ from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
 from api.security import require_key, require_known_host
+from api.waiting import Watcher, on_stop
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
@@ -65,8 +67,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reaper = Reaper(database, settings, ringer)
         ringer.start()
         reaper.start()
-        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings))
-        yield
+        watcher = Watcher(database)
+        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings), watcher)
+        with on_stop(watcher.stop):
+            yield
+        watcher.stop()
         reaper.stop()
         ringer.stop()
         database.close()
@@ -91,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         checkpoints,
         comparisons,
         jobs,
+        events,
     )
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]

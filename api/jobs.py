@@ -88,7 +88,9 @@ def _fields(job: Job) -> dict[str, Any]:
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "finished_at": moment(job.finished_at),
-        "links": {"self": path} | {name: f"{path}/{name}" for name in LINKS[job.kind]} | before,
+        "links": {"self": path, "events": f"/jobs/{job.id}/events"}
+        | {name: f"{path}/{name}" for name in LINKS[job.kind]}
+        | before,
     }
 
 

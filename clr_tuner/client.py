@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from clr_tuner.address import default_url
 from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection, path_of
+from clr_tuner.events import Event, follow
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
@@ -194,6 +195,13 @@ class Client:
     def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
         """Every job of either kind, newest first, through all pages; `refresh` one for its config and result."""
         return map(self._job, self._list("/jobs", filters))
+
+    def events(self, kind: str | None = None, last_event_id: str | None = None) -> Iterator[Event]:
+        """`status`, `progress` and `result` of every job as it changes, without end; of one kind if it is given.
+
+        last_event_id: of the last event that another process heard. A change may come twice, and none is missed.
+        """
+        return follow(self.connection, "/events", query={"kind": kind}, last_event_id=last_event_id)
 
     def range_tests(self, **filters: Unpack[Filters]) -> Iterator[RangeTest]:
         """Every range test, newest first, through all pages."""

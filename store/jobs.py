@@ -52,7 +52,10 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
     before: a job without a key that the new one waits for; queued with it, unless it is a replay.
     Raises `KeyReused` when the body was another. Two racing creates with one key make one job.
     """
-    row = describe(new) | {"created_at": now() if before is None else now() + AFTER_S}
+    row = describe(new) | {
+        "created_at": now() if before is None else now() + AFTER_S,
+        "changed_at": now(),
+    }
     job = session.execute(
         insert_for(session)(Job)
         .values(row)
@@ -67,7 +70,9 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
         return made, True
     rows = [row | {"created_at": job.created_at}]
     if before is not None:
-        rows.append(describe(before) | {"created_at": job.created_at - AFTER_S})
+        rows.append(
+            describe(before) | {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at}
+        )
         session.execute(insert(Job).values(rows[-1]))
     _tag(session, rows)
     return job, False
@@ -89,7 +94,7 @@ def create_all(session: Session, news: Sequence[NewJob]) -> None:
 def insert_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Queue jobs that have no keys, in one statement; every row has the same columns."""
     session.execute(
-        insert(Job), rows, execution_options={"render_nulls": True}
+        insert(Job).values(changed_at=now()), rows, execution_options={"render_nulls": True}
     )  # else a statement per set of nulls
     _tag(session, rows)
 

@@ -20,7 +20,10 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """A range test or a training job, as something queued and run."""
+    """A range test or a training job, as something queued and run.
+
+    version: counts what changed but for the progress; changed_at: when the last of it did.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -31,6 +34,7 @@ class Job(Base):
         Index("jobs_by_turn", "priority", "turn", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
+        Index("jobs_by_change", "changed_at"),
         Index("jobs_resumed", "resume_from", postgresql_where=text("resume_from IS NOT NULL"),
               sqlite_where=text("resume_from IS NOT NULL")),
         Index("jobs_of_comparison", "comparison_id"),
@@ -71,6 +75,8 @@ class Job(Base):
     finished_at: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
+    version: Mapped[int] = mapped_column(server_default=text("0"))
+    changed_at: Mapped[float] = mapped_column(server_default=text("0"))
 
 
 class JobTag(Base):
@@ -104,6 +110,7 @@ class Run(Base):
     """A run, one seed of a sweep or a training: what was planned, and whether it was measured to its end.
 
     The table has its first name, `sweeps`, as migrations of old databases know it.
+    cuts: for each time that rows were dropped, the step from which on.
     """
 
     __tablename__ = "sweeps"
@@ -113,6 +120,7 @@ class Run(Base):
     seed: Mapped[int] = mapped_column(primary_key=True)
     plan: Mapped[dict[str, Any]]
     finished_at: Mapped[float | None]
+    cuts: Mapped[list[int]] = mapped_column(JSON, server_default=text("'[]'"))
 
 
 class ClientRun(Base):

@@ -106,6 +106,11 @@ class Reason(StrEnum):
 RETRIED = frozenset({Reason.WORKER_LOST})
 
 
+def changed() -> dict[str, Any]:
+    """What every write to a job sets beside what it changes, but for its progress: who follows it hears of it so."""
+    return {"version": Job.version + 1, "changed_at": now()}
+
+
 def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = None, **values: Any) -> Job:
     """Move a job to `to`, setting `values` with it; every status write goes through here.
 
@@ -116,6 +121,7 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
     guard = [Job.id == job_id, Job.status.in_(sources)]
     if of_attempt is not None:
         guard.append(Job.attempt == of_attempt)
+    values |= changed()
     if to in FINAL:
         values |= {"finished_at": now(), "lease_expires_at": None}
     moved = session.execute(
@@ -136,6 +142,7 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
 def move_all(session: Session, job_ids: Sequence[str], source: Status, to: Status, **values: Any) -> None:
     """Move those of these jobs that still stand at `source`: one statement, and of no claim."""
     assert to in MOVES[source]
+    values |= changed()
     if to in FINAL:
         values |= {"finished_at": now(), "lease_expires_at": None}
     moved = session.execute(

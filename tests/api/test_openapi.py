@@ -71,6 +71,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "POST /schedules/preview",
         "GET /jobs",
         "GET /jobs/{id}",
+        "GET /jobs/{id}/events",
+        "GET /events",
         "GET /workloads",
         "GET /workloads/{name}",
         "GET /workers",

@@ -151,6 +151,15 @@ def test_waiting_is_a_long_poll_that_honours_retry_after(client: Client, service
     assert [request.query for request in service.heard("GET", JOB)] == [{"wait_s": "30.0"}] * 2
 
 
+def test_a_service_without_events_is_asked_instead(client: Client, service: Service) -> None:
+    followed = submitted(client, service)
+    service.answers("GET", JOB, Answer(body=job("running")), Answer(body=job("succeeded")))
+
+    heard = [(event.name, event.data["status"]) for event in followed.events()]
+
+    assert heard == [("status", "running"), ("status", "succeeded"), ("end", "succeeded")]
+
+
 def test_waiting_tells_of_progress(client: Client, service: Service) -> None:
     waiting = submitted(client, service)
     halfway = {"phase": "test", "completed": 50, "total": 100, "unit": "steps"}
