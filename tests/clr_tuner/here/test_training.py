@@ -109,7 +109,9 @@ def test_an_older_file_of_a_training_that_went_on_drops_none_of_its_rows(
     with pytest.raises(ZeroDivisionError), again:
         loop.run(again, range(30, 80), state=state, at={49: lambda: 1 / 0})
 
-    with pytest.raises(ClientError, match=r"the service has 50 steps .* this file ends after 30: it is older"):
+    with pytest.raises(
+        ClientError, match=r"the service has 50 steps .* this file ends after 30: it is older"
+    ):
         Upload.read(tmp_path / "old.clr.json", client.connection).push()
 
     assert again.job.curve()["runs"][0]["loss"] == loop.losses
