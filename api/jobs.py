@@ -143,6 +143,7 @@ def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> t
             status=filters.status,
             workload=filters.workload,
             tag=filters.tag,
+            driver=filters.driver,
             after=filters.after(),
         )
     return filters.page(rows)

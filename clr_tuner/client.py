@@ -25,11 +25,12 @@ KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": Training
 
 
 class Filters(TypedDict, total=False):
-    """What a list is narrowed to. page_size: how many are fetched at once."""
+    """What a list is narrowed to. driver: who measures, worker or client. page_size: how many are fetched at once."""
 
     status: str | None
     workload: str | None
     tag: str | None
+    driver: str | None
     page_size: int | None
 
 
@@ -97,7 +98,7 @@ class Client:
         """A range test that this process measures: `LRFinder(model, optimizer, report_to=...)`, or `find_bounds`.
 
         name: what is tuned, as "bert on sst2". id: of a range test to go on with, at its first unfinished sweep, after
-        this process or another was killed. client_id: who measures; default: this user on this host. folder: where
+        this process or another was killed. client_id: who measures; default: this process alone. folder: where
         what could not be sent is kept. A service that is away or slow holds nothing up.
         """
         from clr_tuner.here.range_test import RangeTestHere  # noqa: PLC0415 - numpy, for those who plan sweeps

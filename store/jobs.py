@@ -146,10 +146,11 @@ def find(
     status: str | None = None,
     workload: str | None = None,
     tag: str | None = None,
+    driver: str | None = None,
     after: tuple[float, str] | None = None,
 ) -> list[Job]:
     """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
-    newest = partial(_newest, status=status, workload=workload, tag=tag, after=after)
+    newest = partial(_newest, status=status, workload=workload, tag=tag, driver=driver, after=after)
     kinds = ASKED if kind is None else (kind,)
     found = [job for each in kinds for job in session.scalars(newest(each).limit(limit))]
     return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
@@ -161,9 +162,10 @@ def _newest(
     status: str | None,
     workload: str | None,
     tag: str | None,
+    driver: str | None,
     after: tuple[float, str] | None,
 ) -> Select[Job]:
-    """Every filter has an index that begins with the kind and ends with the age."""
+    """Every filter but the driver has an index that begins with the kind and ends with the age."""
     query, age = select(Job).where(Job.kind == kind), (Job.created_at, Job.id)
     if tag is not None:
         age = (JobTag.created_at, JobTag.job_id)
@@ -172,6 +174,8 @@ def _newest(
         query = query.where(Job.status == status)
     if workload is not None:
         query = query.where(Job.workload == workload)
+    if driver is not None:
+        query = query.where(Job.driver == driver)
     if after is not None:
         query = query.where(tuple_(*age) < after)
     return query.order_by(*(column.desc() for column in age))

@@ -20,6 +20,9 @@ def jobs(
     status: Annotated[str | None, typer.Option(help="Only these: queued, running, succeeded ...")] = None,
     workload: Annotated[str | None, typer.Option(help="Only of this workload.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    driver: Annotated[
+        str | None, typer.Option(help="Only those that a worker measures, or a client.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: AsJson = False,
     url: Url = None,
@@ -27,7 +30,9 @@ def jobs(
 ) -> None:
     """List the jobs of either kind, newest first."""
     with connect(url, api_key) as client:
-        matches = client.jobs(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        matches = client.jobs(
+            status=status, workload=workload, tag=tag, driver=driver, page_size=min(limit, 100)
+        )
         items = list(islice(matches, limit))
     if as_json:
         print_json([job.data for job in items])
