@@ -63,6 +63,9 @@ migrate: $(SERVICE) ## bring the database of CLR_DATABASE_URL to the newest sche
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+fuzz: $(READY) ## ask a real service everything that its OpenAPI document allows, and more
+	@$(BIN)/python -m tests.fuzz
+
 test-integrations: $(INTEGRATIONS_READY) ## adapters against the real frameworks, in an environment of their own
 	@$(INTEGRATIONS)/bin/python -m pytest tests/clr_tuner/integrations
 
@@ -119,4 +122,4 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test test-integrations chaos soak check audit format bench evidence speed quality rivals help
+.PHONY: lock setup demo serve migrate test fuzz test-integrations chaos soak check audit format bench evidence speed quality rivals help

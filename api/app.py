@@ -18,6 +18,7 @@ from api import (
     client_training_jobs,
     comparisons,
     confirmations,
+    documentation,
     events,
     health,
     jobs,
@@ -29,6 +30,7 @@ from api import (
     workloads,
 )
 from api.errors import add_handlers
+from api.guard import Guard
 from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
@@ -82,6 +84,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # ours: api/documentation.py
+        redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
@@ -100,8 +104,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     for part in (*of_jobs, schedules, workloads, workers, metrics):
         guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
-        app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
+        app.include_router(part.router, dependencies=guards, responses=responses(401, 403, 421, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
+    app.include_router(documentation.router)
+    app.add_middleware(Guard)
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     complete_document(app)
     return app

@@ -73,6 +73,17 @@ class Settings(BaseSettings):
         "separated by commas; empty: nobody's",
     )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
+    request_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="a caller sends the head of a request, and then its body, within this each, seconds",
+    )
+    idle_timeout_s: float = Field(
+        default=30.0, gt=0, description="a connection without a request for this long is closed, seconds"
+    )
+    max_connections: int = Field(
+        default=800, ge=1, description="connections of one API process; it needs as many open files"
+    )
     max_steps: int = Field(
         default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"
     )

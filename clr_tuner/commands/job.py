@@ -8,7 +8,7 @@ import typer
 
 from clr_tuner.commands.describe import describe_params
 from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url
-from clr_tuner.commands.session import columns, connect, identify, print_json, write_plot
+from clr_tuner.commands.session import columns, connect, identify, print_json, printable, write_plot
 
 JOBS = "Jobs"
 
@@ -120,6 +120,6 @@ def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) 
         return
     width = max((len(workload["name"]) for workload in items), default=0)
     for workload in items:
-        typer.echo(f"{workload['name']:<{width}} {workload.get('description', '')}")
+        typer.echo(printable(f"{workload['name']:<{width}} {workload.get('description', '')}"))
         if params := describe_params(workload.get("params_schema") or {}):
             typer.echo(f"{'':<{width}} --param {params}")

@@ -43,6 +43,7 @@ def api_command(
         *python("uvicorn"),
         *believed,
         *("--factory", "api.app:create_app", "--app-dir", app_dir),
+        *("--http", "api.connection:Connection", "--ws", "none"),  # a web socket would have no deadlines
         *("--host", host, "--port", str(port), "--log-level", log_level),
         *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end
     ]
