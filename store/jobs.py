@@ -70,9 +70,7 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
         return made, True
     rows = [row | {"created_at": job.created_at}]
     if before is not None:
-        rows.append(
-            describe(before) | {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at}
-        )
+        rows.append(describe(before) | {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at})
         session.execute(insert(Job).values(rows[-1]))
     _tag(session, rows)
     return job, False
