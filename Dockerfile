@@ -35,7 +35,7 @@ RUN pip install --no-deps --force-reinstall . ./service
 FROM base AS run
 RUN groupadd --gid 10001 clr \
  && useradd --uid 10001 --gid clr --create-home clr \
- && install --directory --owner clr --group clr /data
+ && install --directory --owner clr --group clr --mode 0700 /data
 ENV CLR_DATA_DIR=/data
 WORKDIR /home/clr
 USER 10001:10001

@@ -63,6 +63,9 @@ migrate: $(SERVICE) ## bring the database of CLR_DATABASE_URL to the newest sche
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+fuzz: $(READY) ## ask a real service everything that its OpenAPI document allows, and more
+	@$(BIN)/python -m tests.fuzz
+
 test-integrations: $(INTEGRATIONS_READY) ## adapters against the real frameworks, in an environment of their own
 	@$(INTEGRATIONS)/bin/python -m pytest tests/clr_tuner/integrations
 
@@ -81,12 +84,16 @@ check: $(READY) ## format, lint, types, import rules, images, manifests
 	@$(BIN)/docker-compose --profile gpu config --quiet --no-interpolate
 	@$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
+audit: $(READY) ## known vulnerabilities of what is locked; asks PyPI's JSON API
+	@for list in service datasets dev bench integrations; do $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict \
+	--vulnerability-service pypi --no-deps --disable-pip -r requirements/$$list.txt || exit 1; done
+
 format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY) ## print the benchmark tables
-	@for table in bounds engine recording curves queueing growth latency splitting; do $(BIN)/python -m benchmarks.$$table || exit 1; done
+	@for table in bounds engine recording curves queueing writes growth latency splitting; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
 evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most of an hour)
 	@$(BIN)/python -m benchmarks.evidence
@@ -115,4 +122,4 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test test-integrations chaos soak check format bench evidence speed quality rivals help
+.PHONY: lock setup demo serve migrate test fuzz test-integrations chaos soak check audit format bench evidence speed quality rivals help

@@ -18,6 +18,8 @@ from api import (
     client_training_jobs,
     comparisons,
     confirmations,
+    documentation,
+    events,
     health,
     jobs,
     metrics,
@@ -30,11 +32,13 @@ from api import (
 )
 from api.deliveries import Deliverer
 from api.errors import add_handlers
+from api.guard import Guard
 from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
 from api.security import require_key, require_known_host
+from api.waiting import Watcher, on_stop
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
@@ -67,10 +71,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         reaper = Reaper(database, settings, ringer)
         ringer.start()
         reaper.start()
+        watcher = Watcher(database)
         deliverer = Deliverer(database, settings)
         deliverer.start()
-        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings))
-        yield
+        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings), watcher)
+        with on_stop(watcher.stop):
+            yield
+        watcher.stop()
         deliverer.stop()
         reaper.stop()
         ringer.stop()
@@ -82,6 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # ours: api/documentation.py
+        redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
     add_handlers(app)
@@ -96,11 +105,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         checkpoints,
         comparisons,
         jobs,
+        events,
     )
     for part in (*of_jobs, webhooks, schedules, workloads, workers, metrics):
         guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
-        app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
+        app.include_router(part.router, dependencies=guards, responses=responses(401, 403, 421, 422, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
+    app.include_router(documentation.router)
+    app.add_middleware(Guard)
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     complete_document(app)
     return app

@@ -89,7 +89,7 @@ def _send(artifacts: Artifacts, path: str, name: str) -> Response:
     """The file under a name of its own. Raises OSError."""
     if isinstance(artifacts, Folder):
         artifacts.open(path).close()
-        return FileResponse(artifacts.root / path, media_type=BYTES, filename=name)
+        return FileResponse(artifacts.find(path), media_type=BYTES, filename=name)
     size_bytes, chunks = artifacts.stream(path)
     headers = {"Content-Length": str(size_bytes), "Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(chunks, media_type=BYTES, headers=headers)

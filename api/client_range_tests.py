@@ -130,7 +130,7 @@ def _hold(session: Session, job: Job, run: ClientRun, body: AskSweepRequest, lea
     """Let the caller go on with an open run, from its start where its weights are gone."""
     if body.plan is not None:
         _require_same(run.number, _load_plan(session, run), body.plan)
-    was_anothers = hold_open(session, job, run, client_id=body.client_id, lease_s=lease_s)
+    was_anothers = hold_open(session, job, run, body, lease_s=lease_s)
     if was_anothers or body.restart:
         client_runs.void(session, job, run)
 

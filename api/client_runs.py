@@ -12,7 +12,7 @@ from api.errors import Problem, invalid
 from api.jobs import JobId, find
 from api.openapi import responses
 from api.requests.body import require_json
-from api.requests.client_run import FinishRequest, PointsRequest
+from api.requests.client_run import AskRequest, FinishRequest, PointsRequest
 from api.resources import Resources, ResourcesDep
 from clr.report import Planned, Received, Report, ReportRefused, find_news
 from clr.sweep import is_sweep, read_looks
@@ -114,13 +114,16 @@ def _hold(session: Session, job: Job, number: int, token: str) -> ClientRun:
         raise Problem(409, "lease_lost", str(error)) from None
 
 
-def hold_open(session: Session, job: Job, run: ClientRun, *, client_id: str, lease_s: float) -> bool:
+def hold_open(session: Session, job: Job, run: ClientRun, body: AskRequest, *, lease_s: float) -> bool:
     """Let a caller go on with an open run; whether it was another's. Raises a 409 problem while another holds it."""
     try:
-        return client_runs.hold(session, job, run, client_id=client_id, lease_s=lease_s)
+        return client_runs.hold(
+            session, job, run, client_id=body.client_id, instead_of=body.instead_of, lease_s=lease_s
+        )
     except Held as error:
         retry = {"Retry-After": str(math.ceil(error.left_s))}
-        raise Problem(409, "sweep_held", str(error), headers=retry, lease_left_s=error.left_s) from None
+        held: dict[str, Any] = {"held_by": error.client_id, "lease_left_s": error.left_s}
+        raise Problem(409, "sweep_held", str(error), headers=retry, **held) from None
 
 
 def _load_plan(session: Session, run: ClientRun) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _hold(
         stored = plan.to_dict() | {"sweep": 0, "seed": job.config["seed"]}
         about = {"completed": 0, "total": plan.num_steps}
         return client_runs.give(session, job, stored, client_id=body.client_id, lease_s=lease_s, **about)
-    was_anothers = hold_open(session, job, run, client_id=body.client_id, lease_s=lease_s)
+    was_anothers = hold_open(session, job, run, body, lease_s=lease_s)
     go_on = 0 if body.restart else run.received_up_to if body.from_step is None else body.from_step
     go_on = min(go_on, run.received_up_to)
     if was_anothers or body.restart or go_on < run.received_up_to:

@@ -54,7 +54,7 @@ class Tables:
         if table := self._final.get(comparison.id):
             return table
         table = _read_table(session, comparison)
-        if all(job.status in FINAL for job in table.jobs):
+        if sum(job.status in FINAL for job in table.jobs) == comparison.num_jobs:
             self._final[comparison.id] = table
             for oldest in list(self._final)[:-MOST_KEPT]:
                 self._final.pop(oldest, None)

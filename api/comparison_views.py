@@ -13,7 +13,7 @@ from clr.metric import Metric
 from clr.spread import Spread
 from store import comparisons
 from store.models import Comparison, Job
-from store.status import FINAL, Kind, Outcome, Status
+from store.status import FINAL, Chore, Kind, Outcome, Status
 
 
 class RowView(BaseModel):
@@ -94,15 +94,20 @@ def _warn_of_losses(label: str, trainings: Sequence[Job]) -> list[str]:
 
 
 def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[str, Any]:
-    """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status."""
+    """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status, of those that are there."""
     path = f"/comparisons/{comparison.id}"
     completed = sum(number for (_, status), number in counts.items() if status in FINAL)
-    all_final = completed == counts.total()  # a range test alone is no success
+    all_final = completed == comparison.num_jobs  # a range test alone is no success
     statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not all_final]
+    if counts.total() < comparison.num_jobs:
+        statuses.append(Status.QUEUED)
+    status = comparisons.status_of(statuses)
+    if comparison.chore == Chore.CANCEL and not all_final:
+        status = Status.CANCELLING
     return {
         **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
-        "status": comparisons.status_of(statuses),
-        "progress": {"completed": completed, "total": counts.total(), "unit": "jobs"},
+        "status": status,
+        "progress": {"completed": completed, "total": comparison.num_jobs, "unit": "jobs"},
         "created_at": moment(comparison.created_at),
         "links": {"self": path}
         | {name: f"{path}/{name}" for name in ("plot.svg", "plot.png", "plot.pdf", "cancel")},

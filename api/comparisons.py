@@ -16,12 +16,12 @@ from api.requests.about import AboutRequest
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
 from api.resources import ResourcesDep
-from api.submissions.comparison import plan_comparison, submit_comparison
+from api.submissions.comparison import list_members, plan_comparison, submit_comparison
 from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
-from store import about, comparisons
+from store import about, chores, comparisons
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
@@ -45,8 +45,8 @@ def create_comparison(
 ) -> Any:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates."""
     if validate_only:
-        new, members = plan_comparison(resources, body)
-        return answer_validated(new.config, members)
+        new = plan_comparison(resources, body)
+        return answer_validated(new.config, list_members(new))
     comparison, replayed = submit_comparison(resources, body, **identify(idempotency_key, body))
     resources.ringer.ring()
     with resources.database.read() as session:
@@ -107,9 +107,10 @@ def describe_comparison(resources: ResourcesDep, job_id: JobId, body: AboutReque
 def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
     with resources.database.write() as session:
-        comparison = _get(session, job_id)
-        comparisons.request_cancel(session, job_id)
+        comparisons.request_cancel(session, _get(session, job_id).id)
+    chores.finish(resources.database, job_id)
     with resources.database.read() as session:
+        comparison = _get(session, job_id)
         return view_comparison(comparison, resources.tables.read(session, comparison))
 
 
@@ -118,6 +119,8 @@ def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with resources.database.write() as session:
         removed = comparisons.remove(session, _get(session, job_id).id)
+    chores.finish(resources.database, job_id)
+    chores.free(resources.database)
     for removed_id in removed:
         forget_files(resources, removed_id)
 

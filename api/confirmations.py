@@ -12,7 +12,12 @@ from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
 from api.resources import ResourcesDep
-from api.submissions.comparison import ask_for_confirmation, plan_comparison, submit_confirmation
+from api.submissions.comparison import (
+    ask_for_confirmation,
+    list_members,
+    plan_comparison,
+    submit_confirmation,
+)
 from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.bounds import Bounds
 from clr.confirmation import Verdict
@@ -56,8 +61,8 @@ def confirm(
     """Queue a comparison of cycles within half, the whole and double the bounds, constant_lr and one cycle."""
     range_test = find(resources, job_id, kind=Kind.RANGE_TEST)
     if validate_only:
-        new, members = plan_comparison(resources, ask_for_confirmation(range_test, body))
-        return answer_validated(new.config, members)
+        new = plan_comparison(resources, ask_for_confirmation(range_test, body))
+        return answer_validated(new.config, list_members(new))
     key = identify(idempotency_key, body, job_id)
     comparison, replayed = submit_confirmation(resources, range_test, body, **key)
     resources.ringer.ring()

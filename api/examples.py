@@ -96,7 +96,7 @@ JOB_STATUS: dict[str, Any] = {
     "created_at": "2026-11-24T12:00:00.125000Z",
     "started_at": "2026-11-24T12:00:01.500000Z",
     "finished_at": None,
-    "links": {"self": PATH}
+    "links": {"self": PATH, "events": f"/jobs/{JOB_ID}/events"}
     | {name: f"{PATH}/{name}" for name in ("bounds", "curve", "plot.svg", "plot.png", "plot.pdf", "cancel")},
 }
 
@@ -137,7 +137,7 @@ TRAINED: dict[str, Any] = JOB_STATUS | {
     "after_job": JOB_ID,
     "finished_at": "2026-11-25T12:00:05.000000Z",
     "progress": JOB_STATUS["progress"] | {"phase": "training", "completed": 688, "total": 688},
-    "links": {"self": TRAINING_PATH}
+    "links": {"self": TRAINING_PATH, "events": f"/jobs/{TRAINING_PATH.removeprefix('/training-jobs/')}/events"}
     | {
         name: f"{TRAINING_PATH}/{name}"
         for name in ("curve", "plot.svg", "plot.png", "plot.pdf", "checkpoints", "cancel", "resume")

@@ -1,7 +1,5 @@
 """The routes that jobs of every kind share: list them, follow one, its curve, cancel or delete it."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -14,11 +12,11 @@ from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import carrying, responses
 from api.paging import Filtered, Page
 from api.resources import Resources, ResourcesDep
-from store import jobs
+from api.waiting import while_there
+from store import chores, jobs
 from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
-LOOK_S = 0.2  # between two looks while a request waits
 MAX_STEP = 2**53  # a step is stored as a float64
 
 
@@ -53,13 +51,11 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
         ] = 0.0,
     ) -> Any:
         """How one stands; `Retry-After` until it is final. With `wait_s` the answer waits for that."""
-        deadline = time.monotonic() + wait_s
-        while True:
+        job = await run_in_threadpool(find, resources, job_id, kind=kind)
+        if wait_s and job.status not in FINAL:
+            with resources.watcher.watch(job_id) as watched:
+                await while_there(request, watched.ends(within_s=wait_s))
             job = await run_in_threadpool(find, resources, job_id, kind=kind)
-            left_s = deadline - time.monotonic()
-            if job.status in FINAL or left_s <= 0 or await request.is_disconnected():
-                break
-            await asyncio.sleep(min(LOOK_S, left_s))
         suggest_polling(response, job)
         return view.of(job)
 
@@ -118,4 +114,5 @@ def _add_ending(
         find(resources, job_id, kind=kind)
         with resources.database.write() as session:
             jobs.remove(session, job_id)
+        chores.free(resources.database)
         after_delete(resources, job_id)

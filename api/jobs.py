@@ -15,7 +15,7 @@ from api.resources import Resources, ResourcesDep
 from store import about, jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
-from store.status import FINAL, Driver, Kind, Priority, Status
+from store.status import FINAL, Chore, Driver, Kind, Priority, Status
 
 PATHS: dict[str, str] = {Kind.RANGE_TEST: "/range-tests", Kind.TRAINING_JOB: "/training-jobs"}  # of each kind
 LINKS: dict[str, tuple[str, ...]] = {
@@ -89,7 +89,9 @@ def _fields(job: Job) -> dict[str, Any]:
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "finished_at": moment(job.finished_at),
-        "links": {"self": path} | {name: f"{path}/{name}" for name in LINKS[job.kind]} | before,
+        "links": {"self": path, "events": f"/jobs/{job.id}/events"}
+        | {name: f"{path}/{name}" for name in LINKS[job.kind]}
+        | before,
     }
 
 
@@ -121,7 +123,7 @@ def whose(session: Session, id: str) -> str:
     """What has this id, and where, in a sentence for who looked elsewhere."""
     if (job := session.get(Job, id)) and job.kind in PATHS:
         return f"{id} is a {job.kind.replace('_', ' ')}: look at {PATHS[job.kind]}/{id}"
-    if session.get(Comparison, id):
+    if (comparison := session.get(Comparison, id)) and comparison.chore != Chore.DELETE:
         return f"{id} is a comparison: look at /comparisons/{id}"
     return f"there is nothing of the id {id}: it was deleted, or never here"
 
@@ -142,6 +144,7 @@ def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> t
             status=filters.status,
             workload=filters.workload,
             tag=filters.tag,
+            driver=filters.driver,
             after=filters.after(),
         )
     return filters.page(rows)

@@ -1,4 +1,7 @@
-"""Metrics for Prometheus, read from the database when they are asked for: every API process says the same."""
+"""Metrics for Prometheus, read from the database when they are asked for: every API process says the same.
+
+But of write transactions, where each counts its own.
+"""
 
 from collections.abc import Iterator
 
@@ -40,6 +43,12 @@ class StoredMetrics(Collector):
         yield from _list_gauges(levels)
         yield from _list_counters(counts)
         yield _sum_up_latency(counts)
+        yield HistogramMetricFamily(
+            "clr_write_transaction_seconds",
+            "Seconds from the beginning of a write transaction of this API process to its commit.",
+            buckets=self._database.holds.reached(),
+            sum_value=self._database.holds.total_s,
+        )
 
 
 def _list_gauges(levels: Gauges) -> Iterator[Metric]:

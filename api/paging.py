@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from api.errors import Problem
 from api.requests.body import Text
 from store.models import Comparison, Job
-from store.status import Status
+from store.status import Driver, Status
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 Item = TypeVar("Item")
@@ -71,9 +71,10 @@ class Filters(Paging):
     status: Status | None = None
     workload: Text | None = Field(default=None, max_length=200)
     tag: Text | None = Field(default=None, max_length=64)
+    driver: Driver | None = Field(default=None, description="who measures")
 
     def _narrowing(self) -> list[str | None]:
-        return [self.status, self.workload, self.tag]
+        return [self.status, self.workload, self.tag, self.driver]
 
 
 class ComparisonFilters(Paging):

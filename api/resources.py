@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from api.waiting import Watcher
 from store.artifacts import Artifacts
 from store.database import Database
 from store.ringer import Ringer
@@ -14,12 +15,13 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer and artifacts, and the tables of its comparisons."""
+    """The app's settings, database, ringer, artifacts and watcher, and the tables of its comparisons."""
 
     settings: Settings
     database: Database
     ringer: Ringer
     artifacts: Artifacts
+    watcher: Watcher
     tables: Tables = field(default_factory=Tables)
 
 

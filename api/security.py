@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from api.errors import Problem
-from api.resources import ResourcesDep
+from api.resources import Resources, ResourcesDep
 
 BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where the service has any")
 
@@ -16,9 +17,14 @@ BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where th
 def require_key(
     resources: ResourcesDep,
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
 ) -> None:
     """Refuse a request without a configured key, and one with a key where none is configured."""
+    authenticate(resources, request)
+
+
+def authenticate(resources: Resources, request: Request) -> None:
+    """Raise a 401 problem for a request that `require_key` refuses; its body is not looked at."""
     keys, header = resources.settings.api_keys, request.headers.get("Authorization")
     if not keys and (
         header is None or header.lower().startswith("basic ")
@@ -26,11 +32,12 @@ def require_key(
         return
     if not keys:
         raise _refuse("this service has no keys: leave the Authorization header out, or set its CLR_API_KEYS")
-    if credentials is None:
+    scheme, key = get_authorization_scheme_param(header)
+    if scheme.lower() != "bearer" or not key:
         what = "send" if header is None else "the Authorization header is not `Bearer KEY`: send"
         raise _refuse(f"{what} one of the service's keys: Authorization: Bearer KEY")
-    secret = credentials.credentials.encode("latin-1")  # as it came: headers are read so
-    if not any([hmac.compare_digest(secret, key.get_secret_value().encode()) for key in keys]):
+    secret = key.encode("latin-1")  # as it came: headers are read so
+    if not any([hmac.compare_digest(secret, known.get_secret_value().encode()) for known in keys]):
         raise _refuse(
             "the key is none of the service's: Authorization: Bearer KEY takes one of its CLR_API_KEYS"
         )

@@ -13,6 +13,11 @@ from clr.scheduler import set_lr, set_momentum
 FINDS_ITS_RATE = ({"d", "k"}, {"reps_rel"})  # in groups of D-Adaptation and Prodigy, and of DoG
 
 
+# Of their packages prodigyopt, prodigy-plus-schedule-free, dadaptation and dog-optimizer, as optimizers are called.
+MULTIPLIED = {"prodigy", "prodigyplusschedulefree", "dog", "ldog"}
+MULTIPLIED |= {f"dadapt{of}" for of in ("adam", "adamw", "adampreprint", "sgd", "adagrad", "adan", "lion")}
+
+
 class Rates:
     """The rates of an optimizer, and of those inside it, as SAM and Lookahead have one; momentum stays as it is.
 
@@ -129,6 +134,11 @@ def explain_multiplier(name: str) -> str:
         f"{name} finds its rate by itself and lr only scales it: there is nothing to test. Leave lr at 1 and compare "
         "schedules instead, with a max_lr of 1"
     )
+
+
+def is_multiplied(name: str) -> bool:
+    """Whether an optimizer of this name is known to find its rate by itself."""
+    return name.replace("_", "").replace("-", "").lower() in MULTIPLIED
 
 
 def is_optimizer(value: Any) -> bool:

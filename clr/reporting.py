@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from clr.adafactor import NAME
+
 if TYPE_CHECKING:
     from clr.policies import Schedule
     from clr.range_test import RangeTestConfig
@@ -65,9 +67,16 @@ class TrainingReport(Protocol):
         """The update of this step used this rate; loss: of its batch before it."""
 
 
+def name_optimizer(optimizer: Any) -> str:
+    """Its class's name, but for an Adafactor that is not torch's, which has no cap on its rate."""
+    kind = type(optimizer)
+    is_torchs = any(each.__module__.startswith("torch.") for each in kind.__mro__ if each.__name__ == NAME)
+    return f"another {NAME}" if kind.__name__ == NAME and not is_torchs else kind.__name__
+
+
 def describe_optimizer(optimizer: Any) -> dict[str, Any]:
     """{"name"} of an optimizer, with its first group's betas or momentum where it has such."""
-    group, name = optimizer.param_groups[0], type(optimizer).__name__
+    group, name = optimizer.param_groups[0], name_optimizer(optimizer)
     if "betas" in group:
         return {"name": name, "betas": [float(beta) for beta in group["betas"]]}
     return {"name": name, "momentum": float(group["momentum"])} if group.get("momentum") else {"name": name}

@@ -156,6 +156,14 @@ def _parsed(schedule: Any) -> Any:
 
 def _check(optimizer: Optimizer, schedules: list[Schedule], momentum: tuple[float, float] | None) -> None:
     groups = len(optimizer.param_groups)
+    if any(
+        group is not same for group, same in zip(optimizer.param_groups, optimizer.param_groups, strict=True)
+    ):
+        raise ValueError(
+            f"what is set in the param_groups of this {type(optimizer).__name__} is lost: it makes them anew each "
+            "time. Hand over the optimizer that it wraps; for fastai's there is "
+            "clr_tuner.integrations.fastai.SchedulerCallback"
+        )
     if len(schedules) != groups:
         raise ValueError(f"{groups} param groups need as many schedules, not {len(schedules)}")
     if momentum is None:

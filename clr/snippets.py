@@ -43,18 +43,19 @@ import clr_tuner as ct
 import keras
 
 schedule = ct.parse_schedule({spec})
+accumulated = model.optimizer.gradient_accumulation_steps or 1  # batches of an update
 
 
 class LearningRate(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
-        self.step = 0
+        self.batches = 0
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.learning_rate = schedule(self.step)
-        self.step += 1
+        self.model.optimizer.learning_rate = schedule(self.batches // accumulated)
+        self.batches += 1
 
 
-epochs = -(-{num_steps} // len(train_data))  # {num_steps} steps, rounded up to whole epochs
+epochs = -(-{num_steps} * accumulated // len(train_data))  # {num_steps} steps, rounded up to whole epochs
 model.fit(train_data, epochs=epochs, callbacks=[LearningRate()])
 """
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from clr_tuner.address import default_url
 from clr_tuner.comparison import Comparison
 from clr_tuner.connection import Connection, path_of
+from clr_tuner.events import Event, follow
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
@@ -24,11 +25,12 @@ KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": Training
 
 
 class Filters(TypedDict, total=False):
-    """What a list is narrowed to. page_size: how many are fetched at once."""
+    """What a list is narrowed to. driver: who measures, worker or client. page_size: how many are fetched at once."""
 
     status: str | None
     workload: str | None
     tag: str | None
+    driver: str | None
     page_size: int | None
 
 
@@ -96,7 +98,7 @@ class Client:
         """A range test that this process measures: `LRFinder(model, optimizer, report_to=...)`, or `find_bounds`.
 
         name: what is tuned, as "bert on sst2". id: of a range test to go on with, at its first unfinished sweep, after
-        this process or another was killed. client_id: who measures; default: this user on this host. folder: where
+        this process or another was killed. client_id: who measures; default: this process alone. folder: where
         what could not be sent is kept. A service that is away or slow holds nothing up.
         """
         from clr_tuner.here.range_test import RangeTestHere  # noqa: PLC0415 - numpy, for those who plan sweeps
@@ -194,6 +196,13 @@ class Client:
     def jobs(self, **filters: Unpack[Filters]) -> Iterator[Job]:
         """Every job of either kind, newest first, through all pages; `refresh` one for its config and result."""
         return map(self._job, self._list("/jobs", filters))
+
+    def events(self, kind: str | None = None, last_event_id: str | None = None) -> Iterator[Event]:
+        """`status`, `progress` and `result` of every job as it changes, without end; of one kind if it is given.
+
+        last_event_id: of the last event that another process heard. A change may come twice, and none is missed.
+        """
+        return follow(self.connection, "/events", query={"kind": kind}, last_event_id=last_event_id)
 
     def range_tests(self, **filters: Unpack[Filters]) -> Iterator[RangeTest]:
         """Every range test, newest first, through all pages."""

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +98,19 @@ class Connection:
             "timeout": self._timeout_s + wait_s,
         }
         return self._repeat(lambda: self._send(method, path, **arguments))
+
+    @contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, Any], headers: Mapping[str, str], silence_s: float
+    ) -> Iterator[httpx2.Response]:
+        """A GET that is answered without end; `Unreachable` where nothing comes for so long."""
+        arguments = {
+            "params": {name: value for name, value in query.items() if value is not None},
+            "headers": headers,
+            "timeout": httpx2.Timeout(self._timeout_s, read=silence_s),
+        }
+        with ExitStack() as stack:
+            yield self._repeat(lambda: stack.enter_context(self._stream("GET", path, **arguments)))
 
     def download(self, path: str, file: Path) -> None:
         """Write what a GET answers to `file` piece by piece; it is there when it is whole, and not before."""

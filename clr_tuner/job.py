@@ -1,8 +1,11 @@
 """A job as its caller sees it, whatever its kind: what was asked, what came of it, and what it measured."""
 
+import time
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from clr_tuner.resource import Resource
+from clr_tuner.events import Event, follow
+from clr_tuner.resource import PROGRESS_POLL_S, Resource
 
 MOST_LISTED = 500
 PRIORITIES = ("high", "normal", "low")
@@ -46,6 +49,35 @@ class Job(Resource):
         reasons = ["its worker was lost or stopped"] if self.data.get("attempt") else []
         jobs = [f"{before} job{'s' if before > 1 else ''} before it"] if before else []
         return ", ".join(reasons + jobs)
+
+    def events(self, last_event_id: str | None = None) -> Iterator[Event]:
+        """What happens to it until it is final: `status`, `progress`, `points`, `reset`, `result`, `end`.
+
+        A broken connection is made again, and no point comes twice; last_event_id: of the last event that another
+        process heard. The job's own attributes follow. A service that has no events yet is asked once a second, and
+        tells no points.
+        """
+        path = self.data["links"].get("events")
+        heard = follow(self._connection, path, query={}, last_event_id=last_event_id) if path else self._ask()
+        for event in heard:
+            if event.name in ("status", "progress"):
+                self.data = {**self.data, **event.data}
+            yield event
+
+    def _ask(self) -> Iterator[Event]:
+        status, progress = None, None
+        while True:
+            self.refresh()
+            if self.status != status:
+                status, progress = self.status, self.progress
+                yield Event("status", self.data, "")
+            elif self.progress != progress:
+                progress = self.progress
+                yield Event("progress", {"id": self.id, "progress": progress}, "")
+            if self.is_final:
+                yield Event("end", {"id": self.id, "status": status}, "")
+                return
+            time.sleep(PROGRESS_POLL_S)
 
     def curve(self, max_points: int | None = None) -> dict[str, Any]:
         """The raw points in columns, `{"complete", "runs": [...]}`; every point unless `max_points`."""

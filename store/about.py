@@ -1,6 +1,7 @@
 """What people call a job or a comparison: its name and tags, which may change at any time."""
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from store import comparisons, jobs
 from store.errors import NotFound
 from store.models import Comparison, ComparisonTag, Job, JobTag
-from store.status import Kind
+from store.status import ASKED, Chore, changed
 
 
 class About(TypedDict, total=False):
@@ -21,9 +22,9 @@ class About(TypedDict, total=False):
 def describe_job(session: Session, job_id: str, about: About) -> Job:
     """Name and tag a job, which lists find by its new tags at once. Raises `NotFound`."""
     job = session.get(Job, job_id, with_for_update=True)
-    if job is None or job.kind == Kind.SWEEP:
+    if job is None or job.kind not in ASKED:
         raise NotFound
-    _set(job, about)
+    _set(job, {**about, **changed()})
     if "tags" in about:
         session.execute(delete(JobTag).where(JobTag.job_id == job.id))
         row = {name: getattr(job, name) for name in ("id", "kind", "tags", "created_at")}
@@ -35,7 +36,7 @@ def describe_job(session: Session, job_id: str, about: About) -> Job:
 def describe_comparison(session: Session, comparison_id: str, about: About) -> Comparison:
     """Name and tag a comparison; its jobs keep theirs. Raises `NotFound`."""
     comparison = session.get(Comparison, comparison_id, with_for_update=True)
-    if comparison is None:
+    if comparison is None or comparison.chore == Chore.DELETE:
         raise NotFound
     _set(comparison, about)
     if "tags" in about:
@@ -44,6 +45,6 @@ def describe_comparison(session: Session, comparison_id: str, about: About) -> C
     return comparison
 
 
-def _set(row: Job | Comparison, about: About) -> None:
-    for name, value in about.items():
+def _set(row: Job | Comparison, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
         setattr(row, name, value)

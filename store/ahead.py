@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from store import jobs
+from store import jobs, runs
 from store.database import now
 from store.jobs import NewJob
 from store.models import Attempt, CurveChunk, Job, Run, Worker
@@ -61,12 +61,11 @@ def take_over(
 ) -> None:
     """Make a sweep that succeeded a finished run of its range test, in place of what a lost attempt left of it."""
     run = {"job_id": job_id, "sweep": sweep, "seed": seed}
-    session.execute(delete(Run).filter_by(**run))
-    session.execute(delete(CurveChunk).filter_by(**run))
+    cuts = runs.drop(session, job_id, sweep=sweep, seed=seed)
     session.execute(
         update(CurveChunk).where(CurveChunk.job_id == sweep_id).values(job_id=job_id, sweep=sweep)
     )
-    session.add(Run(**run, plan=plan, finished_at=now()))
+    session.add(Run(**run, plan=plan, finished_at=now(), cuts=cuts))
     session.flush()
     session.execute(delete(Job).where(Job.id == sweep_id))
 

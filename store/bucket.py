@@ -18,6 +18,8 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
+from store.paths import inside
+
 PATIENCE_S = 60.0  # a checkpoint that cannot be read is waited for, as without it a job starts over
 PAUSE_S = 1.0
 REST = 9  # so that a bucket that is away costs a training at most a tenth of its time
@@ -101,22 +103,22 @@ class Bucket:
     def stream(self, path: str) -> tuple[int, Iterator[bytes]]:
         """The bytes of the file, and how many there are. Raises FileNotFoundError where it is not here."""
         with _reaching():
-            answer = obstore.get(self._store, path)
+            answer = obstore.get(self._store, inside(path))
         return answer.meta["size"], (bytes(chunk) for chunk in answer.stream())
 
     def files(self, folder: str) -> list[str]:
         """The paths of all files below."""
         with _reaching():
-            return [meta["path"] for meta in obstore.list(self._store, folder).collect()]
+            return [meta["path"] for meta in obstore.list(self._store, folder and inside(folder)).collect()]
 
     def remove(self, path: str) -> None:
         """Remove the file, if it is there."""
         with _reaching():
-            obstore.delete(self._store, path)
+            obstore.delete(self._store, inside(path))
 
     def remove_folder(self, folder: str) -> None:
         """Remove all files below."""
-        paths = self.files(folder)
+        paths = self.files(inside(folder))
         with _reaching():
             obstore.delete(self._store, paths)
 
@@ -126,7 +128,7 @@ class Bucket:
             raise Unreachable("the bucket did not answer a moment ago")
         try:
             with _reaching():
-                obstore.put(self._store, path, file)
+                obstore.put(self._store, inside(path), file)
         except Unreachable:
             failed = time.monotonic()
             self._rests_until = failed + REST * (failed - began)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from store.database import now
 from store.models import Checkpoint, Job
+from store.status import Kind
 
 AT_ONCE = 500  # ids in one statement; databases have a limit
 FOLDER = "checkpoints"  # below the artifacts' root
@@ -58,6 +59,7 @@ def of_job(session: Session, job_id: str) -> list[Checkpoint]:
 def without_job(session: Session, job_ids: Sequence[str]) -> set[str]:
     """Those of the ids that no job has any more."""
     known: set[str] = set()
+    there = select(Job.id).where(Job.kind != Kind.DELETED)
     for first in range(0, len(job_ids), AT_ONCE):
-        known |= set(session.scalars(select(Job.id).where(Job.id.in_(job_ids[first : first + AT_ONCE]))))
+        known |= set(session.scalars(there.where(Job.id.in_(job_ids[first : first + AT_ONCE]))))
     return set(job_ids) - known

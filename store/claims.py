@@ -13,10 +13,11 @@ from sqlalchemy.orm import Session, aliased
 from store import counters
 from store.database import now
 from store.errors import ClaimLost
-from store.models import QUEUED, Attempt, Job, Worker
-from store.status import ACTIVE, FINAL, RETRIED, Outcome, Priority, Reason, Status, move
+from store.models import QUEUED, Attempt, Comparison, Job, Worker
+from store.status import ACTIVE, FINAL, RETRIED, Chore, Outcome, Priority, Reason, Status, move
 
 OLDEST_EVERY = 10  # claims
+AT_ONCE = 100  # claims that one transaction ends
 
 
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
@@ -172,8 +173,8 @@ def _end_attempt(session: Session, job_id: str, attempt: int, ended: str) -> Non
 
 
 def expired(session: Session) -> list[Job]:
-    """The jobs whose lease ran out, locked for this transaction where the database can."""
-    query = select(Job).where(Job.lease_expires_at < now(), Job.status.in_(ACTIVE))
+    """Jobs whose lease ran out, a hundred at most, locked for this transaction where the database can."""
+    query = select(Job).where(Job.lease_expires_at < now(), Job.status.in_(ACTIVE)).limit(AT_ONCE)
     return list(session.scalars(query.with_for_update(skip_locked=True)))
 
 
@@ -241,4 +242,8 @@ def _ready_at() -> ColumnElement[float]:
 def _may_start() -> ColumnElement[bool]:
     before = aliased(Job)
     unfinished = select(1).where(before.id == Job.after_job, before.status.not_in(FINAL))
-    return or_(Job.after_job.is_(None), ~unfinished.exists())
+    cancelled = select(Comparison.id).where(Comparison.chore == Chore.CANCEL)
+    return and_(
+        or_(Job.after_job.is_(None), ~unfinished.exists()),
+        or_(Job.comparison_id.is_(None), Job.comparison_id.not_in(cancelled)),
+    )

@@ -17,13 +17,17 @@ from store.errors import Conflict, NotFound
 from store.models import OPEN_OF_CLIENTS, ClientRun, Job
 from store.status import ACTIVE, Driver, Outcome, Reason, Status, move
 
+AT_ONCE = 100  # jobs that one transaction cancels
+
 
 class Held(Conflict):
     """Another caller holds this run."""
 
-    def __init__(self, left_s: float) -> None:
-        super().__init__(f"another caller holds this run, for {left_s:.0f} s after its last word")
-        self.left_s = left_s
+    def __init__(self, client_id: str, left_s: float) -> None:
+        super().__init__(
+            f"another caller, {client_id}, holds this run: without a word of it for {left_s:.0f} s more"
+        )
+        self.client_id, self.left_s = client_id, left_s
 
 
 class WrongToken(Conflict):
@@ -31,7 +35,13 @@ class WrongToken(Conflict):
 
 
 class TokenSpent(Conflict):
-    """The run was given out again since: ask again."""
+    """The run was given out again since."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(
+            f"the run was given out again since, to {client_id}: ask again, or let it go on where that is another "
+            "process; processes that measure at once need a client_id each"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ def find_held(session: Session, job_id: str, number: int, token: str) -> ClientR
     """
     run = get(session, job_id, number=number)
     if token in run.spent_tokens:
-        raise TokenSpent
+        raise TokenSpent(run.client_id)
     if token != run.token:
         raise WrongToken
     return run
@@ -120,15 +130,17 @@ def give(
     return run
 
 
-def hold(session: Session, job: Job, run: ClientRun, *, client_id: str, lease_s: float) -> bool:
+def hold(
+    session: Session, job: Job, run: ClientRun, *, client_id: str, instead_of: str | None, lease_s: float
+) -> bool:
     """Hold an open run: one's own goes on; whether it was another's, whose lease has lapsed.
 
-    Raises `Held` while that lasts.
+    instead_of: another caller that is known to be gone. Raises `Held` while another's lease lasts.
     """
     was_anothers = run.client_id != client_id
     left_s = session.scalar(select(run.lease_expires_at - now())) or 0.0
-    if was_anothers and left_s > 0:
-        raise Held(left_s)
+    if was_anothers and left_s > 0 and run.client_id != instead_of:
+        raise Held(run.client_id, left_s)
     run.client_id = client_id
     renew(session, job, run, lease_s=lease_s)
     return was_anothers
@@ -182,10 +194,15 @@ def succeed(session: Session, job: Job, *, outcome: Outcome, result: dict[str, A
     move(session, job.id, Status.SUCCEEDED, outcome=outcome, result=result)
 
 
-def end_abandoned(session: Session, *, idle_s: float) -> list[str]:
-    """Cancel the jobs whose callers said nothing for so long; their ids."""
+def list_abandoned(session: Session, *, idle_s: float) -> list[str]:
+    """The ids of jobs whose callers said nothing for so long, locked for this transaction; a hundred at most."""
     query = select(Job.id).where(OPEN_OF_CLIENTS, Job.progressed_at < now() - idle_s, Job.status.in_(ACTIVE))
-    abandoned = list(session.scalars(query.with_for_update(skip_locked=True)))
+    return list(session.scalars(query.limit(AT_ONCE).with_for_update(skip_locked=True)))
+
+
+def end_abandoned(session: Session, *, idle_s: float) -> list[str]:
+    """Cancel some of the jobs whose callers said nothing for so long; their ids."""
+    abandoned = list_abandoned(session, idle_s=idle_s)
     for job_id in abandoned:
         message = f"its caller said nothing for {idle_s / 86_400:g} days"
         move(session, job_id, Status.CANCELLING, cancel_requested_at=now())

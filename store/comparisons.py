@@ -1,27 +1,37 @@
-"""Comparisons: which training jobs belong together. How one stands follows from its jobs."""
+"""Comparisons: which training jobs belong together. How one stands follows from its jobs.
+
+What concerns all its jobs is noted in its own row first, as its chore; `chores.finish` then does it in batches.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import counters, jobs
+from store import claims, jobs, removal
+from store.batches import ROWS
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
+from store.jobs import AFTER_S, NewJob
 from store.models import Comparison, ComparisonTag, Job
-from store.status import FINAL, Status
+from store.status import FINAL, Chore, Kind, Status, move_all
 
+SHOWN = Comparison.chore.is_distinct_from(Chore.DELETE)
+AT_ONCE = 50  # jobs that one transaction cancels, or buries
 Counts = Counter[tuple[str, str]]  # jobs, by (kind, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewComparison:
-    """What a request asks for, validated and with every default resolved."""
+    """What a request asks for, validated and with every default resolved.
+
+    jobs: in the order in which they are to be run, range tests included. seeds: with which all its trainings are run
+    after these, once each.
+    """
 
     id: str = field(default_factory=lambda: str(uuid4()))
     workload: str
@@ -29,15 +39,19 @@ class NewComparison:
     name: str | None = None
     tags: Sequence[str] = ()
     range_test_id: str | None = None
+    jobs: Sequence[NewJob]
+    seeds: Sequence[int] = ()
     idempotency_key: str | None = None
     request_hash: str | None = None
 
 
 def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
-    """Keep it; (comparison, replayed). Its jobs are created in the same transaction, unless it is a replay.
+    """Keep it; (comparison, replayed). Its jobs are queued by `chores.finish`.
 
     Raises `KeyReused` when the key came before with another body.
     """
+    rows = list(map(jobs.describe, new.jobs))
+    turn = claims.first_turn(session, new.jobs[0].priority)
     made = session.execute(
         insert_for(session)(Comparison)
         .values(
@@ -47,6 +61,9 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
             workload=new.workload,
             config=new.config,
             range_test_id=new.range_test_id,
+            num_jobs=len(rows) + len(new.seeds) * len(_trainings(rows)),
+            plan={"jobs": rows, "seeds": list(new.seeds), "turn": turn},
+            chore=Chore.QUEUE,
             created_at=now(),
             idempotency_key=new.idempotency_key,
             request_hash=new.request_hash,
@@ -91,7 +108,7 @@ def made_before(
 def get(session: Session, comparison_id: str) -> Comparison:
     """The comparison. Raises `NotFound`."""
     comparison = session.get(Comparison, comparison_id)
-    if comparison is None:
+    if comparison is None or comparison.chore == Chore.DELETE:
         raise NotFound("there is no such comparison")
     return comparison
 
@@ -109,7 +126,7 @@ def find(
 
     Every filter has an index that ends with the age.
     """
-    query, age = select(Comparison), (Comparison.created_at, Comparison.id)
+    query, age = select(Comparison).where(SHOWN), (Comparison.created_at, Comparison.id)
     if tag is not None:
         age = (ComparisonTag.created_at, ComparisonTag.comparison_id)
         query = query.join(ComparisonTag, ComparisonTag.comparison_id == Comparison.id)
@@ -125,7 +142,7 @@ def find(
 
 def of_range_test(session: Session, job_id: str) -> list[Comparison]:
     """Those that put its bounds to the test, newest first."""
-    confirming = select(Comparison).where(Comparison.range_test_id == job_id)
+    confirming = select(Comparison).where(SHOWN, Comparison.range_test_id == job_id)
     return list(session.scalars(confirming.order_by(Comparison.created_at.desc(), Comparison.id.desc())))
 
 
@@ -160,31 +177,87 @@ def status_of(statuses: Sequence[str]) -> Status:
     return Status.QUEUED if set(statuses) == {Status.QUEUED} else Status.RUNNING
 
 
+def queue_some(session: Session, comparison: Comparison) -> None:
+    """Queue the next of its jobs, as many as one transaction may: each a little newer, and a turn later."""
+    plan = comparison.plan or {}
+    first, trainings = plan["jobs"], _trainings(plan["jobs"])
+    made = _count(session, comparison.id)
+    end = min(comparison.num_jobs, made + max(1, ROWS // (1 + len(comparison.tags))))
+    rows = []
+    for number in range(made, end):
+        seed, entry = divmod(number - len(first), len(trainings))
+        row = first[number] if number < len(first) else _reseed(trainings[entry], plan["seeds"][seed])
+        created_at = comparison.created_at + AFTER_S * number
+        rows.append(row | {"turn": plan["turn"] + number, "created_at": created_at})
+    jobs.insert_rows(session, rows)
+    if end == comparison.num_jobs:
+        comparison.plan = None
+        comparison.chore = None if comparison.chore == Chore.QUEUE else comparison.chore
+
+
+def _trainings(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["kind"] == Kind.TRAINING_JOB]
+
+
+def _reseed(training: dict[str, Any], seed: int) -> dict[str, Any]:
+    return training | {"id": str(uuid4()), "config": training["config"] | {"seed": seed}}
+
+
+def _count(session: Session, comparison_id: str, *which: ColumnElement[bool]) -> int:
+    counted = select(func.count()).where(Job.comparison_id == comparison_id, *which)
+    return session.scalar(counted) or 0
+
+
 def request_cancel(session: Session, comparison_id: str) -> None:
-    """Cancel every job of it that is not final. Raises `NotFound`, and `Conflict` when all of them were."""
-    open_jobs = [job for job in jobs_of(session, comparison_id) if job.status not in FINAL]
-    if not open_jobs:
-        get(session, comparison_id)
+    """Have every job of it cancelled that is not final: from now on none is claimed.
+
+    Raises `NotFound`, and `Conflict` when all of them were.
+    """
+    comparison = _lock(session, comparison_id)
+    if comparison.chore is None and not _count(session, comparison_id, Job.status.not_in(FINAL)):
         raise Conflict("every job of the comparison has ended")
-    for job in sorted(open_jobs, key=lambda job: job.after_job is None):  # those that wait for others first
-        with suppress(Conflict):
-            jobs.request_cancel(session, job.id)
+    comparison.chore = Chore.CANCEL
+
+
+def cancel_some(session: Session, comparison: Comparison) -> None:
+    """Cancel the next of its jobs, once all of them are there."""
+    if comparison.plan is not None:
+        queue_some(session, comparison)
+        return
+    for source, to in ((Status.QUEUED, Status.CANCELLED), (Status.RUNNING, Status.CANCELLING)):
+        open_jobs = select(Job.id).where(Job.comparison_id == comparison.id, Job.status == source)
+        if some := session.scalars(open_jobs.limit(AT_ONCE)).all():
+            move_all(session, some, source, to, cancel_requested_at=now())
+            return
+    comparison.chore = None
 
 
 def remove(session: Session, comparison_id: str) -> list[str]:
-    """Delete it with its jobs and everything measured; answers the ids of these jobs.
+    """Delete it with its jobs and everything measured; answers the ids of these jobs. Nobody finds it from now on.
 
     Raises `NotFound`, and `Conflict` while one of them may still run.
     """
-    get(session, comparison_id)
-    made = jobs_of(session, comparison_id)
-    unfinished = sum(job.status not in FINAL for job in made)
+    comparison = _lock(session, comparison_id)
+    made = session.execute(select(Job.id, Job.status).where(Job.comparison_id == comparison_id)).all()
+    unfinished = comparison.num_jobs - sum(status in FINAL for _, status in made)
     if unfinished:
         raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
-    jobs.refuse_needed(session, [job.id for job in made])
-    jobs.remove_sweeps(session, [job.id for job in made])
-    session.execute(delete(Job).where(Job.comparison_id == comparison_id, Job.status.in_(FINAL)))
-    for job in made:
-        counters.add(session, counters.ENDED_JOBS, job.status, by=-1)
-    session.execute(delete(Comparison).where(Comparison.id == comparison_id))
-    return [job.id for job in made]
+    job_ids = [job_id for job_id, _ in made]
+    jobs.refuse_needed(session, job_ids)
+    comparison.chore, comparison.idempotency_key = Chore.DELETE, None
+    return job_ids
+
+
+def bury_some(session: Session, comparison: Comparison) -> None:
+    """Bury the next of its jobs, and at last drop its own row."""
+    made = select(Job.id).where(Job.comparison_id == comparison.id)
+    if some := session.scalars(made.limit(AT_ONCE)).all():
+        removal.bury(session, some)
+    else:
+        session.delete(comparison)
+
+
+def _lock(session: Session, comparison_id: str) -> Comparison:
+    """The comparison, for this transaction alone. Raises `NotFound`."""
+    session.get(Comparison, comparison_id, with_for_update=True, populate_existing=True)
+    return get(session, comparison_id)

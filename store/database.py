@@ -4,8 +4,10 @@ Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and w
 `database is locked` whatever the timeout. All times come from the database's clock, as unix seconds.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from sqlite3 import OperationalError
 from threading import Thread
 from typing import Any
 
@@ -18,9 +20,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from store import counters
+from store.holds import Holds
 
 API_THREADS = 40  # what FastAPI's thread pool may ask for at once; the pool must not be smaller
 COUNT_S = 1.0
+POLL_S = (
+    0.003  # between two looks whether SQLite's write lock is free; SQLite's own looks are up to 0.1 s apart
+)
+LOCK_S = 15.0  # to wait for it
 
 
 class now(FunctionElement[float]):
@@ -63,6 +70,7 @@ class Database:
             url, pool_size=5, max_overflow=API_THREADS, pool_pre_ping=True, connect_args=options
         )
         self._writer = self._reader.execution_options(writes=True)
+        self.holds = Holds()
         if backend == "sqlite":
             event.listen(self._reader, "connect", _prepare_sqlite)
             event.listen(self._reader, "begin", _begin_sqlite)
@@ -77,10 +85,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that writes; commits at the end, rolls back on an exception."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
-            counters.write(session)
+        """A transaction that writes; commits at the end, rolls back on an exception.
+
+        On SQLite no other one begins until its end: read, plan and compute before.
+        """
+        with Session(self._writer, expire_on_commit=False) as session:
+            with session.begin():
+                session.connection()
+                began = time.perf_counter()
+                yield session
+                counters.write(session)
+            self.holds.observe(time.perf_counter() - began)
 
     def count(self, name: str, label: str = "", *, by: float = 1) -> None:
         """Count in a transaction of its own, one of `counters`; what cannot be counted in a second may not be."""
@@ -99,7 +114,7 @@ class Database:
 
 
 _CONNECT_OPTIONS: dict[str, dict[str, Any]] = {
-    "sqlite": {"timeout": 15.0},
+    "sqlite": {"timeout": LOCK_S},
     "postgresql": {
         "connect_timeout": 5,
         "keepalives_idle": 10,  # a host that is cut off is known as lost within half a minute
@@ -128,4 +143,21 @@ def _ask_for_binary(_: object, cursor: Any, *about: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
+    if writes and _take_lock(connection.connection.dbapi_connection):
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _take_lock(sqlite: Any) -> bool:
+    """Begin to write as soon as nobody else does; whether that was so within `LOCK_S`."""
+    gives_up_at = time.monotonic() + LOCK_S
+    sqlite.execute("PRAGMA busy_timeout = 0")
+    try:
+        while time.monotonic() < gives_up_at:
+            with suppress(OperationalError):
+                sqlite.execute("BEGIN IMMEDIATE")
+                return True
+            time.sleep(POLL_S)
+        return False
+    finally:
+        sqlite.execute(f"PRAGMA busy_timeout = {int(1000 * LOCK_S)}")

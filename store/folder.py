@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from store.paths import inside
+
 
 class Folder:
     """Artifacts below `root`."""
@@ -23,9 +25,13 @@ class Folder:
         except OSError as error:
             raise OSError(f"cannot write to {self.root}: {error.strerror}") from None
 
+    def find(self, path: str) -> Path:
+        """Where it lies. Raises FileNotFoundError for a path that leads out of the root."""
+        return self.root / inside(path)
+
     def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> int:
         """Have a file filled, which is then there whole or not at all; answers its bytes."""
-        file = self.root / path
+        file = self.find(path)
         unfinished = file.with_suffix(".unfinished")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -40,22 +46,25 @@ class Folder:
 
     def open(self, path: str) -> IO[bytes]:
         """The file from its beginning. Raises FileNotFoundError where it is not here."""
-        return (self.root / path).open("rb")
+        return self.find(path).open("rb")
 
     def files(self, folder: str) -> list[str]:
         """The paths of all files below."""
-        below = (self.root / folder).rglob("*")
+        below = self._look_in(folder).rglob("*")
         return [file.relative_to(self.root).as_posix() for file in below if file.is_file()]
 
     def folders(self, folder: str) -> list[str]:
         """The names of the folders in it."""
-        there = self.root / folder
+        there = self._look_in(folder)
         return [each.name for each in there.iterdir()] if there.is_dir() else []
 
     def remove(self, path: str) -> None:
         """Remove the file, if it is there."""
-        (self.root / path).unlink(missing_ok=True)
+        self.find(path).unlink(missing_ok=True)
 
     def remove_folder(self, folder: str) -> None:
         """Remove all files below."""
-        shutil.rmtree(self.root / folder, ignore_errors=True)
+        shutil.rmtree(self.find(folder), ignore_errors=True)
+
+    def _look_in(self, folder: str) -> Path:
+        return self.find(folder) if folder else self.root

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, tuple_
+from sqlalchemy import Select, and_, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import claims, counters
+from store import claims, removal
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job, JobTag
@@ -52,7 +52,10 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
     before: a job without a key that the new one waits for; queued with it, unless it is a replay.
     Raises `KeyReused` when the body was another. Two racing creates with one key make one job.
     """
-    row = _row(new, now() if before is None else now() + AFTER_S)
+    row = describe(new) | {
+        "created_at": now() if before is None else now() + AFTER_S,
+        "changed_at": now(),
+    }
     job = session.execute(
         insert_for(session)(Job)
         .values(row)
@@ -67,22 +70,29 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
         return made, True
     rows = [row | {"created_at": job.created_at}]
     if before is not None:
-        rows.append(_row(before, job.created_at - AFTER_S))
+        rows.append(describe(before) | {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at})
         session.execute(insert(Job).values(rows[-1]))
     _tag(session, rows)
     return job, False
 
 
 def create_all(session: Session, news: Sequence[NewJob]) -> None:
-    """Queue the jobs of a comparison, which have no keys, in one statement.
+    """Queue a few jobs, which have no keys, in one statement.
 
     Their order is kept: each is a little newer than the one before, and a turn later.
     """
     first = session.scalar(select(now())) or 0.0
     turn = claims.first_turn(session, news[0].priority)
-    rows = [_row(new, first + AFTER_S * index) | {"turn": turn + index} for index, new in enumerate(news)]
+    insert_rows(
+        session,
+        [describe(new) | {"created_at": first + AFTER_S * n, "turn": turn + n} for n, new in enumerate(news)],
+    )
+
+
+def insert_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Queue jobs that have no keys, in one statement; every row has the same columns."""
     session.execute(
-        insert(Job), rows, execution_options={"render_nulls": True}
+        insert(Job).values(changed_at=now()), rows, execution_options={"render_nulls": True}
     )  # else a statement per set of nulls
     _tag(session, rows)
 
@@ -101,14 +111,10 @@ def list_tags(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(new: NewJob, created_at: Any) -> dict[str, Any]:
+def describe(new: NewJob) -> dict[str, Any]:
+    """The row of a new job, but for when it was created; JSON can hold it."""
     row = {each.name: getattr(new, each.name) for each in fields(new)}
-    return row | {
-        "tags": list(new.tags),
-        "status": Status.QUEUED,
-        "attempt": 0,
-        "created_at": created_at,
-    }
+    return row | {"tags": list(new.tags), "status": Status.QUEUED, "attempt": 0}
 
 
 def made_before(
@@ -123,9 +129,9 @@ def made_before(
 
 
 def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
-    """The job, of this kind if one is given; no sweep. Raises `NotFound`."""
+    """The job, of this kind if one is given; none that is shown nowhere. Raises `NotFound`."""
     job = session.get(Job, job_id)
-    if job is None or job.kind == Kind.SWEEP or kind not in (None, job.kind):
+    if job is None or job.kind not in ASKED or kind not in (None, job.kind):
         raise NotFound
     return job
 
@@ -138,10 +144,11 @@ def find(
     status: str | None = None,
     workload: str | None = None,
     tag: str | None = None,
+    driver: str | None = None,
     after: tuple[float, str] | None = None,
 ) -> list[Job]:
     """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
-    newest = partial(_newest, status=status, workload=workload, tag=tag, after=after)
+    newest = partial(_newest, status=status, workload=workload, tag=tag, driver=driver, after=after)
     kinds = ASKED if kind is None else (kind,)
     found = [job for each in kinds for job in session.scalars(newest(each).limit(limit))]
     return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
@@ -153,9 +160,10 @@ def _newest(
     status: str | None,
     workload: str | None,
     tag: str | None,
+    driver: str | None,
     after: tuple[float, str] | None,
 ) -> Select[Job]:
-    """Every filter has an index that begins with the kind and ends with the age."""
+    """Every filter but the driver has an index that begins with the kind and ends with the age."""
     query, age = select(Job).where(Job.kind == kind), (Job.created_at, Job.id)
     if tag is not None:
         age = (JobTag.created_at, JobTag.job_id)
@@ -164,6 +172,8 @@ def _newest(
         query = query.where(Job.status == status)
     if workload is not None:
         query = query.where(Job.workload == workload)
+    if driver is not None:
+        query = query.where(Job.driver == driver)
     if after is not None:
         query = query.where(tuple_(*age) < after)
     return query.order_by(*(column.desc() for column in age))
@@ -210,25 +220,15 @@ def request_cancel(session: Session, job_id: str) -> Job:
 
 
 def remove(session: Session, job_id: str) -> None:
-    """Delete a job with everything measured.
+    """Delete a job with everything measured, whose rows `chores.free` frees.
 
     Raises `NotFound`, and `Conflict` while it may still run, another needs it, or it is part of a comparison.
     """
     refuse_needed(session, [job_id])
-    job = session.get(Job, job_id)
-    if job is not None and job.comparison_id is not None:
+    job = get(session, job_id)
+    if job.comparison_id is not None:
         raise Conflict(f"it is part of the comparison {job.comparison_id}: delete that")
-    removed = session.execute(
-        delete(Job).where(Job.id == job_id, Job.status.in_(FINAL)).returning(Job.status)
-    ).scalar_one_or_none()
-    if removed is None:
-        status = get(session, job_id).status
-        advice = "wait until it has stopped" if status == Status.CANCELLING else "cancel it first"
-        raise Conflict(f"the job is {status}: {advice}")
-    counters.add(session, counters.ENDED_JOBS, removed, by=-1)
-    remove_sweeps(session, [job_id])
-
-
-def remove_sweeps(session: Session, job_ids: Sequence[str]) -> None:
-    """Delete what was measured ahead for these range tests, and not taken over."""
-    session.execute(delete(Job).where(Job.made_for.in_(job_ids), Job.kind == Kind.SWEEP))
+    if job.status not in FINAL:
+        advice = "wait until it has stopped" if job.status == Status.CANCELLING else "cancel it first"
+        raise Conflict(f"the job is {job.status}: {advice}")
+    removal.bury(session, [job_id])

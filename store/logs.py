@@ -75,6 +75,14 @@ def complete(record: logging.LogRecord) -> bool:
     return True
 
 
+def escape(text: str) -> str:
+    """Text that begins no line of its own and steers no terminal: what is neither printed nor a space, spelled out."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 class TextLines(logging.Formatter):
     """For people: the ids in brackets, a traceback below its line."""
 
@@ -85,6 +93,7 @@ class TextLines(logging.Formatter):
         """The line."""
         ids = [f"{name}={record.__dict__[name]}" for name in IDS if name in record.__dict__]
         record.ids = f" [{' '.join(ids)}]" if ids else ""
+        record.message = escape(record.message)
         return super().formatMessage(record)
 
 

@@ -18,13 +18,24 @@ DAY_S = 86_400
 
 
 def end_expired(database: Database, settings: Settings) -> int:
-    """End the attempts whose lease ran out, and the jobs that their callers abandoned; answers how many attempts."""
+    """End the attempts whose lease ran out, and the jobs that their callers abandoned; answers how many attempts.
+
+    A first look costs no write lock, as there is nothing to end nearly always.
+    """
+    idle_s, unseen_for_s = DAY_S * settings.client_idle_days, 10 * settings.lease_s
+    with database.read() as session:
+        if not (
+            client_runs.list_abandoned(session, idle_s=idle_s)
+            or claims.expired(session)
+            or workers.are_unseen(session, for_s=unseen_for_s)
+        ):
+            return 0
     with database.write() as session:
-        for job_id in client_runs.end_abandoned(session, idle_s=DAY_S * settings.client_idle_days):
+        for job_id in client_runs.end_abandoned(session, idle_s=idle_s):
             log.warning("abandoned by its caller", extra={"job_id": job_id})
         lost = claims.expired(session)
         _let_go(session, lost, settings, "the lease was lost")
-        workers.forget(session, unseen_for_s=10 * settings.lease_s)
+        workers.forget(session, unseen_for_s=unseen_for_s)
     return len(lost)
 
 

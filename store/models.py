@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 QUEUED = text("status = 'queued'")
 DUE = text("next_attempt_at IS NOT NULL")
+WITH_CHORE = text("chore IS NOT NULL")
 OPEN_OF_CLIENTS = text("driver = 'client' AND finished_at IS NULL")
 
 
@@ -20,7 +21,10 @@ class Base(DeclarativeBase):
 
 
 class Job(Base):
-    """A range test or a training job, as something queued and run."""
+    """A range test or a training job, as something queued and run.
+
+    version: counts what changed but for the progress; changed_at: when the last of it did.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -31,6 +35,7 @@ class Job(Base):
         Index("jobs_by_turn", "priority", "turn", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
+        Index("jobs_by_change", "changed_at"),
         Index("jobs_resumed", "resume_from", postgresql_where=text("resume_from IS NOT NULL"),
               sqlite_where=text("resume_from IS NOT NULL")),
         Index("jobs_of_comparison", "comparison_id"),
@@ -71,6 +76,8 @@ class Job(Base):
     finished_at: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
+    version: Mapped[int] = mapped_column(server_default=text("0"))
+    changed_at: Mapped[float] = mapped_column(server_default=text("0"))
 
 
 class JobTag(Base):
@@ -104,6 +111,7 @@ class Run(Base):
     """A run, one seed of a sweep or a training: what was planned, and whether it was measured to its end.
 
     The table has its first name, `sweeps`, as migrations of old databases know it.
+    cuts: for each time that rows were dropped, the step from which on.
     """
 
     __tablename__ = "sweeps"
@@ -113,6 +121,7 @@ class Run(Base):
     seed: Mapped[int] = mapped_column(primary_key=True)
     plan: Mapped[dict[str, Any]]
     finished_at: Mapped[float | None]
+    cuts: Mapped[list[int]] = mapped_column(JSON, server_default=text("'[]'"))
 
 
 class ClientRun(Base):
@@ -178,7 +187,10 @@ class Checkpoint(Base):
 
 
 class Comparison(Base):
-    """Several training jobs on one workload at an equal budget; how it stands follows from its jobs."""
+    """Several training jobs on one workload at an equal budget; how it stands follows from its jobs.
+
+    num_jobs: with those that are still to be queued, which are in `plan`. chore: what is still to be done for it.
+    """
 
     __tablename__ = "comparisons"
     __table_args__ = (
@@ -186,6 +198,7 @@ class Comparison(Base):
         Index("comparisons_by_age", "created_at", "id"),
         Index("comparisons_by_workload", "workload", "created_at", "id"),
         Index("comparisons_of_range_test", "range_test_id", "created_at", "id"),
+        Index("comparisons_with_chore", "chore", postgresql_where=WITH_CHORE, sqlite_where=WITH_CHORE),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -194,6 +207,9 @@ class Comparison(Base):
     workload: Mapped[str] = mapped_column(String(200))
     config: Mapped[dict[str, Any]]
     range_test_id: Mapped[str | None] = mapped_column(String(36))
+    num_jobs: Mapped[int] = mapped_column(server_default=text("0"))
+    plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    chore: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[float]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))

@@ -1,4 +1,7 @@
-"""What ends the attempts of workers that were lost: a thread of every API process and every Celery parent."""
+"""What ends the attempts of lost workers, and finishes what lost processes began.
+
+A thread of every API process and every Celery parent.
+"""
 
 import logging
 import time
@@ -7,6 +10,7 @@ from threading import Event, Thread
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.artifacts import find_artifacts
+from store.chores import LeftOver
 from store.database import Database
 from store.losses import end_expired
 from store.retention import remove_old
@@ -26,6 +30,7 @@ class Reaper:
 
     def __init__(self, database: Database, settings: Settings, ringer: Ringer) -> None:
         self._database, self._settings, self._ringer = database, settings, ringer
+        self._left_over = LeftOver()
         self._stopping = Event()
         self._removes_after = 0.0
         self._thread = Thread(target=self._keep_reaping, name="reaper", daemon=True)
@@ -46,6 +51,7 @@ class Reaper:
             try:
                 for _ in range(end_expired(self._database, self._settings)):
                     self._ringer.ring()
+                self._left_over.finish(self._database)
                 self._remove_old()
             except SQLAlchemyError as error:
                 log.warning("could not look for lost workers and old jobs: %s", error)

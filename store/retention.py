@@ -1,4 +1,4 @@
-"""What removes jobs and comparisons that ended long ago: called by the reaper, one removal a transaction.
+"""What removes jobs and comparisons that ended long ago: called by the reaper.
 
 Nothing goes that another job still waits for, goes on from, or that a comparison confirms.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from store import checkpoints, comparisons, jobs
+from store import checkpoints, chores, comparisons, jobs
 from store.artifacts import Artifacts
 from store.database import Database, now
 from store.errors import Conflict, NotFound
@@ -56,6 +56,8 @@ def _remove(
         with database.write() as session:
             ids = remove(session, id)
         log.info("removed %s with %d jobs: it ended over %g days ago", id, len(ids), days)
+        chores.finish(database, id)
+        chores.free(database)
         for job_id in ids:
             _forget_files(artifacts, job_id)
         return 1
@@ -128,7 +130,7 @@ def _find_comparisons(session: Session, rule: Rule) -> list[str]:
     needed = needs.where(Job.comparison_id == Comparison.id, other.status.not_in(FINAL))
     old = (
         select(Comparison.id)
-        .where(Comparison.created_at < before, ~young.exists(), ~needed.exists())
+        .where(Comparison.created_at < before, Comparison.chore.is_(None), ~young.exists(), ~needed.exists())
         .where(*rule.holds(ComparisonTag.comparison_id == Comparison.id, ComparisonTag.tag))
     )
     return list(session.scalars(old.order_by(Comparison.created_at).limit(AT_ONCE)))

@@ -81,10 +81,22 @@ def begin_run(
     session: Session, job_id: str, *, sweep: int, seed: int, plan: dict[str, Any], after_step: int = -1
 ) -> None:
     """Make room for a run; of what a lost attempt left of it, the writes that begin after `after_step` go."""
+    cuts = drop(session, job_id, sweep=sweep, seed=seed, after_step=after_step)
+    session.add(Run(job_id=job_id, sweep=sweep, seed=seed, plan=plan, cuts=cuts))
+
+
+def drop(session: Session, job_id: str, *, sweep: int, seed: int, after_step: int = -1) -> list[int]:
+    """Drop a run and its writes that begin after this step; the `cuts` that it had, with this one."""
     of_run = {"job_id": job_id, "sweep": sweep, "seed": seed}
+    cuts = session.scalar(select(Run.cuts).filter_by(**of_run)) or []
     session.execute(delete(Run).filter_by(**of_run))
-    session.execute(delete(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step))
-    session.add(Run(**of_run, plan=plan))
+    dropped = _drop_chunks(session, of_run, after_step)
+    return [*cuts, after_step + 1] if dropped else cuts
+
+
+def _drop_chunks(session: Session, of_run: dict[str, Any], after_step: int) -> bool:
+    late = delete(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step)
+    return bool(session.execute(late.returning(CurveChunk.first_step)).all())
 
 
 def get_plan(session: Session, job_id: str, *, sweep: int, seed: int) -> dict[str, Any]:
@@ -121,13 +133,15 @@ def append(
 def cut(session: Session, job_id: str, *, sweep: int, seed: int, after_step: int) -> None:
     """Drop a run's rows of later steps than this."""
     of_run = {"job_id": job_id, "sweep": sweep, "seed": seed}
-    session.execute(delete(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step))
+    _drop_chunks(session, of_run, after_step)
     for series, names in COLUMNS.items():
         chunks = select(CurveChunk).filter_by(**of_run, series=series)
         last = session.scalar(chunks.order_by(CurveChunk.first_step.desc()).limit(1))
         if last is not None:
             columns = np.frombuffer(last.data, dtype="<f8").reshape(len(names), -1)
             last.data = columns[:, columns[0] <= after_step].tobytes()
+    run = session.get_one(Run, (job_id, sweep, seed))
+    run.cuts = [*run.cuts, after_step + 1]
 
 
 def load_series(

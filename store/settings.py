@@ -44,10 +44,12 @@ class Settings(BaseSettings):
 
     database_url: str = Field(
         default="",
+        repr=False,  # it may hold a password, as the next one
         description="SQLAlchemy URL, `postgresql+psycopg://...`; empty: SQLite in the data directory",
     )
     broker_url: str = Field(
         default="",
+        repr=False,
         description="`redis://...` of Redis or Valkey; empty: `serve` starts a Valkey of its own",
     )
     data_dir: Path = Field(default=Path("data"), description="where SQLite, datasets and checkpoints live")
@@ -65,7 +67,23 @@ class Settings(BaseSettings):
         default=[],
         description="JSON list of names by which a service without keys is reached, beside localhost and loopback",
     )
+    forwarded_allow_ips: str = Field(
+        default="",
+        description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, "
+        "separated by commas; empty: nobody's",
+    )
     max_body_bytes: int = Field(default=1_000_000, ge=1, description="largest accepted request body, bytes")
+    request_timeout_s: float = Field(
+        default=20.0,
+        gt=0,
+        description="a caller sends the head of a request, and then its body, within this each, seconds",
+    )
+    idle_timeout_s: float = Field(
+        default=30.0, gt=0, description="a connection without a request for this long is closed, seconds"
+    )
+    max_connections: int = Field(
+        default=800, ge=1, description="connections of one API process; it needs as many open files"
+    )
     max_steps: int = Field(
         default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"
     )

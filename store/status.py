@@ -4,6 +4,7 @@ The SQL guard, the test of every pair and the table in the docs all come from `M
 Stored values are only ever added.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -46,9 +47,18 @@ class Kind(StrEnum):
     RANGE_TEST = "range_test"  #: measures which rates are usable
     TRAINING_JOB = "training_job"  #: trains once under a schedule
     SWEEP = "sweep"  #: measures one sweep ahead for a range test; shown nowhere
+    DELETED = "deleted"  #: was any of these; shown nowhere while its rows are freed
 
 
 ASKED = (Kind.RANGE_TEST, Kind.TRAINING_JOB)  # for by somebody: these are listed and counted
+
+
+class Chore(StrEnum):
+    """What is still to be done for a comparison."""
+
+    QUEUE = "queue"  #: some of its jobs are not there yet
+    CANCEL = "cancel"  #: it was cancelled, and some of its jobs were not
+    DELETE = "delete"  #: it was deleted; shown nowhere
 
 
 class Driver(StrEnum):
@@ -96,6 +106,11 @@ class Reason(StrEnum):
 RETRIED = frozenset({Reason.WORKER_LOST})
 
 
+def changed() -> dict[str, Any]:
+    """What every write to a job sets beside what it changes, but for its progress: who follows it hears of it so."""
+    return {"version": Job.version + 1, "changed_at": now()}
+
+
 def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = None, **values: Any) -> Job:
     """Move a job to `to`, setting `values` with it; every status write goes through here.
 
@@ -106,6 +121,7 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
     guard = [Job.id == job_id, Job.status.in_(sources)]
     if of_attempt is not None:
         guard.append(Job.attempt == of_attempt)
+    values |= changed()
     if to in FINAL:
         values |= {"finished_at": now(), "lease_expires_at": None}
     moved = session.execute(
@@ -113,11 +129,7 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
         execution_options={"populate_existing": True},
     ).scalar_one_or_none()
     if moved is not None:
-        if to in FINAL and moved.kind in ASKED:
-            counters.add(session, counters.ENDED_JOBS, to)
-            webhooks.tell(session, f"job.{to}", job_id)
-        if to in FINAL and moved.kind == Kind.RANGE_TEST:
-            _end_sweeps(session, job_id)
+        _settle(session, job_id, moved.kind, to)
         return moved
     job = session.get(Job, job_id, populate_existing=True)
     if job is None:
@@ -125,6 +137,32 @@ def move(session: Session, job_id: str, to: Status, *, of_attempt: int | None = 
     if of_attempt is not None and (job.attempt != of_attempt or job.status not in ACTIVE):
         raise ClaimLost
     raise Conflict(f"a {job.status} job cannot become {to}")
+
+
+def move_all(session: Session, job_ids: Sequence[str], source: Status, to: Status, **values: Any) -> None:
+    """Move those of these jobs that still stand at `source`: one statement, and of no claim."""
+    assert to in MOVES[source]
+    values |= changed()
+    if to in FINAL:
+        values |= {"finished_at": now(), "lease_expires_at": None}
+    moved = session.execute(
+        update(Job)
+        .where(Job.id.in_(job_ids), Job.status == source)
+        .values(status=to, **values)
+        .returning(Job.id, Job.kind),
+        execution_options={"synchronize_session": False},
+    )
+    for job_id, kind in moved.all():
+        _settle(session, job_id, kind, to)
+
+
+def _settle(session: Session, job_id: str, kind: str, to: Status) -> None:
+    """What goes with a move."""
+    if to in FINAL and kind in ASKED:
+        counters.add(session, counters.ENDED_JOBS, to)
+        webhooks.tell(session, f"job.{to}", job_id)
+    if to in FINAL and kind == Kind.RANGE_TEST:
+        _end_sweeps(session, job_id)
 
 
 def _end_sweeps(session: Session, range_test_id: str) -> None:

@@ -43,6 +43,11 @@ def is_seen(session: Session, hostname: str, *, within_s: float) -> bool:
     return session.scalar(recent.limit(1)) is not None
 
 
+def are_unseen(session: Session, *, for_s: float) -> bool:
+    """Whether there are workers that were not seen for so long."""
+    return session.scalar(select(Worker.id).where(Worker.seen_at < now() - for_s).limit(1)) is not None
+
+
 def forget(session: Session, *, unseen_for_s: float) -> None:
     """Drop the workers that were not seen for so long."""
     session.execute(delete(Worker).where(Worker.seen_at < now() - unseen_for_s))

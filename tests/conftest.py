@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from sqlalchemy.engine import make_url
 
 from migrations.schema import upgrade
 from store.database import Database
 from store.logs import JsonLines, complete
 from store.settings import Settings
-from tests import machine, services
+from tests import emptied, machine, services
 
-TEMPLATE = "clr_template"
 LONG = {
     "e2e",
     "embedded",
@@ -89,16 +86,8 @@ def bucket_url(s3_access: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> st
 def postgres_url() -> Iterator[str]:
     """A real Postgres for the whole run, holding a migrated template database."""
     with services.postgres() as url:
-        _administer(url, f"DROP DATABASE IF EXISTS {TEMPLATE}", f"CREATE DATABASE {TEMPLATE}")
-        upgrade(make_url(url).set(database=TEMPLATE).render_as_string(hide_password=False))
+        emptied.prepare(url)
         yield url
-
-
-def _administer(url: str, *statements: str) -> None:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
 
 
 @pytest.fixture(scope="session")
@@ -117,10 +106,8 @@ def fresh_database(backend: str, folder: Path, request: pytest.FixtureRequest) -
         shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
         yield f"sqlite:///{path}"
         return
-    server, name = request.getfixturevalue("postgres_url"), f"test_{uuid4().hex}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield make_url(server).set(database=name).render_as_string(hide_password=False)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with emptied.lend(request.getfixturevalue("postgres_url")) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -36,6 +36,7 @@ TRAINING = (ROOT / "docs" / "training.md").read_text()
 ELSEWHERE = (ROOT / "docs" / "schedules-elsewhere.md").read_text()
 OPTIMIZERS = (ROOT / "docs" / "optimizers.md").read_text()
 API = (ROOT / "docs" / "api.md").read_text()
+EVENTS = (ROOT / "docs" / "events.md").read_text()
 PORT = "8000"
 
 
@@ -88,6 +89,7 @@ def test_every_block_of_these_pages_is_run_by_a_test_here() -> None:
     assert (len(blocks("python", ELSEWHERE)), ELSEWHERE.count("```")) == (3, 2 * 3)
     assert (len(blocks("sh", API)), len(blocks("python", API)), API.count("```")) == (7, 7, 2 * 14)
     assert (len(blocks("python", OPTIMIZERS)), OPTIMIZERS.count("```")) == (2, 4)
+    assert [len(blocks(language, EVENTS)) for language in ("sh", "python", "js")] == [1, 1, 1]
 
 
 def test_the_page_of_optimizers_names_each_and_its_block_makes_one() -> None:
@@ -178,6 +180,20 @@ def test_the_python_example_works(service: str, capsys: pytest.CaptureFixture[st
     run_example(blocks("python")[1], service)
 
     assert "OneCycleLR(" in capsys.readouterr().out
+
+
+def test_the_examples_of_events_hear_a_job_to_its_end(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = shell(blocks("sh", EVENTS)[0].replace(PORT, service), tmp_path)
+    run_example(blocks("python", EVENTS)[0], service)
+
+    assert ran.returncode == 0, ran.stderr
+    named = re.findall(r"^event: (\w+)$", ran.stdout, re.MULTILINE)
+    assert (named[0], named[-2:]) == ("status", ["result", "end"])
+    assert "points" in named
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("result ")
 
 
 @pytest.mark.parametrize(

@@ -117,5 +117,5 @@ def test_ci_runs_what_the_makefile_offers() -> None:
     targets = (ROOT / "Makefile").read_text()
 
     called = [line.removeprefix("make ") for line in script.splitlines() if line.startswith("make ")]
-    assert called == ["check", "test", "test-integrations"]
+    assert called == ["check", "test", "fuzz", "test-integrations"]
     assert all(f"\n{target}:" in targets for target in called)

@@ -21,6 +21,7 @@ from store.settings import get_settings
 from worker.ancestors import die_with, leave_signals
 from worker.drain import Drain
 from worker.publisher import Publisher
+from worker.rings import take_rings_only
 from worker.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 settings = get_settings()
 
+take_rings_only()
 app: Celery = make_celery(settings.broker_url)
 app.conf.update(
     worker_concurrency=settings.worker_slots,
@@ -38,6 +40,8 @@ app.conf.update(
     worker_prefetch_multiplier=1,
     worker_disable_prefetch=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_enable_remote_control=False,  # whoever reaches the broker could stop the worker, and we ask it nothing
+    worker_send_task_events=False,
 )
 
 WORKER_ID, PARENT_PID = "CLR_WORKER_ID", "CLR_WORKER_PID"  # the parent's, inherited by its slots and children

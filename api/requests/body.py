@@ -1,12 +1,13 @@
 """JSON as every database and every reader can hold it: finite numbers, sane text, little nesting, UTC times."""
 
 import math
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from api.errors import Problem, invalid
 from api.pointers import pointer_to
@@ -16,6 +17,10 @@ from clr.spelling import did_you_mean
 
 MAX_DEPTH = 16
 NOT_TEXT = "must be text without NUL characters or lone surrogates"
+NOT_A_LINE = "must be one line of text, without control characters or changes of direction"
+TURNS = frozenset(
+    "\u2028\u2029\u200e\u200f\u061c" + "\u202a\u202b\u202c\u202d\u202e" + "\u2066\u2067\u2068\u2069"
+)
 
 
 def check(value: Any, *path: object) -> None:
@@ -65,13 +70,20 @@ def is_text(value: str) -> bool:
     return "\0" not in value and value.encode(errors="replace").decode() == value
 
 
+def _compose(value: object) -> object:
+    """Text whose accents are one with their letters (NFC), so that what looks alike is alike."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
 def _check_text(value: str) -> str:
     if not is_text(value):
         raise ValueError(NOT_TEXT)
+    if any(unicodedata.category(character) == "Cc" or character in TURNS for character in value):
+        raise ValueError(NOT_A_LINE)
     return value
 
 
-Text = Annotated[str, AfterValidator(_check_text)]
+Text = Annotated[str, BeforeValidator(_compose), AfterValidator(_check_text)]
 
 
 def _format_time(time: datetime) -> str:

@@ -24,6 +24,11 @@ class AskRequest(Body):
     client_id: Text = Field(
         min_length=1, max_length=200, description="who asks: the same, and only the same, after a restart"
     )
+    instead_of: Text | None = Field(
+        default=None,
+        max_length=200,
+        description="the client_id of another caller that is gone for sure: its lease is not waited for",
+    )
     restart: StrictBool = Field(
         default=False, description="forget what was received of the open run: its weights are gone"
     )

@@ -18,11 +18,11 @@ from clr.bounds import Bounds
 from clr.confirmation_budget import NUM_CYCLES, NUM_SEEDS
 from clr.contender import list_contenders
 from clr.partial_schedules import lacks_rates
-from store import comparisons, jobs
+from store import chores, comparisons
 from store.comparisons import NewComparison
 from store.jobs import NewJob
 from store.models import Comparison, Job, Workload
-from store.status import Driver, Outcome
+from store.status import Driver, Kind, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -32,31 +32,44 @@ def submit_comparison(
 ) -> tuple[Comparison, bool]:
     """Queue a training job for each entry and seed, and a range test for each optimizer that needs rates.
 
-    (The comparison, replayed). range_test_id: whose bounds are put to the test. Everything is planned before the
-    transaction that writes, as a comparison may have hundreds of jobs. Raises a 422 problem.
+    (The comparison, replayed). range_test_id: whose bounds are put to the test. It is planned and kept first, and its
+    jobs, which may be hundreds, are queued in batches. Raises a 422 problem.
     """
     with resources.database.read() as session:
-        if earlier := comparisons.made_before(session, **key):
-            return earlier, True
-    new, members = plan_comparison(resources, body, range_test_id=range_test_id, **key)
+        earlier = comparisons.made_before(session, **key)
+    if earlier is not None:
+        chores.finish(resources.database, earlier.id)  # who began it may be dead
+        return earlier, True
+    new = plan_comparison(resources, body, range_test_id=range_test_id, **key)
     with resources.database.write() as session:
         comparison, replayed = comparisons.create(session, new)
-        if not replayed:
-            jobs.create_all(session, members)
+    chores.finish(resources.database, comparison.id)
     if not replayed:
         log.info("queued a comparison on %s", new.workload, extra={"comparison_id": comparison.id})
     return comparison, replayed
 
 
-def plan_comparison(
-    resources: Resources, body: ComparisonRequest, **about: Any
-) -> tuple[NewComparison, list[NewJob]]:
-    """The comparison of a request with its jobs; `about`: more fields of it. Raises a 422 problem."""
+def plan_comparison(resources: Resources, body: ComparisonRequest, **about: Any) -> NewComparison:
+    """The comparison of a request; `about`: more fields of it. Raises a 422 problem."""
     with resources.database.read() as session:
         workload = find_workload(session, body.workload)
-    config, name, tags = _describe(body), body.name, body.tags
-    new = NewComparison(workload=workload.name, config=config, name=name, tags=tags, **about)
-    return new, _plan_members(body, workload, new.id, max_steps=resources.settings.max_steps)
+    comparison_id = str(uuid4())
+    return NewComparison(
+        id=comparison_id,
+        workload=workload.name,
+        config=_describe(body),
+        name=body.name,
+        tags=body.tags,
+        jobs=_plan_jobs(body, workload, comparison_id, max_steps=resources.settings.max_steps),
+        seeds=range(body.seed + 1, body.seed + body.num_seeds),
+        **about,
+    )
+
+
+def list_members(new: NewComparison) -> list[NewJob]:
+    """A job for each that it will queue: those of later seeds equal the first seed's but for the seed."""
+    trainings = [job for job in new.jobs if job.kind == Kind.TRAINING_JOB]
+    return [*new.jobs, *(training for _ in new.seeds for training in trainings)]
 
 
 def submit_confirmation(
@@ -92,18 +105,14 @@ def ask_for_confirmation(range_test: Job, body: ConfirmationRequest) -> Comparis
     )
 
 
-def _plan_members(
+def _plan_jobs(
     body: ComparisonRequest, workload: Workload, comparison_id: str, *, max_steps: int
 ) -> list[NewJob]:
-    """The jobs of a comparison, in the order in which they are to be run: seed by seed, entry by entry.
-
-    Each entry is planned once: its jobs differ by their seed alone.
-    """
+    """The jobs of the first seed, entry by entry; those of the others differ by their seed alone."""
     shared = body.model_dump(
         include={*TrainingOptions.model_fields, *WorkloadRequest.model_fields, "seed"} - {"optimizer"}
     )
     tests: list[NewJob] = []
-    trainings: list[NewJob] = []
     first_round: list[NewJob] = []
     for pointer, entry in body.labelled():
         if entry.optimizer is not None:
@@ -121,14 +130,8 @@ def _plan_members(
                 tests.append(test)
                 first_round.append(test)
             training = replace(training, after_job=(twin or test).id)
-        trainings.append(training)
         first_round.append(training)
-    later_seeds = range(body.seed + 1, body.seed + body.num_seeds)
-    return first_round + [_reseed(training, seed) for seed in later_seeds for training in trainings]
-
-
-def _reseed(training: NewJob, seed: int) -> NewJob:
-    return replace(training, id=str(uuid4()), config=training.config | {"seed": seed})
+    return first_round
 
 
 def _describe(body: ComparisonRequest) -> dict[str, Any]:

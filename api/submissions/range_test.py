@@ -15,7 +15,7 @@ from clr import adafactor
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
-from clr.rates import explain_multiplier
+from clr.rates import explain_multiplier, is_multiplied
 from store import jobs
 from store.jobs import NewJob
 from store.models import Job, Workload
@@ -30,10 +30,11 @@ def submit_range_test(
     resources: Resources, body: RangeTestRequest | ClientRangeTestRequest, **key: Unpack[Key]
 ) -> tuple[Job, bool]:
     """Queue a range test, or have its caller's begin; (the job, replayed). Raises a 422 problem."""
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.RANGE_TEST, **key):
             return earlier, True
         new = plan_asked_test(session, resources, body, **key)
+    with resources.database.write() as session:
         if new.driver == Driver.CLIENT:
             return begin_client_job(session, new)
         return jobs.create(session, new)
@@ -46,7 +47,8 @@ def plan_asked_test(
     max_steps = resources.settings.max_steps
     if isinstance(body, ClientRangeTestRequest):
         _check_steps(body, max_steps=max_steps)
-        return plan_client_job(Kind.RANGE_TEST, body, **about)
+        end_lr = _check_optimizer(body.model_dump(), multiplies=is_multiplied(body.optimizer["name"]))
+        return plan_client_job(Kind.RANGE_TEST, body, more={"end_lr": end_lr}, **about)
     workload = find_workload(session, body.workload)
     return plan_range_test(body, workload, max_steps=max_steps, name=body.name, tags=body.tags, **about)
 
@@ -63,10 +65,7 @@ def plan_range_test(
     """A range test; `about`: more fields of `NewJob`. Raises a 422 problem, at `pointer` for too many steps."""
     _check_steps(body, max_steps=max_steps, pointer=pointer, refusal=refusal)
     config = resolve(body, workload)
-    if only_scales(workload, config["optimizer"]):
-        raise invalid("/optimizer/name", explain_multiplier(config["optimizer"]["name"]))
-    if config["optimizer"]["name"] == adafactor.NAME:
-        config["end_lr"] = _find_end_below_cap(config)
+    config["end_lr"] = _check_optimizer(config, multiplies=only_scales(workload, config["optimizer"]))
     return NewJob(
         kind=Kind.RANGE_TEST,
         workload=workload.name,
@@ -85,7 +84,13 @@ def _check_steps(
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
 
 
-def _find_end_below_cap(config: dict[str, Any]) -> float | None:
+def _check_optimizer(config: dict[str, Any], *, multiplies: bool) -> float | None:
+    """Refuse an optimizer whose lr is no rate; where sweeps end that it follows to their end."""
+    name, end_lr = config["optimizer"]["name"], config["end_lr"]
+    if multiplies:
+        raise invalid("/optimizer/name", explain_multiplier(name))
+    if name != adafactor.NAME:
+        return end_lr  # type: ignore[no-any-return]
     try:
         return adafactor.stay_below_cap(RangeTestConfig.from_dict(config)).end_lr
     except ValueError as error:

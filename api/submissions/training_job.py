@@ -39,10 +39,12 @@ def submit_training_job(
 
     Raises a 422 problem.
     """
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
         new, test = plan_asked_training(session, resources, body, **key)
+    with resources.database.write() as session:
+        _find_source(session, body.range_test_id)  # which may have been deleted meanwhile
         return jobs.create(session, new, before=test)
 
 
@@ -71,10 +73,12 @@ def submit_client_training(
 
     Raises a 422 problem.
     """
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
-        return begin_client_job(session, plan_client_training(session, resources, body, **key))
+        new = plan_client_training(session, resources, body, **key)
+    with resources.database.write() as session:
+        return begin_client_job(session, new)
 
 
 def plan_client_training(
@@ -118,10 +122,13 @@ def submit_resume(
     resources: Resources, job_id: str, body: ResumeRequest, **key: Unpack[Key]
 ) -> tuple[Job, bool]:
     """Queue a job that goes on where another stopped; (the job, replayed). Raises a 404, 409 or 422 problem."""
-    with resources.database.write() as session:
+    with resources.database.read() as session:
         if earlier := jobs.made_before(session, Kind.TRAINING_JOB, **key):
             return earlier, True
-        return jobs.create(session, plan_resume(session, resources, job_id, body, **key))
+        new = plan_resume(session, resources, job_id, body, **key)
+    with resources.database.write() as session:
+        get(session, job_id, kind=Kind.TRAINING_JOB)  # which may have been deleted meanwhile
+        return jobs.create(session, new)
 
 
 def plan_resume(

@@ -17,7 +17,7 @@ from clr.bounds import Bounds, Inconclusive
 from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, with_inner
-from clr.reporting import RangeTestReport, describe_optimizer
+from clr.reporting import RangeTestReport, describe_optimizer, name_optimizer
 from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
@@ -281,7 +281,7 @@ class LRFinder:
         found = read_bounds(
             sweeps,
             steps_per_epoch=self._steps_per_epoch(),
-            optimizer=_name(self._optimizer),
+            optimizer=name_optimizer(self._optimizer),
             momentum=self._rates.momentum,
             warnings=warnings,
         )
@@ -345,10 +345,3 @@ class LRFinder:
             answer = evaluate()
         before.restore()
         return answer
-
-
-def _name(optimizer: Any) -> str:
-    """Its class's, but for what is called as one of torch's and is another."""
-    name = type(optimizer).__name__
-    is_another = name == adafactor.NAME and not isinstance(optimizer, torch.optim.Adafactor)
-    return f"another {name}" if is_another else name

@@ -24,7 +24,7 @@ from clr_tuner.commands import (
     training_job,
     workload,
 )
-from clr_tuner.commands.session import print_json
+from clr_tuner.commands.session import print_json, printable
 from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
 
@@ -55,9 +55,10 @@ def _tell(error: ClientError, *, as_json: bool) -> None:
     if as_json:
         print_json(error.to_dict())
     elif isinstance(error, NoBounds):
-        typer.echo(str(error))
+        typer.echo(printable(str(error)))
     if not isinstance(error, NoBounds):
-        typer.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
+        said = str(error) if isinstance(error, Interrupted) else f"error: {error}"
+        typer.echo(printable(said), err=True)
 
 
 main = typer.Typer(

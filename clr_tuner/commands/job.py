@@ -8,7 +8,7 @@ import typer
 
 from clr_tuner.commands.describe import describe_params
 from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url
-from clr_tuner.commands.session import columns, connect, identify, print_json, write_plot
+from clr_tuner.commands.session import columns, connect, identify, print_json, printable, write_plot
 
 JOBS = "Jobs"
 
@@ -20,6 +20,9 @@ def jobs(
     status: Annotated[str | None, typer.Option(help="Only these: queued, running, succeeded ...")] = None,
     workload: Annotated[str | None, typer.Option(help="Only of this workload.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    driver: Annotated[
+        str | None, typer.Option(help="Only those that a worker measures, or a client.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: AsJson = False,
     url: Url = None,
@@ -27,7 +30,9 @@ def jobs(
 ) -> None:
     """List the jobs of either kind, newest first."""
     with connect(url, api_key) as client:
-        matches = client.jobs(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        matches = client.jobs(
+            status=status, workload=workload, tag=tag, driver=driver, page_size=min(limit, 100)
+        )
         items = list(islice(matches, limit))
     if as_json:
         print_json([job.data for job in items])
@@ -115,6 +120,6 @@ def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) 
         return
     width = max((len(workload["name"]) for workload in items), default=0)
     for workload in items:
-        typer.echo(f"{workload['name']:<{width}} {workload.get('description', '')}")
+        typer.echo(printable(f"{workload['name']:<{width}} {workload.get('description', '')}"))
         if params := describe_params(workload.get("params_schema") or {}):
             typer.echo(f"{'':<{width}} --param {params}")

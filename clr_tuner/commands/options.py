@@ -35,6 +35,12 @@ OptimizerParam = Annotated[
     list[str] | None,
     typer.Option(metavar="K=V", help="A parameter of the optimizer, as torch names it; repeat for more."),
 ]
+SweptSeeds = Annotated[int | None, typer.Option(help="Repetitions of the best range. Default 3.")]
+StartLR = Annotated[
+    float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
+]
+EndLR = Annotated[float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")]
+SweepSteps = Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")]
 FirstSeed = Annotated[int | None, typer.Option(help="First seed. Default 0.")]
 NumCycles = Annotated[int | None, typer.Option(help="How long, in whole cycles. Default 4.")]
 NumSteps = Annotated[int | None, typer.Option(help="How long, in optimizer steps.")]

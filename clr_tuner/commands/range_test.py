@@ -30,15 +30,11 @@ def range_test(
     param: options.Param = None,
     optimizer: options.Optimizer = None,
     optimizer_param: options.OptimizerParam = None,
-    num_seeds: Annotated[int | None, typer.Option(help="Repetitions of the best range. Default 3.")] = None,
+    num_seeds: options.SweptSeeds = None,
     seed: options.FirstSeed = None,
-    start_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
-    ] = None,
-    end_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
-    ] = None,
-    num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
+    start_lr: options.StartLR = None,
+    end_lr: options.EndLR = None,
+    num_steps: options.SweepSteps = None,
     effort: Annotated[
         str | None,
         typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),

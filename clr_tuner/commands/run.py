@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from clr_tuner.client import Client
 from clr_tuner.commands import options
@@ -39,15 +41,11 @@ def run(
     param: options.Param = None,
     optimizer: options.Optimizer = None,
     optimizer_param: options.OptimizerParam = None,
-    num_seeds: Annotated[int | None, typer.Option(help="Repetitions of the best range. Default 3.")] = None,
+    num_seeds: options.SweptSeeds = None,
     seed: options.FirstSeed = None,
-    start_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep starts; chosen by a scout when left out.")
-    ] = None,
-    end_lr: Annotated[
-        float | None, typer.Option(help="Where the sweep ends; chosen by a scout when left out.")
-    ] = None,
-    num_steps: Annotated[int | None, typer.Option(help="Optimizer steps of one sweep.")] = None,
+    start_lr: options.StartLR = None,
+    end_lr: options.EndLR = None,
+    num_steps: options.SweepSteps = None,
     effort: Annotated[
         str | None, typer.Option(help="quick (one seed, one sweep) or standard, the default.")
     ] = None,
@@ -81,7 +79,7 @@ def run(
     if find_spec("torch") is None:
         raise NotInstalled("torch trains here, and is not installed: pip install torch")
     asked = collect_fields(param, optimizer, optimizer_param, None, name, tag)
-    with _refusing():
+    with _telling_failures(), _refusing():
         setup = _set_up(workload, asked["params"], asked["optimizer"], batch_size, device)
     from clr_tuner.here.run import plan_test  # noqa: PLC0415 - torch, which --help needs not
 
@@ -98,7 +96,8 @@ def run(
     training = None if num_epochs is None else {"policy": policy or "triangular", "num_epochs": num_epochs}
     with _client(url, api_key, offline=offline) as client:
         report = _open_report(client, name or setup.workload.name, setup, tag, offline=offline)
-        answer = _measure(test, setup, report, training)
+        with _telling_failures():
+            answer = _measure(test, setup, report, training)
         if report.file is None:
             job = report.job
             with about(job):
@@ -107,6 +106,18 @@ def run(
                 print_bounds(job, as_json=as_json)
         elif answer is not None:
             _print_kept(answer, report.file, plot, as_json=as_json)
+
+
+@contextmanager
+def _telling_failures() -> Iterator[None]:
+    """What the workload's own code raises shows where, on stderr, and ends the command as any failure does."""
+    try:
+        yield
+    except (ClientError, TyperException):
+        raise
+    except Exception as error:
+        traceback.print_exception(error)
+        raise ClientError(f"workload_error: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -206,7 +217,9 @@ def _measure(
         raise ClientError(f"invalid_workload: {error}") from None
     except KeyboardInterrupt:
         if report.file is not None or not report.was_made:
-            raise Interrupted(f"interrupted{_kept(report.file)}", {"file": str(report.file)}) from None
+            told = f"interrupted{_kept(report.file)}"
+            file = {"file": str(report.file)} if report.file else {}
+            raise Interrupted(told, {"code": Interrupted.code, "detail": told, **file}) from None
         job = report.job
         raise Interrupted(f"{job.noun} {job.id} is {job.status}", job.data) from None
 

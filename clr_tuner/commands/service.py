@@ -59,7 +59,9 @@ def api(host: Host = None, port: Port = None) -> None:
     settings = read_settings(host, port, say=warn)
     refuse_open_bind(settings)
     require_artifacts(settings)
-    become(api_command(settings.host, settings.port, log_level=settings.log_level.lower()), settings)
+    become(
+        api_command(settings.host, settings.port, log_level=settings.log_level.lower()), settings, say=warn
+    )
 
 
 @app.command(rich_help_panel=SERVING)
@@ -71,7 +73,7 @@ def worker() -> None:
 
     settings = read_settings(say=warn)
     require_artifacts(settings)
-    become(python("worker"), settings)
+    become(python("worker"), settings, say=warn)
 
 
 @app.command(rich_help_panel=SERVING)
@@ -81,7 +83,7 @@ def migrate() -> None:
     from clr_tuner.embedded.programs import become, python
     from clr_tuner.embedded.settings import read_settings
 
-    become(python("migrations"), read_settings(say=warn))
+    become(python("migrations"), read_settings(say=warn), say=warn)
 
 
 @app.command(rich_help_panel=SERVING)

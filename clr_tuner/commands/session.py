@@ -81,9 +81,17 @@ def write_plot(resource: Resource, file: Path) -> None:
     typer.echo(f"picture: {file}", err=True)
 
 
+def printable(text: str) -> str:
+    """Text of others that steers no terminal: whatever is not printed, but the end of a line, is spelled out."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
+        for character in text
+    )
+
+
 def columns(rows: Sequence[Sequence[object]]) -> str:
     """Rows as aligned text columns; None is left blank."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 PR_SET_PDEATHSIG = 1
+PRIVATE = 0o077  # umask: what our processes write is for this user alone
 LOG_BYTES = 10_000_000  # a larger log is put aside when its process is started
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, a service manager's stop, a closed terminal
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
@@ -42,7 +44,8 @@ class Child:
     """One process and its log file.
 
     stop_s: how long it may take to end after SIGTERM before its whole process group is killed. needed: by the
-    other children, so that it is stopped after them. inherits: file descriptors.
+    other children, so that it is stopped after them. inherits: file descriptors. reads: what its stdin holds, which
+    is no place where others could see it.
     """
 
     def __init__(
@@ -55,12 +58,13 @@ class Child:
         stop_s: float = 2.0,
         needed: bool = False,
         inherits: Sequence[int] = (),
+        reads: bytes = b"",
     ) -> None:
         self.name = name
         self.log = log
         self.needed = needed
         self._command, self._env, self._stop_s = command, env, stop_s
-        self._inherits = inherits
+        self._inherits, self._reads = inherits, reads
         self._process: subprocess.Popen[bytes] | None = None
         self.started_at = self._killed_at = 0.0  # monotonic
 
@@ -68,15 +72,16 @@ class Child:
         """Start the process; its output is appended to the log, one that grew large becomes `NAME.log.1`."""
         if self.log.is_file() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(f"{self.log}.1")
-        with self.log.open("ab") as log:
+        with open(self.log, "ab", opener=open_private) as log, _holding(self._reads) as stdin:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._env,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 pass_fds=self._inherits,
                 start_new_session=True,
+                umask=PRIVATE,
                 preexec_fn=_die_with(os.getpid()),
             )
         self.started_at = time.monotonic()
@@ -191,6 +196,19 @@ def on_end(do: Callable[[], None]) -> Iterator[None]:
 def describe_exit(code: int) -> str:
     """An exit code in words."""
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def open_private(path: str, flags: int) -> int:
+    """An opener of files that are for this user alone."""
+    return os.open(path, flags, 0o600)
+
+
+def _holding(text: bytes) -> IO[bytes]:
+    """A pipe's end to read the text from, which is short enough to wait in it."""
+    reading, writing = os.pipe()
+    os.write(writing, text)
+    os.close(writing)
+    return os.fdopen(reading, "rb")
 
 
 def _die_with(parent: int) -> Callable[[], None]:

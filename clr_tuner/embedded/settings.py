@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from clr_tuner.errors import CannotServe
 from store.addresses import masked
@@ -14,6 +15,8 @@ from store.settings import FORMER, PREFIX, Settings, describe_former, get_settin
 OTHERS = frozenset(
     {"CLR_URL", "CLR_API_KEY", "CLR_WORKER_ID", "CLR_WORKER_PID"}
 )  # the client's, a worker's own
+
+EXAMPLES = {"api_keys": """'["a-long-secret"]'""", "hosts": """'["box.example.com"]'"""}
 
 
 def read_settings(
@@ -32,8 +35,11 @@ def read_settings(
             f"{_find_source(str(detail['loc'][0]))}: {_trim(detail['msg'])}" for detail in error.errors()
         ]
         raise CannotServe("\n".join(faults)) from None
-    except ValueError:  # pydantic-settings': the one list is no JSON
-        raise CannotServe("""CLR_API_KEYS: must be a JSON list of keys, '["a-long-secret"]'""") from None
+    except SettingsError as error:  # a list is no JSON; the error names its field, and no value
+        name = "hosts" if '"hosts"' in str(error) else "api_keys"
+        raise CannotServe(
+            f"""{name_variable(name)}: must be a JSON list, such as {EXAMPLES[name]}"""
+        ) from None
     overrides = {"host": host, "port": port}
     return settings.model_copy(update={name: value for name, value in overrides.items() if value is not None})
 

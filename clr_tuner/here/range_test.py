@@ -14,8 +14,9 @@ from clr.report import describe_plan
 from clr.sweep import Sweep, read_columns
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
+from clr_tuner.here.caller import name_this_process
 from clr_tuner.here.sender import Keeper, Sender
-from clr_tuner.here.upload import Run, Upload, check_name, name_this_process
+from clr_tuner.here.upload import Run, Upload, check_name
 from clr_tuner.range_test import RangeTest
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 from clr.sweep import HeldOut, Measured, Point
 from clr_tuner.connection import Connection
 from clr_tuner.errors import ClientError
+from clr_tuner.here.caller import name_this_process
 from clr_tuner.here.sender import Sender
-from clr_tuner.here.upload import Run, Upload, check_name, name_this_process
+from clr_tuner.here.upload import Run, Upload, check_name
 from clr_tuner.training_job import TrainingJob
 
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 Everything here may be repeated: the service knows the job by its Idempotency-Key and each row by its step.
 """
 
-import getpass
 import json
 import math
 import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +15,8 @@ from uuid import uuid4
 
 from clr.sweep import HeldOut, Measured, Point
 from clr_tuner.connection import Connection, read_json
-from clr_tuner.errors import ClientError
+from clr_tuner.errors import ClientError, Refused
+from clr_tuner.here.caller import is_gone
 
 FORMAT = 1  # of the file
 PATHS = ("/range-tests", "/training-jobs")
@@ -62,6 +61,7 @@ class Upload:
     key: str = field(default_factory=lambda: str(uuid4()))
     job: dict[str, Any] | None = None
     runs: list[Run] = field(default_factory=list)
+    is_from_file: bool = False
     restarts: bool = False  # what is open at the service was measured by a process that is gone
     cancelled: bool = False
     lease_s: float = 0.0
@@ -102,16 +102,40 @@ class Upload:
     def _ask(self, run: Run) -> None:
         body: dict[str, Any] = {"client_id": self.client_id, "restart": self.restarts}
         if run.plan is None:
+            self._require_news(run)
             body["from_step"] = run.measured.points[0].step if run.measured.points else None
         else:
             body["plan"] = run.plan
-        answer = self.connection.post(f"{self._path_of_job}/ask", body)
+        answer = self._ask_for(body)
         self.restarts = False
         if answer["done"]:
             self.cancelled = True
             return
         run.token, self.lease_s = answer["lease"]["token"], answer["lease"]["seconds"]
         run.number = (answer.get("sweep") or answer["rates"])["number"]
+
+    def _require_news(self, run: Run) -> None:
+        """Refuse to send what was kept of a training where the service has more: going on drops what follows."""
+        if not self.is_from_file or not run.measured.points:
+            return
+        progress = self.connection.get(self._path_of_job)["progress"] or {"completed": 0}
+        received, end = progress["completed"], run.measured.points[-1].step + 1
+        if received > end:
+            raise ClientError(
+                f"the service has {received} steps of this training, and this file ends after {end}: it is older, and "
+                "nothing of it was sent"
+            )
+
+    def _ask_for(self, body: dict[str, Any]) -> Any:
+        """What `ask` answers; a caller that is gone for sure is not waited for."""
+        path = f"{self._path_of_job}/ask"
+        try:
+            return self.connection.post(path, body)
+        except Refused as refused:
+            holder = str(refused.problem.get("held_by", ""))
+            if not is_gone(holder):
+                raise
+            return self.connection.post(path, body | {"instead_of": holder})
 
     def _send(self, run: Run) -> None:
         """The rows that there are now, and the end if it has come; what comes meanwhile is for the next time."""
@@ -174,18 +198,16 @@ class Upload:
             if kept.pop("format") != FORMAT:
                 raise ClientError(f"{file} was written by another version of clr-tuner")
             runs = [_read_run(run) for run in kept.pop("runs")]
+            job, texts = kept["job"], (kept["client_id"], kept["key"], kept["body"]["name"])
             if kept["path"] not in PATHS:  # whoever wrote it: nothing is sent elsewhere
                 raise ValueError(kept["path"])
-            return cls(connection, **kept, runs=runs)
+            if not all(isinstance(text, str) for text in (*texts, "" if job is None else job["id"])):
+                raise TypeError
+            return cls(connection, **kept, runs=runs, is_from_file=True)
         except (OSError, UnicodeError) as error:
             raise ClientError(f"{file} cannot be read: {error}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ClientError(f"{file} is no file of measurements that clr-tuner kept") from None
-
-
-def name_this_process() -> str:
-    """Who measures, the same after a restart: this user on this host."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def check_name(name: str) -> str:

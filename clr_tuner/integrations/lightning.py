@@ -2,35 +2,31 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from clr.bounds import Bounds, Inconclusive
-from clr.policies import Schedule
+from clr.policies import Schedule, parse_schedule
 from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.scheduler import as_lambda_lr
 from clr.sweep import Effort
-from clr.training.loop_checks import check_training
-from clr.training.lr_finder import LRFinder
-from clr.training.model_bounds import sample_looks
 from clr.training.snapshot import Snapshot
+from clr_tuner.integrations.lightning_finder import FinderInFit
 from clr_tuner.integrations.lightning_names import (
     PACKAGE,
-    BaseFinetuning,
     Callback,
     LightningDataModule,
     LightningModule,
+    LRSchedulerConfig,
     SingleDeviceStrategy,
     Trainer,
     is_overridden,
 )
-from clr_tuner.integrations.lightning_passes import Epochs, as_passes, count_batches
 from clr_tuner.integrations.lightning_twin import make_twin, quiet, read_accumulation
 
 
@@ -74,7 +70,7 @@ def range_test(
         num_steps=num_steps,
         effort=effort,
     )
-    test = _Test(trainer, config, (loss, accuracy), (schedule, num_epochs), report_to)
+    test = FinderInFit(trainer, config, (loss, accuracy), (schedule, num_epochs), report_to)
     if isinstance(train_dataloaders, LightningDataModule):
         datamodule, train_dataloaders = train_dataloaders, None
     with _as_they_were(module, datamodule):
@@ -112,126 +108,70 @@ def with_schedule(
     }
 
 
-class _Test(Callback):  # type: ignore[misc]  # Lightning has no types here
-    """Hands Lightning the finder's batches as its train loader, and tells the finder of each update."""
+class RangeTestCallback(Callback):  # type: ignore[misc]  # Lightning has no types here
+    """Runs a range test as `fit` begins, and then trains under a schedule within its bounds.
+
+        trainer = Trainer(max_epochs=8, callbacks=[RangeTestCallback("one_cycle")])
+        trainer.fit(module, datamodule=data)
+
+    policy, and `parameters` of its own: as `Bounds.schedule` has them; the budget is the trainer's. test: loss,
+    accuracy, effort, seed, num_seeds, start_lr, end_lr, num_steps and report_to as for `range_test`, which finds the
+    same. `bounds` is what was found. A fit that goes on from a checkpoint goes on under its schedule, without another
+    test. `fit` raises ValueError where there are no bounds, where the module has a scheduler, and for what cannot be
+    tested.
+    """
 
     def __init__(
-        self,
-        trainer: Any,
-        config: RangeTestConfig,
-        names: tuple[str, str | None],
-        training: tuple[str | None, float | None],
-        report_to: RangeTestReport | None,
+        self, policy: str = "one_cycle", *, parameters: Mapping[str, Any] | None = None, **test: Any
     ) -> None:
-        self.config, self.names, self.training, self.report_to = config, names, training, report_to
-        self.accumulated = read_accumulation(trainer)
-        self.limit: int | float = trainer.limit_train_batches
-        self.freezing = [callback for callback in trainer.callbacks if isinstance(callback, BaseFinetuning)]
-        self.loader: Any = None
-        self.finder: LRFinder | None = None
-        self.losses: list[Tensor] = []
-        self.updated = False
+        self._policy, self._parameters, self._test = policy, dict(parameters or {}), test
+        self._found: dict[str, Any] = {}  # as a checkpoint keeps it
+        self._goes_on = False
+        self.bounds: Bounds | Inconclusive | None = None
 
-    def take_train(self, loader: Any) -> "Epochs":
-        """What Lightning gets for its train loader."""
-        self.loader = as_passes(loader, self.limit)
-        return Epochs(self, count_batches(self.loader))
-
-    def take_val(self, loader: Any) -> Any:
-        """What Lightning gets for its validation loader: as many of its examples as looks may take."""
-        return sample_looks(loader, self.loader, self.accumulated, self.config)
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Freeze what the training freezes at first, and let the callbacks of the module rest."""
-        for callback in self.freezing:
-            callback.freeze_before_training(pl_module)
-        trainer.callbacks = [self]
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin the test; the limits of the trainer were for `configure_optimizers`, which may ask for them."""
-        trainer.fit_loop.max_epochs = trainer.fit_loop.epoch_loop.max_steps = -1
-        trainer.strategy.lr_scheduler_configs = []
-        optimizer = _read_optimizer(trainer)
-        schedule, num_epochs = self.training
-        check_training(schedule, num_epochs, self.loader, self.accumulated)
-        self.trainer = trainer
-        self.finder = LRFinder(
-            pl_module,
-            optimizer,
-            evaluate=self.evaluate if trainer.enable_validation else None,
-            scaler=getattr(trainer.precision_plugin, "scaler", None),
-            config=self.config,
-            schedule=schedule,
-            num_epochs=num_epochs,
-            report_to=self.report_to,
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Find the bounds, and set the schedule."""
+        if trainer.lr_scheduler_configs:
+            raise ValueError(
+                "configure_optimizers brings a scheduler: leave it out, the callback has its own"
+            )
+        schedule = (
+            parse_schedule(self._found["schedule"]) if self._goes_on else self._find(trainer, pl_module)
         )
-        self.finder.__enter__()
-        self.batches = self.finder.batches(self.loader)
+        self._goes_on = False
+        [optimizer] = trainer.optimizers
+        config = with_schedule(optimizer, schedule)["lr_scheduler"]
+        trainer.strategy.lr_scheduler_configs = [LRSchedulerConfig(**config)]
 
-    def on_before_optimizer_step(self, *_: Any) -> None:
-        """Note an update, also one that a scaler skips."""
-        self.updated = True
+    def _find(self, trainer: Any, module: Any) -> Schedule:
+        num_steps = trainer.estimated_stepping_batches
+        if num_steps == inf:
+            raise ValueError("the training has no end to plan for: give the Trainer max_steps or max_epochs")
+        budget: dict[str, Any] = {}
+        if (num_batches := trainer.num_training_batches) != inf:
+            epoch = ceil(num_batches / read_accumulation(trainer))
+            budget = {"schedule": self._policy, "num_epochs": num_steps / epoch}
+        self.bounds = range_test(trainer, module, **_find_data(trainer), **budget, **self._test)
+        schedule = self.bounds.schedule(self._policy, num_steps=num_steps, **self._parameters)
+        self._found = {"bounds": self.bounds.to_dict(), "schedule": schedule.model_dump(mode="json")}
+        return schedule
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
-        """Note the loss of a batch, which Lightning has divided."""
-        if outputs:
-            self.losses.append(outputs["loss"] * self.accumulated)
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return self._found
 
-    def tell(self) -> bool:
-        """Tell the finder of the update of the last batch, if it made one; whether the sweep is over."""
-        assert self.finder is not None
-        if self.updated and self.losses:
-            self.finder.step(torch.stack(self.losses).mean())
-            self.losses.clear()
-        self.updated = False
-        return bool(self.finder.sweeps) and self.finder.sweeps[-1] is self.finder.current
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on under the schedule of a checkpoint."""
+        self._found, self._goes_on = state_dict, bool(state_dict)
+        self.bounds = Bounds.from_dict(state_dict["bounds"]) if state_dict else None
 
-    def evaluate(self) -> tuple[float, float | None]:
-        """Lightning's validation loop, and what it logged."""
-        self.trainer.validating = True
-        try:
-            metrics = {
-                name: value
-                for logged in self.trainer.fit_loop.epoch_loop.val_loop.run()
-                for name, value in logged.items()
-            }
-        finally:
-            self.trainer.training = True
-        loss, accuracy = self.names
-        for name in self.names:
-            if name is not None and name not in metrics:
-                raise ValueError(
-                    f"validation_step logs no {name!r}, only {', '.join(metrics) or 'nothing'}: "
-                    "name what it logs by loss= and accuracy="
-                )
-        share = metrics.get(accuracy or "val_acc")
-        return float(metrics[loss]), None if share is None else float(share)
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Restore the module where it was trained."""
-        self.leave()
-
-    def on_exception(self, *_: Any) -> None:
-        """As `teardown`, which Lightning then leaves out."""
-        self.leave()
-
-    def leave(self) -> None:
-        """Restore what was trained; once more is nothing."""
-        if self.finder is not None:
-            self.finder.__exit__(None, None, None)
-
-    def bounds(self) -> Bounds | Inconclusive:
-        """What was found, with the steps that Lightning makes of an epoch: it updates at its end in any case."""
-        if self.finder is None:
-            raise ValueError("the trainer trains nothing: max_epochs, max_steps or limit_train_batches is 0")
-        found, length = self.finder.bounds(), count_batches(self.loader)
-        if length is None or not isinstance(found, Bounds):
-            return found
-        found = replace(found, steps_per_epoch=float(ceil(length / self.accumulated)))
-        schedule, num_epochs = self.training
-        if num_epochs is None:
-            return found
-        return found.fit_budget(schedule or "triangular", num_epochs=num_epochs)
+def _find_data(trainer: Any) -> dict[str, Any]:
+    """What this fit was given: loaders, or a datamodule."""
+    loops = {"train_dataloaders": trainer.fit_loop, "val_dataloaders": trainer.fit_loop.epoch_loop.val_loop}
+    sources = {name: loop._data_source for name, loop in loops.items()}
+    given = {name: source.instance for name, source in sources.items() if not source.is_module()}
+    return given | {"datamodule": trainer.datamodule}
 
 
 def _shadow(data: Any, name: str, take: Any) -> None:
@@ -278,16 +218,3 @@ def _check(trainer: Any, module: Any) -> None:
             "with manual optimization, which several optimizers need, training_step makes the updates itself: "
             "write its loop around ct.LRFinder"
         )
-
-
-def _read_optimizer(trainer: Any) -> torch.optim.Optimizer:
-    """The one optimizer, its groups swept at the ratio of their rates."""
-    [optimizer] = trainer.optimizers
-    if not optimizer.param_groups:
-        raise ValueError("configure_optimizers returns no optimizer: there is no rate to test")
-    if isinstance(optimizer, torch.optim.LBFGS):
-        raise ValueError("LBFGS asks for the loss several times an update: write the loop around ct.LRFinder")
-    rates = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group.setdefault("lr_scale", rate / (rates[0] or 1.0))
-    return optimizer  # type: ignore[no-any-return]

@@ -20,6 +20,7 @@ BaseFinetuning = import_module(f"{PACKAGE}.callbacks").BaseFinetuning
 CombinedLoader = import_module(f"{PACKAGE}.utilities").CombinedLoader
 DummyLogger = import_module(f"{PACKAGE}.loggers.logger").DummyLogger
 GradientAccumulationScheduler = import_module(f"{PACKAGE}.callbacks").GradientAccumulationScheduler
+LRSchedulerConfig = import_module(f"{PACKAGE}.utilities.types").LRSchedulerConfig
 SingleDeviceStrategy = import_module(f"{PACKAGE}.strategies").SingleDeviceStrategy
 TunerExitException = import_module(f"{PACKAGE}.utilities.exceptions")._TunerExitException
 is_overridden = import_module(f"{PACKAGE}.utilities.model_helpers").is_overridden

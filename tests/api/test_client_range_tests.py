@@ -296,6 +296,9 @@ def test_a_job_of_workers_is_not_measured_by_callers(api: TestClient) -> None:
         ({"steps_per_epoch": 0}, "/steps_per_epoch"),
         ({"driver": "gpu"}, "/driver"),
         ({"num_steps": 200_000}, "/num_steps"),
+        ({"optimizer": "Prodigy"}, "/optimizer/name"),
+        ({"optimizer": {"name": "DAdaptAdam", "lr": 1.0}}, "/optimizer/name"),
+        ({"optimizer": "Adafactor", "end_lr": 0.5}, "/end_lr"),
     ],
 )
 def test_a_bad_request_names_the_field(api: TestClient, fields: dict[str, Any], pointer: str) -> None:
@@ -303,3 +306,14 @@ def test_a_bad_request_names_the_field(api: TestClient, fields: dict[str, Any], 
 
     assert answer.status_code == 422
     assert pointer in [error["pointer"] for error in answer.json()["errors"]]
+
+
+def test_the_sweeps_of_adafactor_end_at_its_cap_and_those_of_another_of_the_name_do_not(
+    api: TestClient,
+) -> None:
+    ends = [
+        ask(api, begin(api, effort="quick", optimizer=name))["sweep"]["end_lr"]
+        for name in ("Adafactor", "another Adafactor", "SGD")
+    ]
+
+    assert ends[0] < 0.1 < ends[1] == ends[2]

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from clr.partial_schedules import complete
-from store import claims, runs
+from store import claims, comparisons, runs
 from store.database import Database
 from store.models import Comparison, Job
 from store.status import Reason
@@ -400,3 +400,52 @@ def test_the_list_is_narrowed_and_still_pages_through_all_of_it(api: TestClient,
     assert listed(tag="n2", workload="digits") == [made[2]]
     assert listed(workload="else") == listed(tag="n9") == []
     assert listed(range_test_id=made[1]) == [made[0]]
+
+
+def test_a_comparison_whose_jobs_are_not_all_there_has_not_succeeded(
+    api: TestClient, database: Database
+) -> None:
+    body = create(api, entries=[FIXED, CLR], num_seeds=2)
+    cut_short(database, body["id"], after=1)
+    play(database, fixed=0.9)
+
+    half = api.get(body["links"]["self"]).json()
+    listed = api.get("/comparisons").json()["items"][0]
+
+    assert half["status"] == listed["status"] == "running"
+    assert half["progress"] == listed["progress"] == {"completed": 1, "total": 4, "unit": "jobs"}
+    assert api.delete(body["links"]["self"]).status_code == 409
+
+
+def test_a_replay_queues_what_is_missing(api: TestClient, database: Database) -> None:
+    request, key = {"workload": "digits", "entries": [FIXED, CLR]}, {"Idempotency-Key": "k"}
+    first = api.post("/comparisons", json=request, headers=key).json()
+    cut_short(database, first["id"], after=2)
+
+    again = api.post("/comparisons", json=request, headers=key)
+
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json()["id"] == first["id"]
+    assert [len(row["jobs"]) for row in again.json()["rows"]] == [3, 3]
+
+
+def test_its_cancel_is_seen_before_all_its_jobs_are_cancelled(api: TestClient, database: Database) -> None:
+    body = create(api, entries=[FIXED, CLR])
+    claim_next(database)
+    with database.write() as session:
+        comparisons.request_cancel(session, body["id"])
+
+    assert api.get(body["links"]["self"]).json()["status"] == "cancelling"
+    assert api.post(f"{body['links']['self']}/cancel").json()["status"] == "cancelling"
+
+
+def cut_short(database: Database, comparison_id: str, *, after: int) -> None:
+    """Make a comparison as a process leaves it that is killed after so many of its jobs."""
+    with database.write() as session:
+        comparison = comparisons.get(session, comparison_id)
+        made = comparisons.jobs_of(session, comparison_id)
+        rows = [{each.key: getattr(job, each.key) for each in Job.__table__.columns} for job in made]
+        comparison.plan = {"jobs": rows, "seeds": [], "turn": 1}
+        comparison.chore = "queue"
+        for job in made[after:]:
+            session.delete(job)

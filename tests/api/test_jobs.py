@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from store.database import Database
 from store.models import Job
+from tests.api.caller import begin
 from tests.api.lifecycle import claim, create
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -70,10 +71,20 @@ def test_the_list_filters_by_tag_status_and_workload(api: TestClient, database: 
     assert pages(api, workload="nope") == [[]]
 
 
+def test_the_list_tells_what_callers_measure_from_what_workers_do(api: TestClient) -> None:
+    by_worker, by_client = create(api)["id"], begin(api).rpartition("/")[2]
+
+    assert pages(api, driver="client") == [[by_client]]
+    assert pages(api, driver="worker") == [[by_worker]]
+    listed = api.get("/jobs", params={"driver": "client"}).json()["items"]
+    assert [job["id"] for job in listed] == [by_client]
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
         ({"status": "sleeping"}, "query:status"),
+        ({"driver": "me"}, "query:driver"),
         ({"tag": "a\0"}, "query:tag"),
         ({"workload": "x" * 201}, "query:workload"),
         ({"page_size": "many"}, "query:page_size"),

@@ -79,6 +79,8 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "DELETE /webhooks/{id}",
         "POST /webhooks/{id}/test",
         "GET /webhooks/{id}/deliveries",
+        "GET /jobs/{id}/events",
+        "GET /events",
         "GET /workloads",
         "GET /workloads/{name}",
         "GET /workers",
@@ -102,7 +104,7 @@ def test_every_problem_is_declared_as_one(document: Document) -> None:
             if status >= "400":
                 assert list(answer["content"]) == ["application/problem+json"], (name, status)
     create = document["paths"]["/range-tests"]["post"]
-    assert {"200", "202", "400", "401", "413", "415", "422", "503"} == set(create["responses"])
+    assert {"200", "202", "400", "401", "403", "413", "415", "421", "422", "503"} == set(create["responses"])
 
 
 def test_every_answer_in_json_has_an_example_that_its_schema_allows(document: Document) -> None:

@@ -364,6 +364,22 @@ def test_a_checkpoint_on_this_disk_is_downloaded_and_goes_with_its_job(
     assert not file.exists()
 
 
+@pytest.mark.parametrize("path", ["../secret.pt", "{folder}/secret.pt"])
+def test_a_row_that_leads_out_of_the_data_directory_is_not_served(
+    api: TestClient, database: Database, api_settings: Settings, path: str
+) -> None:
+    job_id = trained(api, database)
+    outside = Path(api_settings.data_dir).resolve().parent
+    (outside / "secret.pt").write_bytes(b"secret")
+    with database.write() as session:
+        [row] = checkpoints.of_job(session, job_id)
+        row.path = path.format(folder=outside)
+
+    answer = api.get(f"/training-jobs/{job_id}/checkpoints/79")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "checkpoint_elsewhere")
+
+
 def test_a_checkpoint_elsewhere_says_where(api: TestClient, database: Database) -> None:
     job_id = trained(api, database)
 

@@ -407,3 +407,13 @@ def test_an_optimizer_without_hooks_cannot_be_followed() -> None:
 
     with pytest.raises(ValueError, match="call `step` after each"):
         Scheduler(Bare(), TRIANGULAR).follow()
+
+
+def test_an_optimizer_whose_groups_are_copies_is_refused() -> None:
+    class AsFastai:
+        @property
+        def param_groups(self) -> list[dict[str, Any]]:
+            return [{"params": [], "lr": 0.1}]
+
+    with pytest.raises(ValueError, match=r"this AsFastai is lost.*SchedulerCallback"):
+        Scheduler(AsFastai(), TRIANGULAR)  # type: ignore[arg-type]

@@ -92,7 +92,7 @@ def test_keras_code_compiles_and_tells_the_budget() -> None:
     )
 
     compile(code, "snippet", "exec")
-    assert "-(-100 // len(train_data))" in code
+    assert "-(-100 * accumulated // len(train_data))" in code
 
 
 def test_a_framework_that_is_not_known_is_told_which_are() -> None:

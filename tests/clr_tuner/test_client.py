@@ -151,6 +151,15 @@ def test_waiting_is_a_long_poll_that_honours_retry_after(client: Client, service
     assert [request.query for request in service.heard("GET", JOB)] == [{"wait_s": "30.0"}] * 2
 
 
+def test_a_service_without_events_is_asked_instead(client: Client, service: Service) -> None:
+    followed = submitted(client, service)
+    service.answers("GET", JOB, Answer(body=job("running")), Answer(body=job("succeeded")))
+
+    heard = [(event.name, event.data["status"]) for event in followed.events()]
+
+    assert heard == [("status", "running"), ("status", "succeeded"), ("end", "succeeded")]
+
+
 def test_waiting_tells_of_progress(client: Client, service: Service) -> None:
     waiting = submitted(client, service)
     halfway = {"phase": "test", "completed": 50, "total": 100, "unit": "steps"}
@@ -248,12 +257,12 @@ def test_a_list_of_every_kind_holds_each_as_what_it_is(client: Client, service: 
     listed = [training(), job(), job(kind="of tomorrow")]
     service.answers("GET", "/jobs", Answer(body={"items": listed, "next_page_token": None}))
 
-    assert list(map(repr, client.jobs(tag="nightly"))) == [
+    assert list(map(repr, client.jobs(tag="nightly", driver="client"))) == [
         f"<TrainingJob {TRAINING_ID} queued>",
         f"<RangeTest {JOB_ID} queued>",
         f"<Job {JOB_ID} queued>",
     ]
-    assert service.heard("GET", "/jobs")[0].query == {"tag": "nightly"}
+    assert service.heard("GET", "/jobs")[0].query == {"tag": "nightly", "driver": "client"}
 
 
 def test_a_job_can_be_cancelled_drawn_and_deleted(client: Client, service: Service) -> None:

@@ -60,6 +60,8 @@ class Service:
                 "api.app:create_app",
                 "--port",
                 port,
+                "--http",
+                "api.connection:Connection",
                 "--log-level",
                 "warning",
             ],

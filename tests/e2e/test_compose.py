@@ -124,7 +124,7 @@ def test_the_workers_keep_their_data_in_the_volume_of_the_image(services: dict[s
     for name in ("worker", "worker-gpu"):
         mounts = [(mount["source"], mount["target"]) for mount in services[name]["volumes"]]
         assert mounts == [("data", folder[1])]
-    assert f"install --directory --owner clr --group clr {folder[1]}" in stage("run")
+    assert f"install --directory --owner clr --group clr --mode 0700 {folder[1]}" in stage("run")
 
 
 def test_no_secret_stands_in_the_files() -> None:
@@ -205,6 +205,26 @@ def test_the_images_run_as_nobody_special(services: dict[str, Any]) -> None:
     for name in OURS:
         assert services[name]["cap_drop"] == ["ALL"]
         assert services[name]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_only_api_migration_and_workers_share_a_network_with_database_and_broker(
+    config: dict[str, Any], services: dict[str, Any]
+) -> None:
+    networks = {name: set(service["networks"]) for name, service in services.items()}
+
+    assert {name for name, network in config["networks"].items() if network.get("internal")} == {"inside"}
+    assert all("inside" in network for network in networks.values())
+    assert {name for name, network in networks.items() if network != {"inside"}} == (
+        {"api", "worker", "worker-gpu"}
+    )
+
+
+def test_every_service_has_bounds_and_gains_no_rights(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("read_only") or name == "postgres", name
 
 
 def test_one_worker_has_one_gpu(services: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_job_goes_on_from_the_one_file_that_a_stop_leaves(tmp_path: Path) -> None:
-    took = stop_and_go_on(tmp_path, stops=2)
+    took = stop_and_go_on(tmp_path, stops=1)
 
     assert max(took) < patience(STOP_S)
 

@@ -182,3 +182,13 @@ def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     put(find_artifacts(Settings(artifacts_url=(tmp_path / name).as_uri())), "file")
 
     assert (tmp_path / name / "file").is_file()
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/passwd", "checkpoints/../../secret", "a/..", ""])
+def test_no_path_leads_out(artifacts: Artifacts, path: str, tmp_path: Path) -> None:
+    (tmp_path.parent / "secret").write_text("x")
+
+    with pytest.raises(FileNotFoundError):
+        artifacts.open(path).close()
+    with pytest.raises(FileNotFoundError):
+        artifacts.remove_folder(path)

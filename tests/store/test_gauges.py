@@ -7,13 +7,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event, select
 
-from store import claims, comparisons, gauges, jobs
-from store.comparisons import NewComparison
+from store import chores, claims, comparisons, gauges, jobs
 from store.database import Database
 from store.jobs import NewJob
 from store.models import Job
 from store.status import Priority, Reason, Status
-from tests.jobs import queue
+from tests.jobs import compare, queue
 
 
 def claim(database: Database) -> None:
@@ -72,14 +71,14 @@ def test_a_deleted_job_is_counted_no_more(database: Database) -> None:
 
 
 def test_the_jobs_of_a_deleted_comparison_are_counted_no_more(database: Database) -> None:
+    comparison_id = compare(database, trainings=1, seeds=3)
     with database.write() as session:
-        comparison, _ = comparisons.create(session, NewComparison(workload="w", config={}))
-        about = {"kind": "training_job", "workload": "w", "config": {}, "comparison_id": comparison.id}
-        jobs.create_all(session, [NewJob(**about) for _ in range(3)])
-        comparisons.request_cancel(session, comparison.id)
+        comparisons.request_cancel(session, comparison_id)
+    chores.finish(database, comparison_id)
     before = count(database)
     with database.write() as session:
-        comparisons.remove(session, comparison.id)
+        comparisons.remove(session, comparison_id)
+    chores.finish(database, comparison_id)
 
     assert (before["cancelled"], count(database)["cancelled"]) == (3, 0)
 

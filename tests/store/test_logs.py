@@ -101,3 +101,7 @@ def test_logging_that_is_set_up_already_is_left_alone() -> None:
     logs.set_up(Settings(log_format="json", log_level="CRITICAL"))
 
     assert before == (list(root.handlers), root.level, sys.excepthook)
+
+
+def test_a_message_begins_no_line_and_steers_no_terminal() -> None:
+    assert text("a\nERROR b \x1b[2J \u202e é 猫") == "INFO n: a\\nERROR b \\x1b[2J \\u202e é 猫"

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from store import jobs, runs
+from store import chores, jobs, runs
 from store.database import Database
 from tests.jobs import queue
 
@@ -96,6 +96,7 @@ def test_a_removed_job_takes_its_curve_along(database: Database) -> None:
         jobs.request_cancel(session, job_id)
     with database.write() as session:
         jobs.remove(session, job_id)
+    chores.free(database)
 
     with database.read() as session:
         assert runs.load(session, job_id) == []

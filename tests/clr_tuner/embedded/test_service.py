@@ -7,10 +7,11 @@ from pydantic import SecretStr
 
 from clr_tuner.embedded.data_dir import lock
 from clr_tuner.embedded.ports import find_free_port, refuse_taken_port
-from clr_tuner.embedded.programs import make_environment, refuse_open_bind
+from clr_tuner.embedded.programs import api_command, make_environment, refuse_open_bind
 from clr_tuner.embedded.service import EmbeddedService
+from clr_tuner.embedded.settings import read_settings
 from clr_tuner.errors import CannotServe
-from store.settings import Settings
+from store.settings import Settings, get_settings
 
 
 @pytest.fixture
@@ -71,3 +72,31 @@ def test_a_data_directory_that_cannot_be_written_is_a_clear_refusal(tmp_path: Pa
         EmbeddedService(settings, say=lambda _: None),
     ):
         pass
+
+
+def test_forwarded_headers_are_believed_from_named_proxies_alone() -> None:
+    silent = api_command("127.0.0.1", 8000)
+    named = api_command("127.0.0.1", 8000, forwarded_allow_ips="10.0.0.0/8")
+
+    assert "--no-proxy-headers" in silent
+    assert "--no-proxy-headers" not in named
+    assert named[named.index("--forwarded-allow-ips") + 1] == "10.0.0.0/8"
+
+
+@pytest.mark.parametrize("name", ["CLR_API_KEYS", "CLR_HOSTS"])
+def test_a_list_that_is_no_json_is_told_by_its_variable_and_never_shown(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "no-json-but-a-secret")
+    get_settings.cache_clear()
+
+    with pytest.raises(CannotServe, match=f"^{name}: must be a JSON list") as refused:
+        read_settings(say=pytest.fail)
+
+    assert "no-json" not in str(refused.value)
+
+
+def test_the_settings_show_no_password_of_a_url() -> None:
+    settings = Settings(database_url="postgresql+psycopg://u:hidden@h/db", broker_url="redis://:hidden@h/0")
+
+    assert "hidden" not in f"{settings!r} {settings}"

@@ -260,7 +260,17 @@ def test_going_on_with_another_config_is_refused(client: ct.Client) -> None:
         Loop().run(client.range_test_here("digits", id=lost.job.id), num_seeds=2)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", json.dumps({"format": 1, "runs": [{}]}), HOSTILE])
+def kept_file(**changes: Any) -> str:
+    """A file as it is kept, changed by hand."""
+    body = {"driver": "client", "name": "digits"}
+    whole = {"path": "/range-tests", "body": body, "client_id": "me", "key": "k", "job": None, "runs": []}
+    return json.dumps({"format": 1} | whole | changes)
+
+
+BY_HAND = [kept_file(job="mine"), kept_file(job={"id": 7}), kept_file(body=[]), kept_file(client_id=None)]
+
+
+@pytest.mark.parametrize("text", [*BY_HAND, "", "{}", "[]", json.dumps({"format": 1, "runs": [{}]}), HOSTILE])
 def test_a_file_that_holds_no_measurements_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "x.clr.json"
     file.write_text(text)

@@ -93,18 +93,42 @@ def test_without_a_service_it_says_what_to_do_and_measures_nothing() -> None:
     assert "--offline keeps a file to upload later" in result.stderr
 
 
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_ctrl_c_cancels_the_job(
     client: ct.Client, api_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("clr_tuner.commands.progress.ProgressReport.show", interrupt)
 
     result = run(api_server.url, DIGITS, "--name", "interrupted")
 
     [job] = [job for job in client.jobs() if job.data["name"] == "interrupted"]
     assert (result.exit_code, job.status) == (130, "cancelled")
+
+
+def test_ctrl_c_before_there_is_a_job_says_that_nothing_was_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clr_tuner.here.run.run_range_test", interrupt)
+
+    result = run("http://127.0.0.1:1", DIGITS, "--offline", "--json")
+
+    said = {"code": "interrupted", "detail": "interrupted: nothing was reported"}
+    assert (result.exit_code, json.loads(result.stdout)) == (130, said)
+
+
+@pytest.mark.parametrize("workload", ["its_own:Failing", "no_module_at_all_here:Failing"])
+def test_what_the_workload_raises_is_told_with_its_traceback(tmp_path: Path, workload: str) -> None:
+    (tmp_path / "its_own.py").write_text(MODULE)
+    (tmp_path / "no_module_at_all_here.py").write_text("1 / 0")
+
+    result = run("http://127.0.0.1:1", workload, "--offline", "--json")
+
+    said = {"code": "client_error", "detail": "workload_error: ZeroDivisionError: division by zero"}
+    assert (result.exit_code, json.loads(result.stdout)) == (1, said)
+    assert f"{workload.partition(':')[0]}.py" in result.stderr
 
 
 MODULE = """
@@ -118,6 +142,11 @@ class Absent(Workload):
 
     def build(self, params, *, seed, batch_size, device):
         raise DatasetMissing("the data is not here; bring it with: fetch-data")
+
+
+class Failing(Absent):
+    def build(self, params, *, seed, batch_size, device):
+        return 1 / 0
 
 
 class Unnamed(Absent):
@@ -134,7 +163,7 @@ class Plain:
     [
         (["two_rings"], 2, "must look like my_package:MyWorkload, not 'two_rings'"),
         (["no_such_package:Rings"], 2, "there is no module no_such_package here"),
-        (["its_own:Absnt"], 2, "its_own has no Absnt: did you mean Absent? it has Absent, Unnamed"),
+        (["its_own:Absnt"], 2, "its_own has no Absnt: did you mean Absent? it has Absent, Failing, Unnamed"),
         (["its_own:Plain"], 2, "its_own:Plain must be a subclass of clr_tuner.Workload"),
         (["its_own:Unnamed"], 2, "its_own:Unnamed lacks name"),
         (["its_own:Absent"], 1, "dataset_missing: the data is not here; bring it with: fetch-data"),

@@ -1,5 +1,6 @@
 """A training in a loop of one's own, reported to a service."""
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,11 @@ import torch
 from torch import nn
 
 import clr_tuner as ct
+from clr_tuner.errors import ClientError, Refused
 from clr_tuner.here import sender
+from clr_tuner.here.caller import name_this_process
 from clr_tuner.here.training import TrainingHere
+from clr_tuner.here.upload import Upload
 from tests.services import Server, free_port
 
 SCHEDULE = {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1, "step_size": 20}
@@ -90,6 +94,52 @@ def test_a_training_that_broke_off_goes_on_from_its_own_checkpoint(client: ct.Cl
     assert again.job.status == "succeeded"
     assert run["step"] == list(range(80))
     assert run["loss"] == loop.losses[:40] + loop.losses[51:]
+
+
+def test_an_older_file_of_a_training_that_went_on_drops_none_of_its_rows(
+    client: ct.Client, tmp_path: Path
+) -> None:
+    loop, first = Loop(), client.training_here("a line", 80)
+    with pytest.raises(ZeroDivisionError), first:
+        loop.run(first, range(80), at={29: lambda: 1 / 0})
+    assert first._upload is not None
+    first._upload.write(tmp_path / "old.clr.json")
+    state = ct.Scheduler(loop.optimizer, SCHEDULE).state_dict() | {"step": 30}
+    again = client.training_here("a line", 80, id=first.job.id)
+    with pytest.raises(ZeroDivisionError), again:
+        loop.run(again, range(30, 80), state=state, at={49: lambda: 1 / 0})
+
+    with pytest.raises(
+        ClientError, match=r"the service has 50 steps .* this file ends after 30: it is older"
+    ):
+        Upload.read(tmp_path / "old.clr.json", client.connection).push()
+
+    assert again.job.curve()["runs"][0]["loss"] == loop.losses
+
+
+def test_a_second_process_waits_while_the_first_is_alive_and_takes_over_once_it_is_gone(
+    client: ct.Client,
+) -> None:
+    loop, first = Loop(), client.training_here("a line", 80, client_id=other_process(alive=True))
+    with pytest.raises(ZeroDivisionError), first:
+        loop.run(first, range(80), at={39: lambda: 1 / 0})
+    body = {"client_id": name_this_process(), "from_step": 40}
+    upload = Upload(client.connection, "/training-jobs", {}, name_this_process(), job=first.job.data)
+
+    with pytest.raises(Refused, match=r"another caller, .* holds this run"):
+        upload._ask_for(body)
+    client.connection.post(
+        f"/training-jobs/{first.job.id}/ask",
+        {"client_id": other_process(alive=False), "instead_of": other_process(alive=True)},
+    )
+
+    assert upload._ask_for(body)["received_up_to"] == 40
+
+
+def other_process(*, alive: bool) -> str:
+    """The name of another process on this host: of the parent, or of one that this pid had before."""
+    host = name_this_process().partition(":")[0]
+    return f"{host}:{os.getppid() if alive else os.getpid()}:0ld"
 
 
 def test_a_step_without_its_loss_is_refused(client: ct.Client) -> None:

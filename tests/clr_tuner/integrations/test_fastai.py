@@ -233,6 +233,17 @@ def test_lr_find_has_no_suggestion_where_nothing_was_learned(tmp_path: Path) -> 
     assert lr != lr
 
 
+@pytest.mark.parametrize("opt_func", [own, wrapped])
+def test_a_scheduler_that_would_set_rates_in_copies_refuses_and_says_what_to_do(
+    tmp_path: Path, opt_func: Any
+) -> None:
+    learn = make_learner(tmp_path, opt_func)
+    learn.create_opt()
+
+    with pytest.raises(ValueError, match=r"param_groups .* is lost: .*SchedulerCallback"):
+        ct.Scheduler(learn.opt, SCHEDULE)
+
+
 def test_the_example_of_the_page_trains_under_its_schedule(tmp_path: Path) -> None:
     names: dict[str, Any] = {"learn": make_learner(tmp_path)}
 

@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
+from clr.snippets import write_snippet
 from clr_tuner.integrations.keras import SchedulerCallback, range_test
 from tests.clr_tuner.integrations.page import python_block
 
@@ -334,3 +335,16 @@ def test_the_example_of_the_page_trains_under_its_schedule() -> None:
         [names["schedule"](step) for step in range(num_steps)], rel=1e-6
     )
     assert model.evaluate(*VALID, verbose=0, return_dict=True)["accuracy"] > 0.85
+
+
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")  # fit's own default
+@pytest.mark.parametrize("accumulated", [None, 3])
+def test_the_code_to_paste_has_the_rate_of_each_update_with_accumulation_too(accumulated: int | None) -> None:
+    model = make_model(gradient_accumulation_steps=accumulated)
+    data = DataLoader(TensorDataset(*map(torch.tensor, TRAIN)), batch_size=32)
+
+    exec(write_snippet(SCHEDULE, 20, framework="keras"), {"model": model, "train_data": data})
+
+    num_steps = len(model.optimizer.used)
+    assert 20 <= num_steps <= 20 + len(data)
+    assert model.optimizer.used == by_schedule(num_steps)

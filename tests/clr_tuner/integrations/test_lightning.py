@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import clr_tuner as ct
-from clr_tuner.integrations.lightning import range_test, with_schedule
+from clr_tuner.integrations.lightning import RangeTestCallback, range_test, with_schedule
 from tests.clr_tuner.integrations.page import python_block
 
 pytestmark = [
@@ -445,13 +445,83 @@ def test_groups_keep_the_ratio_of_their_rates() -> None:
 
 
 def test_the_example_of_the_page_trains_under_its_schedule() -> None:
-    names: dict[str, Any] = {"Classifier": Classifier, "trainer": make_trainer(max_epochs=8), "data": Data()}
+    names: dict[str, Any] = {"Classifier": Classifier, "Trainer": make_trainer, "data": Data()}
 
-    exec(python_block("Lightning"), names)  # as a reader would
+    exec(python_block("Lightning", 1, of=2), names)  # as a reader would
 
     module, num_steps = names["module"], 8 * NUM_BATCHES
     assert rates[-num_steps:] == pytest.approx([module.schedule(step) for step in range(num_steps)])
-    assert names["trainer"].callback_metrics["val_acc"] > 0.85
+    assert names["module"].trainer.callback_metrics["val_acc"] > 0.85
+
+
+@pytest.mark.parametrize("accumulated", [1, 4])
+def test_a_fit_with_the_callback_finds_what_the_range_test_finds_and_trains_by_it(accumulated: int) -> None:
+    module = Classifier()
+    num_steps = 2 * -(-NUM_BATCHES // accumulated)
+    budget = {"schedule": "one_cycle", "num_epochs": 2}
+    expected = range_test(
+        make_trainer(accumulate_grad_batches=accumulated), module, datamodule=Data(), effort="quick", **budget
+    )
+    tested = len(rates)
+    callback = RangeTestCallback("one_cycle", effort="quick")
+    trainer = make_trainer(accumulate_grad_batches=accumulated, callbacks=[callback])
+
+    trainer.fit(module, datamodule=Data())
+
+    assert callback.bounds == expected
+    schedule = expected.schedule("one_cycle", num_steps=num_steps)
+    used = rates[tested:]
+    assert used[:tested] == planned(expected)
+    assert used[tested:] == pytest.approx([schedule(step) for step in range(num_steps)])
+    assert trainer.global_step == num_steps
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_a_fit_that_goes_on_from_a_checkpoint_goes_on_under_its_schedule(tmp_path: Any) -> None:
+    data = {"train_dataloaders": load(), "val_dataloaders": DataLoader(HELD_OUT, batch_size=500)}
+    first = RangeTestCallback("triangular", effort="quick")
+    stopped = ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1)
+    make_trainer(callbacks=[first, stopped], enable_checkpointing=True).fit(Classifier(), **data)
+    assert first.bounds
+    schedule = first.bounds.schedule("triangular", num_steps=2 * NUM_BATCHES)
+    rates.clear()
+
+    second = RangeTestCallback("triangular", effort="quick")
+    make_trainer(callbacks=[second, stopped], enable_checkpointing=True).fit(
+        Classifier(), **data, ckpt_path=tmp_path / "epoch=0.ckpt"
+    )
+
+    assert rates == pytest.approx([schedule(step) for step in range(NUM_BATCHES, 2 * NUM_BATCHES)])
+    assert second.bounds is not None
+    assert second.bounds.max_lr == first.bounds.max_lr
+
+
+def test_the_callback_refuses_a_module_with_a_scheduler_of_its_own() -> None:
+    with pytest.raises(ValueError, match="brings a scheduler: leave it out"):
+        make_trainer(callbacks=[RangeTestCallback(effort="quick")]).fit(Scheduled(), load())
+
+
+def test_the_callback_refuses_a_training_without_an_end() -> None:
+    with pytest.raises(ValueError, match="has no end to plan for"):
+        make_trainer(max_epochs=-1, callbacks=[RangeTestCallback(effort="quick")]).fit(Classifier(), load())
+
+
+def test_the_callback_trains_nothing_where_there_are_no_bounds() -> None:
+    callback = RangeTestCallback(effort="quick", num_steps=20, start_lr=1e-8, end_lr=1e-7)
+
+    with pytest.raises(ValueError, match="there are no bounds"):
+        make_trainer(callbacks=[callback]).fit(Classifier(), load())
+    assert callback.bounds is not None
+    assert not callback.bounds
+
+
+def test_the_example_of_the_page_tests_and_trains_in_one_fit() -> None:
+    module = Classifier()
+    names = {"Trainer": make_trainer, "module": module, "data": Data()}
+
+    exec(python_block("Lightning", 0, of=2), names)  # as a reader would
+
+    assert module.trainer.callback_metrics["val_acc"] > 0.85
 
 
 def test_where_it_is_missing_one_is_told_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,8 @@ The tags of the comparisons that are there become rows. And webhooks, with what 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

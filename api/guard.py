@@ -1,0 +1,52 @@
+"""What is refused before a byte of its body is read: another site's page, a name that is not ours, a wrong key.
+
+The framework reads a body before it asks any dependency; so what changes something is looked at here, around it.
+"""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.errors import Problem, answer
+from api.security import authenticate, require_known_host
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """ASGI middleware: the checks of `api.security` for every request that may have a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it unread."""
+        if scope["type"] == "http" and scope["method"] not in SAFE:
+            request = Request(scope)
+            try:
+                resources = request.app.state.resources
+                require_known_host(resources, request)
+                refuse_foreign_page(request)
+                await run_in_threadpool(authenticate, resources, request)
+            except Problem as problem:
+                await answer(request, problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def refuse_foreign_page(request: Request) -> None:
+    """Refuse what a browser sends for a page of another origin; one that carries a key is a program."""
+    headers = request.headers
+    if headers.get("Authorization", "").lower().startswith("bearer "):
+        return
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site is not None:  # what the browser itself says; a proxy may have given us another Host
+        foreign = site not in ("same-origin", "none")
+    else:
+        foreign = origin is not None and origin.partition("://")[2].lower() != headers.get("Host", "").lower()
+    if foreign:
+        raise Problem(
+            403,
+            "foreign_origin",
+            "a page of another site asks for this: send it without a browser, or with a key",
+        )

@@ -1,0 +1,77 @@
+"""`make fuzz`: Schemathesis asks a real service everything that its OpenAPI document allows, and much that it does not.
+
+No answer may be a 5xx of ours, none undocumented, each as its schema says. The seed is fixed. Left out is the check
+that whatever the schema allows is accepted: a rule between two fields is a 422 that no schema can tell.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from migrations.schema import upgrade
+from store import workers, workloads
+from store.database import Database
+from store.workers import WorkerInfo
+from tests.api.conftest import WORKLOAD
+from tests.e2e.service import Service
+from tests.services import broker
+
+SEED = 16
+EXAMPLES = 30  # of each operation and phase
+NAMES = ("digits", "digits-mlp", "digits-cnn")  # as in the document's examples
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+)
+
+
+def main() -> int:
+    """Run it; the exit code of Schemathesis."""
+    with TemporaryDirectory() as folder, broker() as broker_url:
+        url = f"sqlite:///{folder}/clr.sqlite3"
+        upgrade(url)
+        _publish(url)
+        service = Service(url, broker_url, Path(folder), log_level="WARNING")
+        service.start("api")
+        try:
+            service.wait_until_ready()
+            return _attack(service.url, folder)
+        finally:
+            service.stop()
+            sys.stderr.write(service.log_of("api")[-3000:])
+
+
+def _publish(url: str) -> None:
+    """A catalogue, as a worker would have left it."""
+    database = Database(url)
+    with database.write() as session:
+        workloads.publish(session, [WORKLOAD | {"name": name} for name in NAMES])
+        worker = WorkerInfo(id="w", hostname="host", pid=1, slots=1, device="cpu")
+        workers.publish(session, worker, list(NAMES))
+    database.close()
+
+
+def _attack(url: str, folder: str) -> int:
+    program = Path(sys.executable).with_name("schemathesis")
+    options = ["--checks", ",".join(CHECKS), "--seed", str(SEED)]
+    options += [
+        "--phases",
+        "examples,coverage,fuzzing,stateful",
+        "--max-examples",
+        str(EXAMPLES),
+        "--no-shrink",
+    ]
+    options += ["--continue-on-failure", "--request-timeout", "30", "--suppress-health-check", "all"]
+    options += ["--generation-database", "none", "--warnings", "off"]
+    options += ["--exclude-path-regex", "/events$"]  # streams, of which one has no end
+    Path(folder, "schemathesis.toml").write_text('[parameters]\n"query.wait_s" = 0.1\n')  # no long polls
+    return subprocess.run(
+        [program, "run", f"{url}/openapi.json", *options], cwd=folder, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
