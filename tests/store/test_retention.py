@@ -80,9 +80,14 @@ def test_a_comparison_goes_with_its_jobs_once_the_last_is_old(database: Database
     made = []
     for days in (31, 29):
         with database.write() as session:
-            new = NewComparison(workload="w", config={}, tags=["x"])
+            trained = NewJob(kind=Kind.TRAINING_JOB, workload="w", config={})
+            new = NewComparison(workload="w", config={}, tags=["x"], jobs=[trained, trained])
             comparison, _ = comparisons.create(session, new)
-            comparison.created_at = 0.0
+            comparison.created_at, comparison.plan, comparison.chore = (
+                0.0,
+                None,
+                None,
+            )  # its jobs are made here
         make(database, days=90, comparison_id=new.id)
         made.append(make(database, days=days, comparison_id=new.id))
 
