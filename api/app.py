@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api import (
     analyses,
+    audit,
     bounds,
     checkpoints,
     client_range_tests,
@@ -20,9 +21,11 @@ from api import (
     confirmations,
     health,
     jobs,
+    keys,
     metrics,
     range_tests,
     schedules,
+    session,
     training_jobs,
     workers,
     workloads,
@@ -32,7 +35,7 @@ from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
-from api.security import require_key, require_known_host
+from api.security import find_caller
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
@@ -92,9 +95,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         comparisons,
         jobs,
     )
-    for part in (*of_jobs, schedules, workloads, workers, metrics):
-        guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
-        app.include_router(part.router, dependencies=guards, responses=responses(401, 422, 503))
+    for part in (*of_jobs, keys, session, audit, schedules, workloads, workers, metrics):
+        guards = [Depends(find_caller), Depends(refuse_unknown_query)]
+        app.include_router(part.router, dependencies=guards, responses=responses(401, 403, 422, 429, 503))
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     complete_document(app)

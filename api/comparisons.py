@@ -14,12 +14,13 @@ from api.paging import Page, Paging
 from api.pictures import PICTURES, answer_picture
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from api.submissions.comparison import submit_comparison
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
-from store import comparisons
+from store import audit, comparisons
+from store.audit import Action
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
@@ -83,6 +84,7 @@ def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
     with resources.database.write() as session:
         comparison = _get(session, job_id)
         comparisons.request_cancel(session, job_id)
+        audit.record(session, Action.COMPARISON_CANCELLED, job_id, project=comparison.project)
     with resources.database.read() as session:
         return view_comparison(comparison, resources.tables.read(session, comparison))
 
@@ -91,7 +93,9 @@ def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
 def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with resources.database.write() as session:
-        removed = comparisons.remove(session, _get(session, job_id).id)
+        project = _get(session, job_id).project
+        removed = comparisons.remove(session, job_id)
+        audit.record(session, Action.COMPARISON_DELETED, job_id, project=project)
     for removed_id in removed:
         forget_files(resources, removed_id)
 

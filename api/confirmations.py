@@ -9,7 +9,7 @@ from api.jobs import JobId, find
 from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from api.submissions.comparison import submit_confirmation
 from clr.bounds import Bounds
 from clr.confirmation import Verdict

@@ -18,7 +18,7 @@ from api.pointers import find_pointer, locate, pointer_to, say
 from api.routes import find_nearest
 from clr import json_text
 from clr.refusals import drop_consequences
-from store.errors import Conflict, KeyReused, NotFound
+from store.errors import Conflict, KeyReused, LimitReached, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,11 @@ def _explain_database(*_: object) -> Problem:
     return Problem(503, "database_unavailable", detail, headers=retry)
 
 
+def _explain_limit(error: LimitReached) -> Problem:
+    retry = {"Retry-After": str(error.retry_after_s)}
+    return Problem(429, "limit_reached", str(error), headers=retry, limit=error.limit, allowed=error.allowed)
+
+
 def _explain_validation(error: RequestValidationError, request: Request) -> Problem:
     errors = error.errors()
     if errors[0]["type"] == "json_invalid":
@@ -177,6 +182,7 @@ PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {
     HTTPException: _explain_http,
     NotFound: lambda error, _: Problem(404, "not_found", str(error)),
     Conflict: lambda error, _: Problem(409, "conflict", str(error)),
+    LimitReached: lambda error, _: _explain_limit(error),
     KeyReused: lambda error, _: Problem(422, "idempotency_key_reused", str(error)),
     OperationalError: _explain_database,
     InterfaceError: _explain_database,

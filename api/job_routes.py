@@ -13,8 +13,10 @@ from api import curves
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import carrying, responses
 from api.paging import Filtered, Page
-from api.resources import Resources, ResourcesDep
-from store import jobs
+from api.resources import Resources
+from api.security import ResourcesDep
+from store import audit, jobs
+from store.audit import Action
 from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
@@ -105,9 +107,10 @@ def _add_ending(
     )
     def cancel(resources: ResourcesDep, job_id: JobId, response: Response) -> Any:
         """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
-        find(resources, job_id, kind=kind)
+        project = find(resources, job_id, kind=kind).project
         with resources.database.write() as session:
             job = jobs.request_cancel(session, job_id)
+            audit.record(session, Action.JOB_CANCELLED, job_id, project=project)
         response.status_code = 202 if job.status == Status.CANCELLING else 200
         suggest_polling(response, job)
         return view.of(job)
@@ -115,7 +118,8 @@ def _add_ending(
     @router.delete("/{id}", name=f"delete_{kind}", status_code=204, responses=responses(404, 409))
     def delete(resources: ResourcesDep, job_id: JobId) -> None:
         """Remove a finished job with everything measured."""
-        find(resources, job_id, kind=kind)
+        project = find(resources, job_id, kind=kind).project
         with resources.database.write() as session:
             jobs.remove(session, job_id)
+            audit.record(session, Action.JOB_DELETED, job_id, project=project)
         after_delete(resources, job_id)

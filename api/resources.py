@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from api.rates import Rates
 from store.artifacts import Artifacts
+from store.callers import Caller
 from store.database import Database
 from store.ringer import Ringer
 from store.settings import Settings
@@ -14,19 +16,24 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer and artifacts, and the tables of its comparisons."""
+    """The app's settings, database, ringer and artifacts, the tables of its comparisons, and how often who asks.
+
+    A route asks for `ResourcesDep` (api/security.py): those of its caller, whose database shows one project.
+    """
 
     settings: Settings
     database: Database
     ringer: Ringer
     artifacts: Artifacts
     tables: Tables = field(default_factory=Tables)
+    rates: Rates = field(default_factory=Rates)
+    caller: Caller = field(default_factory=Caller)
 
 
-def get_resources(request: Request) -> Resources:
-    """The resources of the app that serves this request."""
+def open_resources(request: Request) -> Resources:
+    """The resources of the app that serves this request: of every project, for who asks in nobody's name."""
     resources: Resources = request.app.state.resources
     return resources
 
 
-ResourcesDep = Annotated[Resources, Depends(get_resources)]
+OpenResourcesDep = Annotated[Resources, Depends(open_resources)]

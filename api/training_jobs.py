@@ -16,7 +16,8 @@ from api.pictures import PICTURES, answer_picture, thin
 from api.requests.body import require_json
 from api.requests.client import find_driver
 from api.requests.training_job import ClientTrainingJobRequest, ResumeRequest, TrainingJobRequest
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from api.submissions.training_job import submit_client_training, submit_resume, submit_training_job
 from clr.picture_format import PictureFormat
 from clr.plots.training_job import draw_training_job

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from store import counters, jobs
+from store.callers import project_of
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Comparison, Job
@@ -42,6 +43,7 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
         insert_for(session)(Comparison)
         .values(
             id=new.id,
+            project=project_of(session),
             name=new.name,
             tags=list(new.tags),
             workload=new.workload,
@@ -51,7 +53,7 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
             idempotency_key=new.idempotency_key,
             request_hash=new.request_hash,
         )
-        .on_conflict_do_nothing(index_elements=["idempotency_key"])
+        .on_conflict_do_nothing(index_elements=["project", "idempotency_key"])
         .returning(Comparison)
     ).scalar_one_or_none()
     if made is not None:
@@ -70,8 +72,8 @@ def made_before(
     """
     if idempotency_key is None:
         return None
-    same_key = Comparison.idempotency_key == idempotency_key
-    comparison = session.scalar(select(Comparison).where(same_key))
+    same_key = (Comparison.project == project_of(session), Comparison.idempotency_key == idempotency_key)
+    comparison = session.scalar(select(Comparison).where(*same_key))
     if comparison is not None and comparison.request_hash != request_hash:
         raise KeyReused
     return comparison

@@ -6,10 +6,11 @@ Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and w
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import URL, Connection, Float, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Float, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from store import counters
+from store.callers import Caller, CallerSession, open_for
 
 API_THREADS = 40  # what FastAPI's thread pool may ask for at once; the pool must not be smaller
 COUNT_S = 1.0
@@ -57,6 +59,7 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         """`url`: `sqlite:///PATH` or `postgresql+psycopg://...`; a path of the system's only as SQLAlchemy's URL."""
+        self._caller: Caller | None = None
         backend = make_url(url).get_backend_name()
         options = _CONNECT_OPTIONS[backend]
         self._reader = create_engine(
@@ -69,18 +72,27 @@ class Database:
         else:
             event.listen(self._reader, "before_cursor_execute", _ask_for_binary)
 
+    def within(self, caller: Caller) -> "Database":
+        """The same as this caller may see it (store/callers.py); it shares the connections."""
+        other = copy(self)
+        other._caller = caller
+        return other
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads."""
-        with Session(self._reader, expire_on_commit=False) as session:
+        with self._open(self._reader) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that writes; commits at the end, rolls back on an exception."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self._open(self._writer) as session, session.begin():
             yield session
             counters.write(session)
+
+    def _open(self, engine: Engine) -> Session:
+        return CallerSession(engine, expire_on_commit=False, info=open_for(self._caller))
 
     def count(self, name: str, label: str = "", *, by: float = 1) -> None:
         """Count in a transaction of its own, one of `counters`; what cannot be counted in a second may not be."""

@@ -397,7 +397,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "settings.md").read_text()
 
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in ("", []) else f"`{field.default}`"
+        default = "" if field.default in ("", [], None) else f"`{field.default}`"
         assert f"| `CLR_{name.upper()}` | {default} | {field.description} |" in text
 
 

@@ -75,6 +75,12 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "GET /workloads/{name}",
         "GET /workers",
         "GET /metrics",
+        "POST /keys",
+        "GET /keys",
+        "DELETE /keys/{id}",
+        "POST /session",
+        "DELETE /session",
+        "GET /audit",
         "GET /healthz",
         "GET /readyz",
     }
@@ -94,7 +100,7 @@ def test_every_problem_is_declared_as_one(document: Document) -> None:
             if status >= "400":
                 assert list(answer["content"]) == ["application/problem+json"], (name, status)
     create = document["paths"]["/range-tests"]["post"]
-    assert {"202", "400", "401", "413", "415", "422", "503"} == set(create["responses"])
+    assert {"202", "400", "401", "403", "413", "415", "422", "429", "503"} == set(create["responses"])
 
 
 def test_every_answer_in_json_has_an_example_that_its_schema_allows(document: Document) -> None:
