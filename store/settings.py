@@ -37,6 +37,10 @@ def _upper(name: object) -> object:
     return name.upper() if isinstance(name, str) else name
 
 
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     """One attribute per variable; the unit of a duration is in its name."""
 
@@ -63,8 +67,11 @@ class Settings(BaseSettings):
         default=[],
         description="JSON list of keys of 8 characters or more, of scope submit and project default",
     )
-    admin_key: Annotated[SecretStr, Field(min_length=16)] | None = Field(
-        default=None, description="a key of 16 characters or more that may do everything, and makes others"
+    admin_key: Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(_or_none)] = (
+        Field(
+            default=None,
+            description="a key of 16 characters or more that may do everything, and makes others",
+        )
     )
     key_queued_jobs: int = Field(
         default=5_000, ge=0, description="jobs that one key may have queued; 0: as many as it likes"

@@ -17,18 +17,15 @@ from store.settings import Settings
 
 def make_environment(settings: Settings) -> dict[str, str]:
     """The environment in which a child reads the settings that the parent decided."""
-    return (
-        os.environ
-        | {
-            "CLR_HOST": settings.host,
-            "CLR_PORT": str(settings.port),
-            "CLR_DATA_DIR": str(settings.data_dir.resolve()),
-            "CLR_DATABASE_URL": settings.database_url,
-            "CLR_BROKER_URL": settings.broker_url,
-            "CLR_API_KEYS": json.dumps([key.get_secret_value() for key in settings.api_keys]),
-        }
-        | ({} if settings.admin_key is None else {"CLR_ADMIN_KEY": settings.admin_key.get_secret_value()})
-    )
+    return os.environ | {
+        "CLR_HOST": settings.host,
+        "CLR_PORT": str(settings.port),
+        "CLR_DATA_DIR": str(settings.data_dir.resolve()),
+        "CLR_DATABASE_URL": settings.database_url,
+        "CLR_BROKER_URL": settings.broker_url,
+        "CLR_API_KEYS": json.dumps([key.get_secret_value() for key in settings.api_keys]),
+        "CLR_ADMIN_KEY": settings.admin_key.get_secret_value() if settings.admin_key else "",
+    }
 
 
 def python(module: str) -> list[str]:

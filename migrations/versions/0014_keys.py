@@ -40,8 +40,6 @@ def upgrade() -> None:
     op.create_index("comparisons_of_project", "comparisons", ["project", "created_at", "id"])
     _order_queues(["project"])
     _create_tables()
-    projects = sa.table("projects", sa.column("name", sa.String()))
-    op.execute(sa.insert(projects).values(name="default"))
 
 
 def _order_queues(first: list[str]) -> None:
