@@ -6,6 +6,8 @@ asked of it, and has what is made belong to it. Who has no caller, as a worker, 
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import event, select
 from sqlalchemy.orm import ORMExecuteState, Session, aliased, with_loader_criteria
@@ -86,10 +88,17 @@ def _narrow(state: ORMExecuteState) -> None:
         return
     if not (state.is_select or state.is_update or state.is_delete):
         return
-    for table in OWNED:
-        own = table.project == caller.project
-        state.statement = state.statement.options(with_loader_criteria(table, own, include_aliases=True))
+    state.statement = state.statement.options(*_criteria_of(caller.project))
+
+
+@lru_cache(maxsize=1_000)
+def _criteria_of(project: str) -> list[Any]:
+    """What a project adds to each statement; the same objects each time, by which SQLAlchemy knows it again."""
+    criteria = [
+        with_loader_criteria(table, table.project == project, include_aliases=True) for table in OWNED
+    ]
     for part in PARTS:
         whole = aliased(Job)
-        of_own = select(1).where(whole.id == part.job_id, whole.project == caller.project).exists()
-        state.statement = state.statement.options(with_loader_criteria(part, of_own, include_aliases=True))
+        of_own = select(1).where(whole.id == part.job_id, whole.project == project).exists()
+        criteria.append(with_loader_criteria(part, of_own, include_aliases=True))
+    return criteria
