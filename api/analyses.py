@@ -14,7 +14,7 @@ from api.openapi import responses
 from api.pointers import pointer_to
 from api.requests.body import Body, Moment, moment, require_json
 from api.requests.looks import MOST_POINTS, Looks, Number, nan_for_null
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.finders import RULES, VERSION, list_candidates

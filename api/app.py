@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from api import (
     analyses,
+    audit,
     bounds,
     checkpoints,
     client_range_tests,
@@ -22,9 +23,11 @@ from api import (
     events,
     health,
     jobs,
+    keys,
     metrics,
     range_tests,
     schedules,
+    session,
     training_jobs,
     webhooks,
     workers,
@@ -37,7 +40,7 @@ from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
-from api.security import require_key, require_known_host
+from api.security import find_caller
 from api.waiting import Watcher, on_stop
 from store import logs
 from store.artifacts import find_artifacts
@@ -107,9 +110,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         jobs,
         events,
     )
-    for part in (*of_jobs, webhooks, schedules, workloads, workers, metrics):
-        guards = [Depends(require_known_host), Depends(require_key), Depends(refuse_unknown_query)]
-        app.include_router(part.router, dependencies=guards, responses=responses(401, 403, 421, 422, 503))
+    for part in (*of_jobs, keys, session, audit, webhooks, schedules, workloads, workers, metrics):
+        guards = [Depends(find_caller), Depends(refuse_unknown_query)]
+        app.include_router(
+            part.router, dependencies=guards, responses=responses(401, 403, 421, 422, 429, 503)
+        )
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.include_router(documentation.router)
     app.add_middleware(Guard)

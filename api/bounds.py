@@ -11,7 +11,7 @@ from api.jobs import POLL_S, JobId, JobView, find
 from api.openapi import carrying, responses
 from api.pictures import PICTURES, answer_picture, thin
 from api.requests.workload import SETUP
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from clr.bounds import Bounds, read_answer, summarize
 from clr.candidate import Candidate
 from clr.confirmation import Confirmation

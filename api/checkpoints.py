@@ -11,7 +11,8 @@ from api.errors import Problem
 from api.jobs import JobId, find
 from api.openapi import responses
 from api.requests.body import Moment, moment
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from store import checkpoints
 from store.artifacts import Artifacts
 from store.errors import NotFound

@@ -17,7 +17,8 @@ from api.jobs import JobId, get
 from api.openapi import responses
 from api.requests.body import require_json
 from api.requests.client_run import AskSweepRequest
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.first_losses import list_unlike

@@ -13,7 +13,8 @@ from api.jobs import JobId, find
 from api.openapi import responses
 from api.requests.body import require_json
 from api.requests.client_run import AskRequest, FinishRequest, PointsRequest
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from clr.report import Planned, Received, Report, ReportRefused, find_news
 from clr.sweep import is_sweep, read_looks
 from store import client_runs, runs

@@ -13,7 +13,8 @@ from api.jobs import JobId, get
 from api.openapi import responses
 from api.requests.body import require_json
 from api.requests.client_run import AskTrainingRequest
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from clr.sweep import read_looks
 from clr.training_job import TrainingConfig, TrainingPlan, plan_training
 from clr.training_result import CycleEnds, TrainingResult, list_ends

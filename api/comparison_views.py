@@ -15,6 +15,8 @@ from store import comparisons
 from store.models import Comparison, Job
 from store.status import FINAL, Chore, Kind, Outcome, Status
 
+FIELDS = ("id", "project", "name", "tags", "workload", "range_test_id")
+
 
 class RowView(BaseModel):
     """What became of one entry; `p_value` is against the best mean, null of the best itself."""
@@ -38,6 +40,7 @@ class ComparisonStatus(BaseModel):
     """How a comparison stands: succeeded once all jobs are final and one training at least succeeded."""
 
     id: str
+    project: str
     name: str | None
     tags: list[str]
     workload: str
@@ -105,7 +108,7 @@ def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[
     if comparison.chore == Chore.CANCEL and not all_final:
         status = Status.CANCELLING
     return {
-        **{name: getattr(comparison, name) for name in ("id", "name", "tags", "workload", "range_test_id")},
+        **{name: getattr(comparison, name) for name in FIELDS},
         "status": status,
         "progress": {"completed": completed, "total": comparison.num_jobs, "unit": "jobs"},
         "created_at": moment(comparison.created_at),

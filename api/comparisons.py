@@ -15,13 +15,14 @@ from api.pictures import PICTURES, answer_picture
 from api.requests.about import AboutRequest
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from api.submissions.comparison import list_members, plan_comparison, submit_comparison
 from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.comparison import compare
 from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
-from store import about, chores, comparisons
+from store import about, audit, chores, comparisons
+from store.audit import Action
 from store.errors import NotFound
 from store.models import Comparison
 from store.status import FINAL
@@ -107,7 +108,9 @@ def describe_comparison(resources: ResourcesDep, job_id: JobId, body: AboutReque
 def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
     """Cancel every job of it that is not final; what was measured stays."""
     with resources.database.write() as session:
-        comparisons.request_cancel(session, _get(session, job_id).id)
+        comparison = _get(session, job_id)
+        comparisons.request_cancel(session, comparison.id)
+        audit.record(session, Action.COMPARISON_CANCELLED, job_id, project=comparison.project)
     chores.finish(resources.database, job_id)
     with resources.database.read() as session:
         comparison = _get(session, job_id)
@@ -118,7 +121,9 @@ def cancel_comparison(resources: ResourcesDep, job_id: JobId) -> ComparisonView:
 def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
     """Remove a finished comparison with its jobs and everything measured."""
     with resources.database.write() as session:
-        removed = comparisons.remove(session, _get(session, job_id).id)
+        project = _get(session, job_id).project
+        removed = comparisons.remove(session, job_id)
+        audit.record(session, Action.COMPARISON_DELETED, job_id, project=project)
     chores.finish(resources.database, job_id)
     chores.free(resources.database)
     for removed_id in removed:

@@ -11,7 +11,7 @@ from api.jobs import JobId, find
 from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.comparison import ConfirmationRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from api.submissions.comparison import (
     ask_for_confirmation,
     list_members,

@@ -18,12 +18,13 @@ from api.pointers import find_pointer, locate, pointer_to, say
 from api.routes import find_nearest
 from clr import json_text
 from clr.refusals import drop_consequences
-from store.errors import Conflict, KeyReused, NotFound
+from store.errors import Conflict, KeyReused, LimitReached, NotFound
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_S = 5
+DATABASE_ERRORS = (OperationalError, InterfaceError, NoConnection)  # it does not answer
 LONGEST_MESSAGE = 500  # characters; a validator may quote a whole body
 CODES = {400: "malformed_json", 404: "not_found", 405: "method_not_allowed", 413: "content_too_large"}
 EXAMPLE: dict[str, Any] = {
@@ -145,10 +146,16 @@ def _show_path(request: Request) -> str:
     return request.url.path[:LONGEST_MESSAGE]
 
 
-def _explain_database(*_: object) -> Problem:
+def explain_database(*_: object) -> Problem:
+    """The problem of a request during which the database did not answer."""
     detail = "the database does not answer; try again: with an Idempotency-Key a repeated POST is safe"
     retry = {"Retry-After": str(DATABASE_RETRY_S)}
     return Problem(503, "database_unavailable", detail, headers=retry)
+
+
+def _explain_limit(error: LimitReached) -> Problem:
+    retry = {"Retry-After": str(error.retry_after_s)}
+    return Problem(429, "limit_reached", str(error), headers=retry, limit=error.limit, allowed=error.allowed)
 
 
 def _explain_validation(error: RequestValidationError, request: Request) -> Problem:
@@ -177,10 +184,9 @@ PROBLEMS: dict[type[Exception], Callable[[Any, Request], Problem]] = {
     HTTPException: _explain_http,
     NotFound: lambda error, _: Problem(404, "not_found", str(error)),
     Conflict: lambda error, _: Problem(409, "conflict", str(error)),
+    LimitReached: lambda error, _: _explain_limit(error),
     KeyReused: lambda error, _: Problem(422, "idempotency_key_reused", str(error)),
-    OperationalError: _explain_database,
-    InterfaceError: _explain_database,
-    NoConnection: _explain_database,
+    **dict.fromkeys(DATABASE_ERRORS, explain_database),
     Exception: lambda *_: Problem(500, "internal_error", "an error of ours; the log has the request_id"),
 }
 

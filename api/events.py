@@ -17,9 +17,11 @@ from api.errors import invalid
 from api.following import RETRY_MS, Look, Place, look, tell_progress, tell_result, write
 from api.jobs import JobId, JobStatus, find
 from api.openapi import responses
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from api.waiting import AWAY, COMMIT_S, Change
 from store import changes
+from store.callers import Scope
 from store.models import Job
 from store.status import Kind
 
@@ -111,8 +113,10 @@ async def get_events(
     since = await _read(_ask_clock, resources) if last is None else float(last) - COMMIT_S
 
     def may_see(job: Job) -> bool:
-        """Whether the caller may read this job, and asked for it."""
-        return kind in (None, job.kind)
+        """Whether the caller may read this job, and asked for it: the watcher looks at every project's."""
+        caller = resources.caller
+        is_theirs = caller.scope == Scope.ADMIN or job.project == caller.project
+        return is_theirs and kind in (None, job.kind)
 
     return EventStream(_follow_all(resources, since, may_see), headers=HEADERS)
 

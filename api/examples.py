@@ -73,6 +73,7 @@ PREVIEW_REQUESTS: list[Any] = [
 
 JOB_STATUS: dict[str, Any] = {
     "id": JOB_ID,
+    "project": "default",
     "kind": "range_test",
     "name": "nightly",
     "tags": ["ci"],
@@ -131,6 +132,7 @@ TRAINING_SCHEDULE: dict[str, Any] = {
 CYCLE_END: dict[str, Any] = {"cycle": 4, "step": 687, "loss": 0.06, "accuracy": 0.985}
 TRAINED: dict[str, Any] = JOB_STATUS | {
     "id": TRAINING_PATH.removeprefix("/training-jobs/"),
+    "project": "default",
     "kind": "training_job",
     "status": "succeeded",
     "outcome": "trained",
@@ -171,6 +173,7 @@ CHECKPOINT: dict[str, Any] = {
 COMPARISON_PATH = "/comparisons/c0a0f6b0-5c1d-4f0e-8a56-6a1c1c0f6f0e"
 COMPARISON_STATUS: dict[str, Any] = {
     "id": COMPARISON_PATH.removeprefix("/comparisons/"),
+    "project": "default",
     "name": None,
     "tags": [],
     "workload": "digits-mlp",
@@ -471,6 +474,39 @@ VALIDATED: dict[str, Any] = {
     "warnings": [],
 }
 
+KEY: dict[str, Any] = {
+    "id": JOB_ID,
+    "name": "nightly CI",
+    "project": "vision",
+    "scope": "submit",
+    "prefix": "clr_Wm9vIGJh",
+    "queued_jobs": None,
+    "steps_a_day": 5_000_000,
+    "requests_a_minute": None,
+    "created_at": "2026-11-28T09:00:00.000000Z",
+    "created_by": "CLR_ADMIN_KEY",
+    "expires_at": "2027-02-26T09:00:00.000000Z",
+    "revoked_at": None,
+}
+
+SESSION: dict[str, Any] = {
+    "key": "clr_Wm9vIGJh",
+    "name": "nightly CI",
+    "project": "vision",
+    "scope": "submit",
+    "expires_at": "2026-11-28T21:00:00.000000Z",
+}
+
+AUDITED: dict[str, Any] = {
+    "id": JOB_ID,
+    "created_at": "2026-11-28T09:30:00.000000Z",
+    "action": "job_deleted",
+    "subject": JOB_ID,
+    "project": "vision",
+    "key": "clr_Wm9vIGJh",
+    "key_name": "nightly CI",
+}
+
 ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "create_range_test": {"200": VALIDATED, "202": QUEUED},
     "list_range_tests": {"200": _page(JOB)},
@@ -527,6 +563,11 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_workloads": {"200": {"items": [WORKLOAD]}},
     "get_workload": {"200": WORKLOAD},
     "list_workers": {"200": {"items": [WORKER]}},
+    "create_key": {"201": KEY | {"secret": "clr_Wm9vIGJhciBiYXogcXV4IHF1dXggY29yZ2UgZ3JhdWw"}},
+    "list_keys": {"200": _page(KEY)},
+    "revoke_key": {"200": KEY | {"revoked_at": "2026-12-01T09:00:00.000000Z"}},
+    "begin_session": {"200": SESSION},
+    "list_audit": {"200": _page(AUDITED)},
     "healthz": {"200": {"status": "ok"}},
     "readyz": {"200": {"status": "ok"}},
 }

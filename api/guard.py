@@ -7,10 +7,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.errors import Problem, answer
-from api.security import authenticate, require_known_host
-
-SAFE = ("GET", "HEAD", "OPTIONS")
+from api.errors import DATABASE_ERRORS, Problem, answer, explain_database
+from api.security import SAFE, authenticate
 
 
 class Guard:
@@ -25,11 +23,13 @@ class Guard:
             request = Request(scope)
             try:
                 resources = request.app.state.resources
-                require_known_host(resources, request)
                 refuse_foreign_page(request)
                 await run_in_threadpool(authenticate, resources, request)
             except Problem as problem:
                 await answer(request, problem)(scope, receive, send)
+                return
+            except DATABASE_ERRORS:
+                await answer(request, explain_database())(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from api.catalogue import no_catalogue
 from api.openapi import responses
-from api.resources import ResourcesDep
+from api.resources import OpenResourcesDep
 from store import workloads
 
 router = APIRouter(tags=["operations"])
@@ -24,7 +24,7 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=responses(503))
-def readyz(resources: ResourcesDep) -> Health:
+def readyz(resources: OpenResourcesDep) -> Health:
     """The database answers and a worker has published its workloads."""
     with resources.database.read() as session:
         if not workloads.find_all(session):

@@ -11,9 +11,11 @@ from api import curves
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import carrying, responses
 from api.paging import Filtered, Page
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from api.waiting import while_there
-from store import chores, jobs
+from store import audit, chores, jobs
+from store.audit import Action
 from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
@@ -101,9 +103,10 @@ def _add_ending(
     )
     def cancel(resources: ResourcesDep, job_id: JobId, response: Response) -> Any:
         """Stop a job: a queued one at once (200), a running one within seconds (202); its curve stays."""
-        find(resources, job_id, kind=kind)
+        project = find(resources, job_id, kind=kind).project
         with resources.database.write() as session:
             job = jobs.request_cancel(session, job_id)
+            audit.record(session, Action.JOB_CANCELLED, job_id, project=project)
         response.status_code = 202 if job.status == Status.CANCELLING else 200
         suggest_polling(response, job)
         return view.of(job)
@@ -111,8 +114,9 @@ def _add_ending(
     @router.delete("/{id}", name=f"delete_{kind}", status_code=204, responses=responses(404, 409))
     def delete(resources: ResourcesDep, job_id: JobId) -> None:
         """Remove a finished job with everything measured."""
-        find(resources, job_id, kind=kind)
+        project = find(resources, job_id, kind=kind).project
         with resources.database.write() as session:
             jobs.remove(session, job_id)
+            audit.record(session, Action.JOB_DELETED, job_id, project=project)
         chores.free(resources.database)
         after_delete(resources, job_id)

@@ -11,7 +11,8 @@ from api.openapi import responses
 from api.paging import Filtered, Filters, Page
 from api.requests.about import AboutRequest
 from api.requests.body import Moment, moment, require_json
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from store import about, jobs
 from store.errors import NotFound
 from store.models import Comparison, Job
@@ -42,6 +43,7 @@ class JobStatus(BaseModel):
     """How a job stands."""
 
     id: str
+    project: str = Field(description="whose it is: callers see the jobs of their key's project")
     kind: str
     name: str | None
     tags: list[str]
@@ -81,7 +83,19 @@ class JobView(JobStatus):
 def _fields(job: Job) -> dict[str, Any]:
     path = f"{PATHS[job.kind]}/{job.id}"
     before = {"range_test": f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}"} if job.after_job else {}
-    names = ("id", "kind", "name", "tags", "workload", "status", "outcome", "reason", "message", "attempt")
+    names = (
+        "id",
+        "project",
+        "kind",
+        "name",
+        "tags",
+        "workload",
+        "status",
+        "outcome",
+        "reason",
+        "message",
+        "attempt",
+    )
     return {name: getattr(job, name) for name in (*names, "after_job", "comparison_id")} | {
         "measured_by": job.driver,
         "priority": Priority(job.priority).name.lower(),

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from api.examples import METRICS
-from api.resources import ResourcesDep
+from api.resources import OpenResourcesDep
 from store import counters, gauges
 from store.database import Database
 from store.gauges import Gauges
@@ -103,7 +103,7 @@ def _sum_up_latency(counts: Counts) -> Metric:
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/plain": {"example": METRICS}}}},
 )
-def get_metrics(resources: ResourcesDep) -> PlainTextResponse:
+def get_metrics(resources: OpenResourcesDep) -> PlainTextResponse:
     """The state of queue and workers in Prometheus' text format."""
     collector = StoredMetrics(resources.database, lease_s=resources.settings.lease_s)
     return PlainTextResponse(generate_latest(collector), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -65,7 +65,7 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive_limited, send_named)
         finally:
-            _log(method, scope["path"], status, time.perf_counter() - began_at)
+            _log(method, scope, status, time.perf_counter() - began_at)
 
 
 def _protect(headers: MutableHeaders) -> None:
@@ -76,7 +76,18 @@ def _protect(headers: MutableHeaders) -> None:
     headers["Referrer-Policy"] = "no-referrer"
 
 
-def _log(method: str, path: str, status: int, took_s: float) -> None:
-    fields = {"method": method, "path": quote(path), "status": status, "duration_ms": round(1000 * took_s, 1)}
+def _log(method: str, scope: Scope, status: int, took_s: float) -> None:
+    path, client = scope["path"], scope.get("client")
+    fields = {
+        "method": method,
+        "path": quote(path),
+        "status": status,
+        "duration_ms": round(1000 * took_s, 1),
+        "client": client[0] if client else None,
+        "key": scope["state"].get("key"),  # what is shown of it, where one was brought
+    }
     level = logging.DEBUG if path in ASKED_OFTEN else logging.INFO
-    log.log(level, "%(method)s %(path)s %(status)s in %(duration_ms)s ms", fields, extra=fields)
+    line = "%(method)s %(path)s %(status)s in %(duration_ms)s ms for %(client)s with the key %(key)s"
+    log.log(
+        level, line if fields["key"] else line.removesuffix(" with the key %(key)s"), fields, extra=fields
+    )

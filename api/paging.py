@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 
 from api.errors import Problem
 from api.requests.body import Text
-from store.models import Comparison, Job
+from store.models import AuditEntry, Comparison, Job, Key
 from store.status import Driver, Status
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
 Item = TypeVar("Item")
-Row = TypeVar("Row", Job, Comparison)
+Row = TypeVar("Row", Job, Comparison, Key, AuditEntry)
 
 
 class Page(BaseModel, Generic[Item]):

@@ -13,7 +13,7 @@ from api.openapi import carrying, responses
 from api.requests.body import require_json
 from api.requests.client import find_driver
 from api.requests.range_test import ClientRangeTestRequest, RangeTestRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from api.submissions.range_test import plan_asked_test, submit_range_test
 from api.validation import VALIDATED, ValidateOnly, answer_validated
 from store.status import Driver, Kind

@@ -6,8 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from api.rates import Rates
 from api.waiting import Watcher
 from store.artifacts import Artifacts
+from store.callers import Caller
 from store.database import Database
 from store.ringer import Ringer
 from store.settings import Settings
@@ -15,7 +17,10 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer, artifacts and watcher, and the tables of its comparisons."""
+    """The app's settings, database, ringer, artifacts and watcher, its comparisons' tables, and how often who asks.
+
+    A route asks for `ResourcesDep` (api/security.py): those of its caller, whose database shows one project.
+    """
 
     settings: Settings
     database: Database
@@ -23,12 +28,14 @@ class Resources:
     artifacts: Artifacts
     watcher: Watcher
     tables: Tables = field(default_factory=Tables)
+    rates: Rates = field(default_factory=Rates)
+    caller: Caller = field(default_factory=Caller)
 
 
-def get_resources(request: Request) -> Resources:
-    """The resources of the app that serves this request."""
+def open_resources(request: Request) -> Resources:
+    """The resources of the app that serves this request: of every project, for who asks in nobody's name."""
     resources: Resources = request.app.state.resources
     return resources
 
 
-ResourcesDep = Annotated[Resources, Depends(get_resources)]
+OpenResourcesDep = Annotated[Resources, Depends(open_resources)]

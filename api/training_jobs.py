@@ -16,7 +16,8 @@ from api.pictures import PICTURES, answer_picture, thin
 from api.requests.body import require_json
 from api.requests.client import find_driver
 from api.requests.training_job import ClientTrainingJobRequest, ResumeRequest, TrainingJobRequest
-from api.resources import Resources, ResourcesDep
+from api.resources import Resources
+from api.security import ResourcesDep
 from api.submissions.training_job import (
     plan_asked_training,
     plan_client_training,

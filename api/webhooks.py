@@ -13,7 +13,7 @@ from api.openapi import carrying, responses
 from api.outgoing import may_be_called
 from api.requests.body import Moment, moment, require_json
 from api.requests.webhook import WebhookRequest
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from store import webhooks
 from store.models import Delivery, Webhook
 from store.webhooks import Event

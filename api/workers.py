@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from api.requests.body import Moment, moment
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from store import workers
 from store.models import Worker
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from api.catalogue import explain_unknown
 from api.openapi import responses
-from api.resources import ResourcesDep
+from api.security import ResourcesDep
 from store import workloads
 from store.errors import NotFound
 from store.models import Workload

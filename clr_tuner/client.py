@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from clr_tuner.address import default_url
 from clr_tuner.comparison import Comparison
-from clr_tuner.connection import Connection, path_of
+from clr_tuner.connection import Connection, path_of, read_json
 from clr_tuner.events import Event, follow
 from clr_tuner.job import Job
 from clr_tuner.range_test import RangeTest
@@ -219,6 +219,25 @@ class Client:
     def workers(self) -> list[dict[str, Any]]:
         """Who runs it."""
         return list(self.connection.get("/workers")["items"])
+
+    def make_key(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Make a key, as an admin may; its `secret` is in this answer alone.
+
+        fields: `project`, `scope` (read, submit, admin), `expires_in_days`, `queued_jobs`, `steps_a_day`,
+        `requests_a_minute`; what is None is left to the service. Raises `Refused`.
+        """
+        body = {"name": name} | {field: value for field, value in fields.items() if value is not None}
+        made: dict[str, Any] = self.connection.once().post("/keys", body)  # sent again it would make another
+        return made
+
+    def keys(self) -> Iterator[dict[str, Any]]:
+        """Every key, without its secret, newest first, through all pages."""
+        return self._list("/keys", {})
+
+    def revoke_key(self, id: str) -> dict[str, Any]:
+        """Have a key open nothing any more."""
+        revoked: dict[str, Any] = read_json(self.connection.request("DELETE", path_of("keys", id)))
+        return revoked
 
     def ping(self) -> None:
         """Ask once whether somebody is there; raises `Unreachable`."""

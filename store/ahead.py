@@ -30,6 +30,7 @@ def offer(session: Session, range_test: Job, plans: Sequence[dict[str, Any]]) ->
     """Queue a sweep for each plan."""
     new = [
         NewJob(
+            project=range_test.project,
             kind=Kind.SWEEP,
             workload=range_test.workload,
             config={**range_test.config, "plan": plan},

@@ -3,21 +3,22 @@
 A claim is one guarded UPDATE that raises `attempt`; that number fences every later write of the claim.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from store import counters
+from store import counters, projects
 from store.database import now
 from store.errors import ClaimLost
-from store.models import QUEUED, Attempt, Comparison, Job, Worker
+from store.models import QUEUED, Attempt, Comparison, Job, Project, Worker
 from store.status import ACTIVE, FINAL, RETRIED, Chore, Outcome, Priority, Reason, Status, move
 
 OLDEST_EVERY = 10  # claims
 AT_ONCE = 100  # claims that one transaction ends
+ASKED_FOR = [priority for priority in Priority if priority != Priority.IDLE]
 
 
 def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
@@ -36,10 +37,14 @@ def waiting(session: Session, *, for_s: float) -> tuple[int, int]:
 def claim(
     session: Session, *, workloads: Collection[str], worker_id: str, ring_id: str, pid: int, lease_s: float
 ) -> Job | None:
-    """Take a queued job whose workload is among `workloads` and that waits for no other, by priority and then as
-    `_first` says; None when there is none."""
-    by_turn = counters.claims(session) % OLDEST_EVERY < OLDEST_EVERY - 1
-    first = (_first(session, priority, workloads, by_turn=by_turn) for priority in Priority)
+    """Take a queued job whose workload is among `workloads` and that waits for no other: of the project whose turn it
+    is, by priority, and then as `_first` says; None when there is none."""
+    in_turn = projects.in_turn(session)
+    first = (
+        _first_of(session, project, priorities, workloads)
+        for priorities in (ASKED_FOR, [Priority.IDLE])  # what nobody asked for yet comes after all others
+        for project in in_turn
+    )
     found = next(filter(None, first), None)
     if found is None:
         return None
@@ -65,12 +70,22 @@ def claim(
         )
     )
     session.flush()
+    projects.note_claim(session, job.project)
     counters.observe_claim(session, waited_s)
     return job
 
 
+def _first_of(
+    session: Session, project: Project, priorities: Sequence[Priority], workloads: Collection[str]
+) -> tuple[str, float] | None:
+    """(id, seconds waited) of the job of this project that is next, by priority and then as `_first` says."""
+    by_turn = project.claims % OLDEST_EVERY < OLDEST_EVERY - 1
+    first = (_first(session, project.name, priority, workloads, by_turn=by_turn) for priority in priorities)
+    return next(filter(None, first), None)
+
+
 def _first(
-    session: Session, priority: Priority, workloads: Collection[str], *, by_turn: bool
+    session: Session, project: str, priority: Priority, workloads: Collection[str], *, by_turn: bool
 ) -> tuple[str, float] | None:
     """(id, seconds waited) of the job of this priority that is next, locked for this transaction.
 
@@ -80,7 +95,13 @@ def _first(
     let_go = select(func.max(Attempt.finished_at)).where(Attempt.job_id == Job.id).scalar_subquery()
     found = session.execute(
         select(Job.id, now() - func.coalesce(let_go, _ready_at()))
-        .where(QUEUED, Job.priority == priority, Job.workload.in_(workloads), _may_start())
+        .where(
+            QUEUED,
+            Job.project == project,
+            Job.priority == priority,
+            Job.workload.in_(workloads),
+            _may_start(),
+        )
         .order_by(*([Job.turn] if by_turn else []), Job.created_at, Job.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -88,9 +109,11 @@ def _first(
     return None if found is None else (found[0], found[1])
 
 
-def first_turn(session: Session, priority: Priority) -> int:
+def first_turn(session: Session, project: str, priority: Priority) -> int:
     """The turn that comparisons of this priority are at: those of the jobs of a new one begin there."""
-    begun = select(Job.turn).where(QUEUED, Job.priority == priority, Job.turn > 0, _may_start())
+    begun = select(Job.turn).where(
+        QUEUED, Job.project == project, Job.priority == priority, Job.turn > 0, _may_start()
+    )
     return session.scalar(begun.order_by(Job.turn).limit(1)) or 1
 
 

@@ -12,8 +12,9 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import claims, jobs, removal
+from store import claims, jobs, quota, removal
 from store.batches import ROWS
+from store.callers import project_of
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.jobs import AFTER_S, NewJob
@@ -50,29 +51,33 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
 
     Raises `KeyReused` when the key came before with another body.
     """
-    rows = list(map(jobs.describe, new.jobs))
-    turn = claims.first_turn(session, new.jobs[0].priority)
+    project = project_of(session)
+    rows = [jobs.describe(session, job) for job in new.jobs]
+    num_jobs = len(rows) + len(new.seeds) * len(_trainings(rows))
+    turn = claims.first_turn(session, project, new.jobs[0].priority)
     made = session.execute(
         insert_for(session)(Comparison)
         .values(
             id=new.id,
+            project=project_of(session),
             name=new.name,
             tags=list(new.tags),
             workload=new.workload,
             config=new.config,
             range_test_id=new.range_test_id,
-            num_jobs=len(rows) + len(new.seeds) * len(_trainings(rows)),
+            num_jobs=num_jobs,
             plan={"jobs": rows, "seeds": list(new.seeds), "turn": turn},
             chore=Chore.QUEUE,
             created_at=now(),
             idempotency_key=new.idempotency_key,
             request_hash=new.request_hash,
         )
-        .on_conflict_do_nothing(index_elements=["idempotency_key"])
+        .on_conflict_do_nothing(index_elements=["project", "idempotency_key"])
         .returning(Comparison)
     ).scalar_one_or_none()
     if made is not None:
         tag(session, made)
+        quota.require_room(session, more=num_jobs)
         return made, False
     known = made_before(session, idempotency_key=new.idempotency_key, request_hash=new.request_hash)
     assert known is not None
@@ -98,8 +103,8 @@ def made_before(
     """
     if idempotency_key is None:
         return None
-    same_key = Comparison.idempotency_key == idempotency_key
-    comparison = session.scalar(select(Comparison).where(same_key))
+    same_key = (Comparison.project == project_of(session), Comparison.idempotency_key == idempotency_key)
+    comparison = session.scalar(select(Comparison).where(*same_key))
     if comparison is not None and comparison.request_hash != request_hash:
         raise KeyReused
     return comparison

@@ -9,7 +9,7 @@ from collections import defaultdict
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -58,11 +58,6 @@ def observe_claim(session: Session, waited_s: float) -> None:
     bounds = [*map(str, LATENCY_BOUNDS_S), "+Inf"]
     add(session, CLAIM_LATENCY, bounds[bisect_left(LATENCY_BOUNDS_S, waited_s)])
     add(session, CLAIM_LATENCY_SUM, by=waited_s)
-
-
-def claims(session: Session) -> int:
-    """How many there were, before this transaction."""
-    return int(session.scalar(select(func.sum(Counter.value)).where(Counter.name == CLAIM_LATENCY)) or 0)
 
 
 def write(session: Session) -> None:

@@ -7,11 +7,12 @@ Writers on SQLite begin IMMEDIATE: a deferred transaction that reads first and w
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from sqlite3 import OperationalError
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import URL, Connection, Float, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Float, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
 from store import counters
+from store.callers import Caller, CallerSession, open_for
 from store.holds import Holds
 
 API_THREADS = 40  # what FastAPI's thread pool may ask for at once; the pool must not be smaller
@@ -64,6 +66,7 @@ class Database:
 
     def __init__(self, url: str | URL) -> None:
         """`url`: `sqlite:///PATH` or `postgresql+psycopg://...`; a path of the system's only as SQLAlchemy's URL."""
+        self._caller: Caller | None = None
         backend = make_url(url).get_backend_name()
         options = _CONNECT_OPTIONS[backend]
         self._reader = create_engine(
@@ -77,10 +80,16 @@ class Database:
         else:
             event.listen(self._reader, "before_cursor_execute", _ask_for_binary)
 
+    def within(self, caller: Caller) -> "Database":
+        """The same as this caller may see it (store/callers.py); it shares the connections."""
+        other = copy(self)
+        other._caller = caller
+        return other
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that only reads."""
-        with Session(self._reader, expire_on_commit=False) as session:
+        with self._open(self._reader) as session:
             yield session
 
     @contextmanager
@@ -89,13 +98,16 @@ class Database:
 
         On SQLite no other one begins until its end: read, plan and compute before.
         """
-        with Session(self._writer, expire_on_commit=False) as session:
+        with self._open(self._writer) as session:
             with session.begin():
                 session.connection()
                 began = time.perf_counter()
                 yield session
                 counters.write(session)
             self.holds.observe(time.perf_counter() - began)
+
+    def _open(self, engine: Engine) -> Session:
+        return CallerSession(engine, expire_on_commit=False, info=open_for(self._caller))
 
     def count(self, name: str, label: str = "", *, by: float = 1) -> None:
         """Count in a transaction of its own, one of `counters`; what cannot be counted in a second may not be."""

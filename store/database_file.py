@@ -36,6 +36,17 @@ def make_whole(database: Path) -> None:
                 raise sqlite3.OperationalError("another process reads what was in it before")
 
 
+def holds_keys(database: Path) -> bool:
+    """Whether a key was ever made there, so that the service is closed to who has none."""
+    if not database.is_file():
+        return False
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return connection.execute("SELECT 1 FROM keys LIMIT 1").fetchone() is not None
+        except sqlite3.Error:  # it is of an older schema, which has no keys, or no database
+            return False
+
+
 def copy(database: Path, to: Path) -> None:
     """Copy a database that may be in use, as it is at one moment; `to` appears whole or not at all.
 

@@ -4,6 +4,7 @@ StoreError
 ├── NotFound          no such row
 ├── Conflict          the job's status does not allow this move
 │   └── ClaimLost     the claim this write belongs to is over
+├── LimitReached      a key may not ask for so much
 └── KeyReused         an Idempotency-Key came back with another body
 """
 
@@ -29,3 +30,14 @@ class ClaimLost(Conflict):
 
 class KeyReused(StoreError):
     """This Idempotency-Key was used before with another body."""
+
+
+class LimitReached(StoreError):
+    """The key may not ask for so much.
+
+    limit: which one, `allowed` at the most.
+    """
+
+    def __init__(self, message: str, *, limit: str, allowed: int, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.limit, self.allowed, self.retry_after_s = limit, allowed, retry_after_s

@@ -10,7 +10,8 @@ from uuid import uuid4
 from sqlalchemy import Select, and_, func, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import claims, removal
+from store import claims, quota, removal
+from store.callers import EVERY_PROJECT, caller_of, project_of
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job, JobTag
@@ -23,12 +24,13 @@ AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds t
 class NewJob:
     """What a request asks for, validated and with every default resolved.
 
-    timeout_s: of one attempt. after_job: must end first. made_for: the first job that a range test was queued for,
-    where nobody asked for it. resume_from: the job whose checkpoints it goes on from. label: of its entry in a
-    comparison.
+    project: default that of the session's caller. timeout_s: of one attempt. after_job: must end first. made_for: the
+    first job that a range test was queued for, where nobody asked for it. resume_from: the job whose checkpoints it
+    goes on from. label: of its entry in a comparison.
     """
 
     id: str = field(default_factory=lambda: str(uuid4()))
+    project: str | None = None
     kind: Kind
     workload: str
     driver: Driver = Driver.WORKER
@@ -52,14 +54,14 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
     before: a job without a key that the new one waits for; queued with it, unless it is a replay.
     Raises `KeyReused` when the body was another. Two racing creates with one key make one job.
     """
-    row = describe(new) | {
+    row = describe(session, new) | {
         "created_at": now() if before is None else now() + AFTER_S,
         "changed_at": now(),
     }
     job = session.execute(
         insert_for(session)(Job)
         .values(row)
-        .on_conflict_do_nothing(index_elements=["kind", "idempotency_key"])
+        .on_conflict_do_nothing(index_elements=["project", "kind", "idempotency_key"])
         .returning(Job)
     ).scalar_one_or_none()
     if job is None:
@@ -70,9 +72,12 @@ def create(session: Session, new: NewJob, *, before: NewJob | None = None) -> tu
         return made, True
     rows = [row | {"created_at": job.created_at}]
     if before is not None:
-        rows.append(describe(before) | {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at})
+        about = {"created_at": job.created_at - AFTER_S, "changed_at": job.changed_at}
+        rows.append(describe(session, before) | about)
         session.execute(insert(Job).values(rows[-1]))
     _tag(session, rows)
+    if new.driver == Driver.WORKER:  # nobody queues for what its caller measures
+        quota.require_room(session)
     return job, False
 
 
@@ -82,11 +87,12 @@ def create_all(session: Session, news: Sequence[NewJob]) -> None:
     Their order is kept: each is a little newer than the one before, and a turn later.
     """
     first = session.scalar(select(now())) or 0.0
-    turn = claims.first_turn(session, news[0].priority)
-    insert_rows(
-        session,
-        [describe(new) | {"created_at": first + AFTER_S * n, "turn": turn + n} for n, new in enumerate(news)],
-    )
+    turn = claims.first_turn(session, news[0].project or project_of(session), news[0].priority)
+    rows = [
+        describe(session, new) | {"created_at": first + AFTER_S * n, "turn": turn + n}
+        for n, new in enumerate(news)
+    ]
+    insert_rows(session, rows)
 
 
 def insert_rows(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -111,17 +117,26 @@ def list_tags(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def describe(new: NewJob) -> dict[str, Any]:
-    """The row of a new job, but for when it was created; JSON can hold it."""
+def describe(session: Session, new: NewJob) -> dict[str, Any]:
+    """The row of a new job, which is its caller's, but for when it was created; JSON can hold it."""
     row = {each.name: getattr(new, each.name) for each in fields(new)}
-    return row | {"tags": list(new.tags), "status": Status.QUEUED, "attempt": 0}
+    caller = caller_of(session)
+    return row | {
+        "project": new.project or project_of(session),
+        "key_id": caller and caller.key_id,
+        "tags": list(new.tags),
+        "status": Status.QUEUED,
+        "attempt": 0,
+    }
 
 
 def made_before(
     session: Session, kind: Kind, *, idempotency_key: str | None, request_hash: str | None
 ) -> Job | None:
     """The job that this Idempotency-Key made; None of a new one. Raises `KeyReused` when the body was another."""
-    same_key = and_(Job.kind == kind, Job.idempotency_key == idempotency_key)
+    same_key = and_(
+        Job.project == project_of(session), Job.kind == kind, Job.idempotency_key == idempotency_key
+    )
     job = session.scalar(select(Job).where(same_key)) if idempotency_key is not None else None
     if job is not None and job.request_hash != request_hash:
         raise KeyReused
@@ -188,7 +203,8 @@ def followers(session: Session, job_id: str) -> int:
 def refuse_needed(session: Session, job_ids: Sequence[str]) -> None:
     """Raise `Conflict` where a job that is not final needs what one of these found, or its checkpoints."""
     needs = or_(Job.after_job.in_(job_ids), Job.resume_from.in_(job_ids))
-    open_job = session.scalar(select(Job.id).where(Job.status.not_in(FINAL), needs).limit(1))
+    query = select(Job.id).where(Job.status.not_in(FINAL), needs).limit(1)
+    open_job = session.scalar(query, execution_options=EVERY_PROJECT)  # an admin's may be of another
     if open_job is not None:
         raise Conflict(f"the job {open_job} needs it and is not final: wait, or cancel that first")
 

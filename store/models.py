@@ -28,12 +28,17 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        UniqueConstraint("kind", "idempotency_key"),
+        UniqueConstraint("project", "kind", "idempotency_key", name="jobs_by_idempotency_key"),
         Index("jobs_by_age", "kind", "created_at", "id"),
         Index("jobs_by_status", "kind", "status", "created_at", "id"),
         Index("jobs_by_workload", "kind", "workload", "created_at", "id"),
-        Index("jobs_by_turn", "priority", "turn", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
-        Index("jobs_by_priority", "priority", "created_at", "id", postgresql_where=QUEUED, sqlite_where=QUEUED),
+        Index("jobs_of_project", "project", "kind", "created_at", "id"),
+        Index("jobs_of_key", "key_id", "created_at", postgresql_where=text("key_id IS NOT NULL"),
+              sqlite_where=text("key_id IS NOT NULL")),
+        Index("jobs_by_turn", "project", "priority", "turn", "created_at", "id",
+              postgresql_where=QUEUED, sqlite_where=QUEUED),
+        Index("jobs_by_priority", "project", "priority", "created_at", "id",
+              postgresql_where=QUEUED, sqlite_where=QUEUED),
         Index("jobs_after", "after_job"),
         Index("jobs_by_change", "changed_at"),
         Index("jobs_resumed", "resume_from", postgresql_where=text("resume_from IS NOT NULL"),
@@ -47,6 +52,8 @@ class Job(Base):
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), server_default=text("'default'"))
+    key_id: Mapped[str | None] = mapped_column(String(36))  # of who asked for it
     kind: Mapped[str] = mapped_column(String(32))
     name: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]]
@@ -194,14 +201,16 @@ class Comparison(Base):
 
     __tablename__ = "comparisons"
     __table_args__ = (
-        UniqueConstraint("idempotency_key"),
+        UniqueConstraint("project", "idempotency_key", name="comparisons_by_idempotency_key"),
         Index("comparisons_by_age", "created_at", "id"),
+        Index("comparisons_of_project", "project", "created_at", "id"),
         Index("comparisons_by_workload", "workload", "created_at", "id"),
         Index("comparisons_of_range_test", "range_test_id", "created_at", "id"),
         Index("comparisons_with_chore", "chore", postgresql_where=WITH_CHORE, sqlite_where=WITH_CHORE),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), server_default=text("'default'"))
     name: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]]
     workload: Mapped[str] = mapped_column(String(200))
@@ -229,11 +238,12 @@ class ComparisonTag(Base):
 
 
 class Webhook(Base):
-    """Where to call when something ends. It will belong to a project: this is the row that gets it."""
+    """Where to call when a job of its project ends."""
 
     __tablename__ = "webhooks"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), server_default=text("'default'"))
     url: Mapped[str] = mapped_column(String(2000))
     events: Mapped[list[str]]
     secret: Mapped[str] = mapped_column(String(100))
@@ -264,6 +274,66 @@ class Delivery(Base):
     created_at: Mapped[float]
     next_attempt_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+
+
+class Project(Base):
+    """Whose jobs lie together, and when one of them was claimed last."""
+
+    __tablename__ = "projects"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    claims: Mapped[int] = mapped_column(server_default=text("0"))
+    claimed_at: Mapped[float | None]
+
+
+class Key(Base):
+    """A key of a caller's, known by its hash. What is shown of it, its prefix, is no secret."""
+
+    __tablename__ = "keys"
+    __table_args__ = (Index("keys_by_age", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    project: Mapped[str] = mapped_column(String(64))
+    scope: Mapped[str] = mapped_column(String(16))
+    prefix: Mapped[str] = mapped_column(String(16), unique=True)
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    queued_jobs: Mapped[int | None]
+    steps_a_day: Mapped[int | None] = mapped_column(BigInteger)
+    requests_a_minute: Mapped[int | None]
+    created_at: Mapped[float]
+    created_by: Mapped[str | None] = mapped_column(String(200))
+    expires_at: Mapped[float | None]
+    revoked_at: Mapped[float | None]
+
+
+class KeySession(Base):
+    """A key that a browser has turned into a cookie; key_id is null of a key that a setting holds.
+
+    proof: ties it to the secret of such a key, and tells nothing of it to who has not the cookie.
+    """
+
+    __tablename__ = "key_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("keys.id", ondelete="CASCADE"))
+    proof: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[float] = mapped_column(index=True)
+
+
+class AuditEntry(Base):
+    """Something that cannot be undone: who did it, to what, and when."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("audit_by_age", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    created_at: Mapped[float]
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(64))
+    project: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str | None] = mapped_column(String(64))
+    key_name: Mapped[str | None] = mapped_column(String(200))
 
 
 class Counter(Base):

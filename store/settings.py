@@ -37,6 +37,10 @@ def _upper(name: object) -> object:
     return name.upper() if isinstance(name, str) else name
 
 
+def _or_none(value: object) -> object:
+    return None if value == "" else value
+
+
 class Settings(BaseSettings):
     """One attribute per variable; the unit of a duration is in its name."""
 
@@ -61,7 +65,27 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="port the API binds; 0: any free one")
     api_keys: list[Annotated[SecretStr, Field(min_length=8)]] = Field(
         default=[],
-        description="JSON list of bearer keys of 8 characters or more; needed to bind anything but loopback",
+        description="JSON list of keys of 8 characters or more, of scope submit and project default",
+    )
+    admin_key: Annotated[Annotated[SecretStr, Field(min_length=16)] | None, BeforeValidator(_or_none)] = (
+        Field(
+            default=None,
+            description="a key of 16 characters or more that may do everything, and makes others",
+        )
+    )
+    key_queued_jobs: int = Field(
+        default=5_000, ge=0, description="jobs that one key may have queued; 0: as many as it likes"
+    )
+    key_steps_a_day: int = Field(
+        default=0,
+        ge=0,
+        description="steps of the jobs that one key asks for in 24 hours; 0: as many as it likes",
+    )
+    key_requests_a_minute: int = Field(
+        default=6_000, ge=0, description="requests of one key to one API process; 0: as many as it likes"
+    )
+    failed_keys_a_minute: int = Field(
+        default=30, ge=0, description="wrong keys from one address, then 429; 0: as many as it likes"
     )
     hosts: list[str] = Field(
         default=[],

@@ -14,9 +14,10 @@ from uuid import uuid4
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from store.callers import project_of
 from store.database import now
 from store.errors import Conflict, NotFound
-from store.models import Delivery, Webhook
+from store.models import Delivery, Job, Webhook
 
 PAUSES_S = (5.0, 60.0, 300.0, 1_800.0, 7_200.0)  # between attempts; after the last of them it is given up
 HELD_S = 60.0
@@ -38,7 +39,14 @@ def create(session: Session, *, url: str, events: Sequence[str]) -> Webhook:
     if (session.scalar(select(func.count()).select_from(Webhook)) or 0) >= MOST_HOOKS:
         raise Conflict(f"there are {MOST_HOOKS} webhooks: delete one first")
     secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
-    values = {"id": str(uuid4()), "url": url, "events": list(events), "secret": secret, "created_at": now()}
+    values = {
+        "id": str(uuid4()),
+        "project": project_of(session),
+        "url": url,
+        "events": list(events),
+        "secret": secret,
+        "created_at": now(),
+    }
     return session.scalars(insert(Webhook).values(values).returning(Webhook)).one()
 
 
@@ -62,8 +70,10 @@ def remove(session: Session, webhook_id: str) -> None:
 
 
 def tell(session: Session, event: str, job_id: str) -> None:
-    """Have every webhook of this event called; written with the transaction or not at all."""
-    for webhook_id, events in session.execute(select(Webhook.id, Webhook.events)).all():
+    """Have every webhook of this event and the job's project called; written with the transaction or not at all."""
+    project = select(Job.project).where(Job.id == job_id).scalar_subquery()
+    hooks = select(Webhook.id, Webhook.events).where(Webhook.project == project)
+    for webhook_id, events in session.execute(hooks).all():
         if event in events:
             add(session, webhook_id, event, job_id)
 

@@ -288,12 +288,17 @@ def test_a_newer_torch_that_is_there_is_not_replaced(wheels: Path, tmp_path: Pat
     assert "torch" not in [item["metadata"]["name"] for item in json.loads(resolved.stdout)["install"]]
 
 
-def locked(list_name: str) -> dict[str, str]:
-    """{distribution: version} of a list that is installed without resolving; all have hashes."""
+def list_pins(list_name: str) -> list[tuple[str, str]]:
+    """(distribution, version) of a list that is installed without resolving; a newer Python may have another one."""
     text = (ROOT / "requirements" / f"{list_name}.txt").read_text()
     lines = [line for line in text.replace("\\\n", "").splitlines() if not line.startswith("#")]
     assert all("--hash=sha256:" in line for line in lines)
-    return dict(re.findall(r"^(\S+?)==([^\s;]+)", "\n".join(lines), re.MULTILINE))
+    return re.findall(r"^(\S+?)==([^\s;]+)", "\n".join(lines), re.MULTILINE)
+
+
+def locked(list_name: str) -> dict[str, str]:
+    """{distribution: version} of such a list."""
+    return dict(list_pins(list_name))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +318,7 @@ def test_a_lock_lacks_nothing_that_is_asked_for_here_but_torch(list_name: str, a
 def test_all_locks_hold_the_versions_of_the_constraints() -> None:
     constraints = set(re.findall(r"^(\S+?)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
 
-    of_locks = [set(locked(list_name).items()) for list_name in ("service", "dev", "bench", "integrations")]
+    of_locks = [set(list_pins(list_name)) for list_name in ("service", "dev", "bench", "integrations")]
 
     assert set.union(*of_locks) == {pin for pin in constraints if pin[0] != "torch"}
 

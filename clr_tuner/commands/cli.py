@@ -17,6 +17,7 @@ from clr_tuner.commands import (
     comparison,
     here,
     job,
+    keys,
     range_test,
     run,
     schedule,
@@ -76,6 +77,7 @@ main.add_typer(job.app)
 main.add_typer(schedule.app)
 main.add_typer(check_schedule.app)
 main.add_typer(service.app)
+main.add_typer(keys.app, name="keys", help="Make, list and revoke keys.", rich_help_panel="The service")
 main.add_typer(
     workload.app,
     name="workload",

@@ -44,6 +44,7 @@ def _demonstrate(settings: Settings, workload: str) -> None:
                 "database_url": "",
                 "broker_url": "",
                 "api_keys": [],
+                "admin_key": None,
             }
         )
         typer.echo("starting the service: broker, worker, API ...")

@@ -44,7 +44,7 @@ def signals_interrupt() -> Iterator[None]:
 
 
 def _write_welcome(service: EmbeddedService, settings: Settings) -> str:
-    key = " -H 'Authorization: Bearer YOUR_KEY'" if settings.api_keys else ""
+    key = " -H 'Authorization: Bearer YOUR_KEY'" if settings.api_keys or settings.admin_key else ""
     body = """-H 'Content-Type: application/json' -d '{"workload": "digits-mlp"}'"""
     return f"""clr-tuner is ready at {service.url}
   docs  {service.url}/docs

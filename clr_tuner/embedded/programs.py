@@ -11,6 +11,7 @@ from clr_tuner.address import is_loopback
 from clr_tuner.embedded.data_dir import close_to_others
 from clr_tuner.embedded.processes import PRIVATE
 from clr_tuner.errors import CannotServe
+from store.database_file import holds_keys
 from store.settings import Settings
 
 
@@ -23,6 +24,7 @@ def make_environment(settings: Settings) -> dict[str, str]:
         "CLR_DATABASE_URL": settings.database_url,
         "CLR_BROKER_URL": settings.broker_url,
         "CLR_API_KEYS": json.dumps([key.get_secret_value() for key in settings.api_keys]),
+        "CLR_ADMIN_KEY": settings.admin_key.get_secret_value() if settings.admin_key else "",
     }
 
 
@@ -57,9 +59,14 @@ def become(command: list[str], settings: Settings, *, say: Callable[[str], None]
 
 
 def refuse_open_bind(settings: Settings) -> None:
-    """Raise `CannotServe` for an address that others can reach without API keys: it runs what it is sent."""
-    if not is_loopback(settings.host) and not settings.api_keys:
+    """Raise `CannotServe` for an address that others can reach without keys: it runs what it is sent.
+
+    Keys are those of the settings, and any that was made where the database is a file of ours.
+    """
+    if is_loopback(settings.host) or settings.admin_key is not None or settings.api_keys:
+        return
+    if settings.database_file is None or not holds_keys(settings.database_file):
         raise CannotServe(
             f"refusing to bind {settings.host} without API keys: whoever reaches an open job service can run "
-            "jobs on this machine.\nSet CLR_API_KEYS='[\"a-long-secret\"]', or bind 127.0.0.1."
+            "jobs on this machine.\nSet CLR_ADMIN_KEY or CLR_API_KEYS='[\"a-long-secret\"]', or bind 127.0.0.1."
         )

@@ -39,6 +39,7 @@ def upgrade() -> None:
     op.create_table(
         "webhooks",
         sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project", sa.String(length=64), server_default=sa.text("'default'"), nullable=False),
         sa.Column("url", sa.String(length=2000), nullable=False),
         sa.Column("events", sa.JSON(), nullable=False),
         sa.Column("secret", sa.String(length=100), nullable=False),

@@ -322,7 +322,7 @@ def test_the_table_costs_as_many_queries_for_many_jobs_as_for_few(
             assert api.get(path).json()["rows"][0]["num_steps"] == 160
         counts.append(len(statements))
 
-    assert counts == [3, 3]  # the comparison, its jobs, all looks
+    assert counts == [4, 4]  # whether there are keys, the comparison, its jobs, all looks
 
 
 def test_a_final_table_is_not_read_again(api: TestClient, database: Database) -> None:
@@ -334,7 +334,7 @@ def test_a_final_table_is_not_read_again(api: TestClient, database: Database) ->
         again = api.get(path).json()
 
     assert again == first
-    assert len(statements) == 1  # whether it is still there
+    assert len(statements) == 2  # whether there are keys, whether it is still there
 
 
 def test_the_list_costs_as_many_queries_for_many_as_for_one(api: TestClient) -> None:
@@ -345,7 +345,7 @@ def test_the_list_costs_as_many_queries_for_many_as_for_one(api: TestClient) -> 
         listed = api.get("/comparisons").json()["items"]
 
     assert [item["progress"]["total"] for item in listed] == [1, 1, 1]
-    assert len(statements) == 2
+    assert len(statements) == 3  # whether there are keys, the comparisons, the counts of their jobs
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [

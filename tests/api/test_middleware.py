@@ -60,7 +60,7 @@ def test_a_request_is_one_line_with_its_id(api: TestClient, log_lines: Lines) ->
 
     (line,) = [line for line in log_lines() if line["logger"] == "api.middleware"]
     took_ms = line["duration_ms"]
-    assert line["message"] == f"HEAD /range-tests 200 in {took_ms} ms"
+    assert line["message"] == f"HEAD /range-tests 200 in {took_ms} ms for testclient"
     assert (line["method"], line["path"], line["status"]) == ("HEAD", "/range-tests", 200)
     assert 0 < took_ms < 10_000
     assert (line["level"], line["request_id"]) == ("INFO", "trace-1")
