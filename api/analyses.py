@@ -89,7 +89,7 @@ class Analyses(BaseModel):
 )
 def analyse(resources: ResourcesDep, job_id: JobId, body: AnalysisRequest) -> AnalysisView:
     """Ask a rule about the stored points; kept by the rule's version, so that a newer one can be compared."""
-    job, runs = find_with_runs(resources, job_id, kind=Kind.RANGE_TEST)
+    job, runs = find_with_runs(resources.database, job_id, kind=Kind.RANGE_TEST)
     if job.status not in FINAL:
         raise Problem(409, "job_not_final", f"the job is {job.status}: wait until it is final")
     sweeps = read_sweeps(run for run in runs if run.finished)

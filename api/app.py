@@ -38,6 +38,8 @@ from api.errors import add_handlers
 from api.guard import Guard
 from api.middleware import RequestMiddleware
 from api.openapi import complete_document, responses
+from api.pool import Pool
+from api.readiness import Readiness
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
 from api.security import find_caller
@@ -77,10 +79,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         watcher = Watcher(database)
         deliverer = Deliverer(database, settings)
         deliverer.start()
-        app.state.resources = Resources(settings, database, ringer, find_artifacts(settings), watcher)
+        url = settings.resolved_database_url.render_as_string(hide_password=False)
+        pool = Pool(url, size=settings.pool_processes, queue=settings.pool_queue)
+        readiness = Readiness(database)
+        app.state.resources = Resources(
+            settings, database, ringer, find_artifacts(settings), watcher, pool, readiness
+        )
         with on_stop(watcher.stop):
             yield
         watcher.stop()
+        await pool.close()
+        readiness.close()
         deliverer.stop()
         reaper.stop()
         ringer.stop()

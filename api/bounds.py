@@ -2,24 +2,24 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from api.curves import find_with_runs
+from api.drawing import draw_range_test
 from api.errors import Problem, invalid, invalid_fields
+from api.finality import NO_CHANGE, has_it, headers_of, tag_if_final, unchanged
 from api.jobs import POLL_S, JobId, JobView, find
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, answer_picture, thin
+from api.pictures import PICTURES, answer_picture
 from api.requests.workload import SETUP
 from api.security import ResourcesDep
-from clr.bounds import Bounds, read_answer, summarize
+from clr.bounds import Bounds
 from clr.candidate import Candidate
 from clr.confirmation import Confirmation
 from clr.picture_format import PictureFormat
-from clr.plots.range_test import draw_range_test
 from clr.sensitivity import Sensitivity
 from clr.snippets import Framework, say_optimizer
-from clr.sweep import read_sweeps
 from clr.training_rates import Basis
 from clr.turn import Turn
 from store.status import FINAL, Driver, Kind, Outcome, Status
@@ -105,11 +105,14 @@ class BoundsView(BaseModel):
         409,
         422,
         _202=carrying("Retry-After") | {"model": JobView, "description": "not ready yet"},
-    ),
+    )
+    | NO_CHANGE,
 )
 def get_bounds(
     resources: ResourcesDep,
     job_id: JobId,
+    request: Request,
+    response: Response,
     num_steps: Annotated[
         int | None,
         Query(
@@ -144,6 +147,10 @@ def get_bounds(
     if job.outcome == Outcome.INCONCLUSIVE:
         members = {name: result[name] for name in WHY if name in result}
         raise Problem(409, "inconclusive", result["message"], **members)
+    tag = tag_if_final(request, job)
+    if tag is not None and has_it(request, tag):
+        return unchanged(tag)
+    response.headers.update(headers_of(tag))
     bounds = Bounds.from_dict(result)
     ahead = job.config.get("for") or {}
     policy = policy or ahead.get("policy", "triangular")
@@ -200,15 +207,20 @@ def _fit_budget(
 
 
 @router.get("/plot.{format}", name="get_range_test_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
+async def get_plot(
+    resources: ResourcesDep, job_id: JobId, request: Request, format: PictureFormat
+) -> Response:
     """The curve with both bounds and their intervals; of a running job, what there is.
 
     409 `no_points` until the first point is stored.
     """
-    job, runs = find_with_runs(resources, job_id, kind=Kind.RANGE_TEST)
-    runs = thin(runs)  # and the whole of them is let go before they are drawn
-    sweeps = read_sweeps(runs)
-    answer = read_answer(job.result) if job.result else None
-    summary = job.status if answer is None else summarize(answer)
-    title = f"{job.workload}, {job.config['optimizer']['name']}: {summary}"
-    return answer_picture(lambda: draw_range_test(sweeps, answer or None, title=title), format)
+    job = await run_in_threadpool(find, resources, job_id, kind=Kind.RANGE_TEST)
+    return await answer_picture(
+        request,
+        resources.pool,
+        resources.pictures,
+        tag_if_final(request, job),
+        format,
+        draw_range_test,
+        job_id,
+    )

@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from api.checkpoints import forget_files
 from api.comparison_views import ComparisonStatus, ComparisonView, describe_status, view_comparison
+from api.drawing import draw_comparison
+from api.finality import tag
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
@@ -15,12 +18,11 @@ from api.pictures import PICTURES, answer_picture
 from api.requests.about import AboutRequest
 from api.requests.body import require_json
 from api.requests.comparison import ComparisonRequest
+from api.resources import Resources
 from api.security import ResourcesDep
 from api.submissions.comparison import list_members, plan_comparison, submit_comparison
 from api.validation import VALIDATED, ValidateOnly, answer_validated
-from clr.comparison import compare
 from clr.picture_format import PictureFormat
-from clr.plots.comparison import draw_comparison
 from store import about, audit, chores, comparisons
 from store.audit import Action
 from store.errors import NotFound
@@ -131,21 +133,18 @@ def delete_comparison(resources: ResourcesDep, job_id: JobId) -> None:
 
 
 @router.get("/{id}/plot.{format}", name="get_comparison_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
+async def get_plot(
+    resources: ResourcesDep, job_id: JobId, request: Request, format: PictureFormat
+) -> Response:
     """The held-out metric against the step: each entry's mean and seeds, and its rate."""
-    with resources.database.read() as session:
-        comparison = _get(session, job_id)
-        table = resources.tables.read(session, comparison)
-    metric = table.metric or "accuracy"
-    target, rows = compare(table.runs, metric=metric, target=comparison.config["target"])
-    runs = {row.label: table.runs[row.label] for row in rows}
-    return answer_picture(
-        lambda: draw_comparison(
-            runs,
-            table.schedules(),
-            metric=metric,
-            target=target,
-            title=f"Comparison on {comparison.workload}",
-        ),
-        format,
+    known = await run_in_threadpool(_tag_if_final, request, resources, job_id)
+    return await answer_picture(
+        request, resources.pool, resources.pictures, known, format, draw_comparison, job_id
     )
+
+
+def _tag_if_final(request: Request, resources: Resources, id: str) -> str | None:
+    with resources.database.read() as session:
+        comparison = _get(session, id)
+        jobs = comparisons.jobs_of(session, id)
+    return tag(request, *jobs, comparison) if all(job.status in FINAL for job in jobs) else None

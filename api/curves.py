@@ -1,20 +1,15 @@
-"""Curves as JSON columns or CSV rows; values that are not finite are null in JSON and spelled out in CSV."""
+"""Curves as the API tells them: JSON columns or CSV rows; what is not finite is null in JSON and spelled out in CSV."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from api.jobs import get
-from api.resources import Resources
+from store.database import Database
 from store.models import Job
-from store.runs import Columns, Floats, StoredRun, load
-from store.status import FINAL, Driver, Kind
-
-PART = 2**18  # characters
-INTEGERS, FLOATS = TypeAdapter(list[int]), TypeAdapter(list[float])
+from store.runs import Columns, StoredRun, load
+from store.status import Driver, Kind
 
 
 class HeldOutSeries(BaseModel):
@@ -56,91 +51,10 @@ class Curve(BaseModel):
     runs: list[RunSeries]
 
 
-def find_with_runs(
-    resources: Resources, job_id: str, *, kind: Kind, after_step: int = -1
-) -> tuple[Job, list[StoredRun]]:
-    """The job with what is stored of its runs, rows of step > `after_step`. Raises `NotFound`."""
-    with resources.database.read() as session:
-        return get(session, job_id, kind=kind), load(session, job_id, after_step=after_step)
-
-
-def stream_json(job: Job, runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
-    """A `Curve` as JSON, in parts; each series has at most `max_points` rows, keeping its minima and maxima."""
-    curve = Curve(complete=job.status in FINAL, measured_by=Driver(job.driver), runs=[])
-    return _gather(_write_json(curve, runs, max_points=max_points))
-
-
-def stream_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
-    """One row a measurement, in parts; `series` is train or held_out; nan and inf are spelled so."""
-    return _gather(_write_csv(runs, max_points=max_points))
-
-
-def _gather(texts: Iterable[str]) -> Iterator[str]:
-    """The text in parts of some size, as each that is sent costs a switch of threads."""
-    parts: list[str] = []
-    size = 0
-    for text in texts:
-        parts.append(text)
-        size += len(text)
-        if size >= PART:
-            yield "".join(parts)
-            parts.clear()
-            size = 0
-    yield "".join(parts)
-
-
-def _write_json(empty: Curve, runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
-    before, after = empty.model_dump_json().rsplit("[]", 1)
-    yield f"{before}["
-    for number, run in enumerate(runs):
-        yield "," if number else ""
-        yield from _write_run(run, max_points)
-    yield f"]{after}"
-
-
-def _write_run(run: StoredRun, max_points: int | None) -> Iterator[str]:
-    """A `RunSeries`, written around its columns, which come last in it."""
-    train, held_out = run.series["train"], run.series["held_out"]
-    looks = HeldOutSeries(step=[], lr=[], loss=[], accuracy=[], non_finite_from=_find_break(held_out))
-    empty = RunSeries(
-        seed=run.seed,
-        sweep=run.sweep,
-        phase=run.plan["phase"],
-        shape=run.plan["shape"],
-        label=run.plan.get("label"),
-        finished=run.finished,
-        step=[],
-        lr=[],
-        loss=[],
-        non_finite_from=_find_break(train),
-        held_out=looks,
-    )
-    thinned = [downsample(series, max_points) for series in (train, held_out)]
-    columns = [(series, name) for series in thinned for name in series]
-    *texts, end = empty.model_dump_json().rsplit("[]", len(columns))
-    for text, (series, name) in zip(texts, columns, strict=True):
-        yield f"{text}["
-        for number, values in enumerate(series.split(name)):
-            yield "," if number else ""
-            yield _dump(name, values)
-        yield "]"
-    yield end
-
-
-def _dump(name: str, values: Floats) -> str:
-    """Some values of a column, separated by commas; null where one is not finite."""
-    whole = (
-        INTEGERS.dump_json(values.astype(int).tolist())
-        if name == "step"
-        else FLOATS.dump_json(values.tolist())
-    )
-    return whole[1:-1].decode()
-
-
-def _find_break(columns: Columns) -> int | None:
-    """The step at which the loss stopped being finite."""
-    broken = np.flatnonzero(~np.isfinite(columns["loss"]))[:1]
-    return int(columns.take(broken)["step"][0]) if broken.size else None
+def find_with_runs(database: Database, job_id: str, *, kind: Kind) -> tuple[Job, list[StoredRun]]:
+    """The job with what is stored of its runs. Raises `NotFound`."""
+    with database.read() as session:
+        return get(session, job_id, kind=kind), load(session, job_id)
 
 
 def downsample(columns: Columns, max_points: int | None) -> Columns:
@@ -167,19 +81,3 @@ def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
         yield 0, longer, length + 1
     if length:
         yield longer * (length + 1), stretches - longer, length
-
-
-def _write_csv(runs: Sequence[StoredRun], *, max_points: int | None) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["seed", "sweep", "series", "step", "lr", "loss", "accuracy"])
-    for run in runs:
-        for series, columns in run.series.items():
-            for piece in downsample(columns, max_points).pieces:
-                for step, *values in piece.T.tolist():
-                    accuracy = [] if series == "held_out" else [""]
-                    writer.writerow([run.seed, run.sweep, series, int(step), *values, *accuracy])
-                yield text.getvalue()
-                text.seek(0)
-                text.truncate()
-    yield text.getvalue()

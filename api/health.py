@@ -6,7 +6,6 @@ from pydantic import BaseModel
 from api.catalogue import no_catalogue
 from api.openapi import responses
 from api.resources import OpenResourcesDep
-from store import workloads
 
 router = APIRouter(tags=["operations"])
 
@@ -24,9 +23,8 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=responses(503))
-def readyz(resources: OpenResourcesDep) -> Health:
+async def readyz(resources: OpenResourcesDep) -> Health:
     """The database answers and a worker has published its workloads."""
-    with resources.database.read() as session:
-        if not workloads.find_all(session):
-            raise no_catalogue()
+    if not await resources.readiness.has_catalogue():
+        raise no_catalogue()
     return Health()

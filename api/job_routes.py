@@ -1,16 +1,18 @@
 """The routes that jobs of every kind share: list them, follow one, its curve, cancel or delete it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from api import curves
+from api import curve_text, curves
+from api.finality import NO_CHANGE, has_it, headers_of, tag_if_final, unchanged
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
-from api.openapi import carrying, responses
+from api.openapi import BUSY, carrying, responses
 from api.paging import Filtered, Page
+from api.pool import Pool, unless_gone
 from api.resources import Resources
 from api.security import ResourcesDep
 from api.waiting import while_there
@@ -42,7 +44,7 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
         page, token = list_jobs(resources, filters, kind=kind)
         return Page(items=[view.of(job) for job in page], next_page_token=token)
 
-    @router.get("/{id}", name=f"get_{kind}", response_model=view, responses=responses(404, 422))
+    @router.get("/{id}", name=f"get_{kind}", response_model=view, responses=responses(404, 422) | NO_CHANGE)
     async def get_one(
         resources: ResourcesDep,
         job_id: JobId,
@@ -58,6 +60,10 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
             with resources.watcher.watch(job_id) as watched:
                 await while_there(request, watched.ends(within_s=wait_s))
             job = await run_in_threadpool(find, resources, job_id, kind=kind)
+        tag = tag_if_final(request, job)
+        if tag is not None and has_it(request, tag):
+            return unchanged(tag)
+        response.headers.update(headers_of(tag))
         suggest_polling(response, job)
         return view.of(job)
 
@@ -67,9 +73,11 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         "/{id}/curve",
         name=f"get_{kind}_curve",
         response_model=curves.Curve,
-        responses=responses(404, 422, _200={"content": {"text/csv": {"schema": {"type": "string"}}}}),
+        responses=responses(404, 422, _200={"content": {"text/csv": {"schema": {"type": "string"}}}})
+        | NO_CHANGE
+        | BUSY,
     )
-    def get_curve(
+    async def get_curve(
         resources: ResourcesDep,
         job_id: JobId,
         request: Request,
@@ -80,14 +88,37 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
     ) -> Response:
         """The raw points of every seed and sweep, also while the job runs."""
-        job, runs = curves.find_with_runs(resources, job_id, kind=kind, after_step=after_step)
+        job = await run_in_threadpool(find, resources, job_id, kind=kind)
+        tag = tag_if_final(request, job)
+        if tag is not None and has_it(request, tag):
+            return unchanged(tag)
         accepts = request.headers.get("Accept", "")
-        if format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts):
-            text, media_type = curves.stream_csv(runs, max_points=max_points), "text/csv"
-        else:
-            text = curves.stream_json(job, runs, max_points=max_points)
-            media_type = "application/json"
-        return StreamingResponse(text, headers={"Vary": "Accept"}, media_type=media_type)
+        as_csv = format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts)
+        first = await unless_gone(
+            request,
+            resources.pool.run(
+                curve_text.begin,
+                job_id,
+                kind=kind,
+                as_csv=as_csv,
+                after_step=after_step,
+                max_points=max_points,
+            ),
+        )
+        return StreamingResponse(
+            _tell(resources.pool, first),
+            headers={"Vary": "Accept"} | headers_of(tag),
+            media_type="text/csv" if as_csv else "application/json",
+        )
+
+
+async def _tell(pool: Pool, part: curve_text.Part) -> AsyncIterator[bytes]:
+    """A curve's text; each part is written when the one before was taken."""
+    text, outline, place = part
+    yield text
+    while place is not None:
+        text, outline, place = await pool.go_on(curve_text.go_on, outline, place)
+        yield text
 
 
 def _add_ending(

@@ -109,7 +109,7 @@ def _fields(job: Job) -> dict[str, Any]:
     }
 
 
-def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404")]) -> str:
+async def _job_id(id: Annotated[str, Path(description="of a job; anything else is 404")]) -> str:
     try:
         return str(UUID(id))
     except ValueError:

@@ -23,6 +23,13 @@ def responses(*statuses: int, **answers: dict[str, Any]) -> Responses:
     }
 
 
+BUSY: Responses = responses(503)
+BUSY[503] |= {
+    "description": "the queue of pictures, curves and previews is full, or the database does not answer",
+    "headers": {"Retry-After": {"schema": {"type": "string"}}},
+}
+
+
 def carrying(*headers: str) -> dict[str, Any]:
     """What OpenAPI says of an answer with these headers."""
     return {"headers": {name: {"schema": {"type": "string"}} for name in headers}}

@@ -6,7 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from api.kept_pictures import Pictures
+from api.pool import Pool
 from api.rates import Rates
+from api.readiness import Readiness
 from api.waiting import Watcher
 from store.artifacts import Artifacts
 from store.callers import Caller
@@ -17,7 +20,8 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer, artifacts and watcher, its comparisons' tables, and how often who asks.
+    """The app's settings, database, ringer, artifacts, watcher and pool, what it keeps of final answers, and how often
+    who asks.
 
     A route asks for `ResourcesDep` (api/security.py): those of its caller, whose database shows one project.
     """
@@ -27,12 +31,15 @@ class Resources:
     ringer: Ringer
     artifacts: Artifacts
     watcher: Watcher
+    pool: Pool
+    readiness: Readiness
     tables: Tables = field(default_factory=Tables)
     rates: Rates = field(default_factory=Rates)
+    pictures: Pictures = field(default_factory=Pictures)
     caller: Caller = field(default_factory=Caller)
 
 
-def open_resources(request: Request) -> Resources:
+async def open_resources(request: Request) -> Resources:
     """The resources of the app that serves this request: of every project, for who asks in nobody's name."""
     resources: Resources = request.app.state.resources
     return resources

@@ -2,17 +2,21 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_validator
 
 from api.errors import invalid, invalid_at
 from api.examples import PREVIEW_REQUESTS
-from api.openapi import responses
+from api.openapi import BUSY, responses
+from api.pool import unless_gone
 from api.requests.body import Body, require_json
+from api.security import ResourcesDep
 from clr.policies import Schedule, parse_schedule
 from clr.preview import Preview
+from store.database import Database
 
 MOST_ROWS = 100_000
+FEW_ROWS = 1_000  # are written at once; more by the pool
 
 router = APIRouter(prefix="/schedules", tags=["schedules"])
 
@@ -37,8 +41,13 @@ class PreviewRequest(Body):
             raise invalid_at(error, schedule, "schedule") from None
 
 
-@router.post("/preview", dependencies=[Depends(require_json)], responses=responses(400, 413, 415, 422))
-def preview_schedule(body: PreviewRequest) -> Preview:
+@router.post(
+    "/preview",
+    dependencies=[Depends(require_json)],
+    response_model=Preview,
+    responses=responses(400, 413, 415, 422) | BUSY,
+)
+async def preview_schedule(resources: ResourcesDep, request: Request, body: PreviewRequest) -> Response:
     """The rate that each update would use, with its cycle (from 1) and x: 1 at a cycle's ends, 0 at its peak.
 
     `cycle` and `x` are null where a policy has no cycles.
@@ -49,4 +58,13 @@ def preview_schedule(body: PreviewRequest) -> Preview:
         raise invalid(
             "/every", f"must be at least {enough} for {body.num_steps} steps: {MOST_ROWS} rows at most"
         )
-    return Preview.of(body.schedule, steps)
+    if len(steps) <= FEW_ROWS:
+        text = Preview.of(body.schedule, steps).model_dump_json()
+    else:
+        text = await unless_gone(request, resources.pool.run(write_preview, body.schedule, steps))
+    return Response(text, media_type="application/json")
+
+
+def write_preview(_: Database, schedule: Schedule, steps: range) -> str:
+    """A preview as JSON."""
+    return Preview.of(schedule, steps).model_dump_json()

@@ -3,16 +3,18 @@
 import logging
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import Discriminator, Tag
 
 from api.checkpoints import forget_files
-from api.curves import find_with_runs
+from api.drawing import draw_training_job
+from api.finality import tag_if_final
 from api.idempotency import IdempotencyKey, accept, identify
 from api.job_routes import add_job_routes
-from api.jobs import JobId, JobView
+from api.jobs import JobId, JobView, find
 from api.openapi import carrying, responses
-from api.pictures import PICTURES, answer_picture, thin
+from api.pictures import PICTURES, answer_picture
 from api.requests.body import require_json
 from api.requests.client import find_driver
 from api.requests.training_job import ClientTrainingJobRequest, ResumeRequest, TrainingJobRequest
@@ -28,7 +30,6 @@ from api.submissions.training_job import (
 )
 from api.validation import VALIDATED, ValidateOnly, answer_validated
 from clr.picture_format import PictureFormat
-from clr.plots.training_job import draw_training_job
 from clr.training_result import TrainingResult
 from store.models import Job
 from store.status import Driver, Kind
@@ -142,16 +143,20 @@ add_job_routes(router, kind=Kind.TRAINING_JOB, view=TrainingJobView, after_delet
 
 
 @router.get("/{id}/plot.{format}", name="get_training_job_plot", response_class=Response, responses=PICTURES)
-def get_plot(resources: ResourcesDep, job_id: JobId, format: PictureFormat) -> Response:
+async def get_plot(
+    resources: ResourcesDep, job_id: JobId, request: Request, format: PictureFormat
+) -> Response:
     """Loss, held-out accuracy and rate against the step; of a running job, what there is.
 
     409 `no_points` until the first point is stored.
     """
-    job, runs = find_with_runs(resources, job_id, kind=Kind.TRAINING_JOB)
-    runs = thin(runs)  # and the whole of them is let go before they are drawn
-    series = runs[0].series
-    title = f"{job.workload}, {job.config['schedule']['policy']}"
-    result = TrainingResult.from_dict(job.result) if job.result else None
-    return answer_picture(
-        lambda: draw_training_job(series, result, title=title, otherwise=job.status), format
+    job = await run_in_threadpool(find, resources, job_id, kind=Kind.TRAINING_JOB)
+    return await answer_picture(
+        request,
+        resources.pool,
+        resources.pictures,
+        tag_if_final(request, job),
+        format,
+        draw_training_job,
+        job_id,
     )

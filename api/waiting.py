@@ -226,7 +226,7 @@ class Watcher:
 async def while_there(request: Request, waiting: Coroutine[Any, Any, None]) -> None:
     """Wait so, but not for longer than the caller does."""
     await request.body()
-    tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(_leave(request))]
+    tasks = [asyncio.ensure_future(waiting), asyncio.ensure_future(leave(request))]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -234,7 +234,8 @@ async def while_there(request: Request, waiting: Coroutine[Any, Any, None]) -> N
             task.cancel()
 
 
-async def _leave(request: Request) -> None:
+async def leave(request: Request) -> None:
+    """Wait until the caller has left; its body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

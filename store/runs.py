@@ -149,22 +149,38 @@ def load_series(
 ) -> Columns:
     """A series of one run from the chunk on that holds `from_step`, or from the last one if all are earlier."""
     of_series = {"job_id": job_id, "sweep": sweep, "seed": seed, "series": series}
+    return Columns(COLUMNS[series], list(_read_chunks(session, of_series, from_step)))
+
+
+def read_series(
+    session: Session, job_id: str, *, sweep: int, seed: int, series: str, from_step: int = 0
+) -> Iterator[Floats]:
+    """A series of one run from a step on, chunk by chunk: each (columns, some rows), never all at once."""
+    of_series = {"job_id": job_id, "sweep": sweep, "seed": seed, "series": series}
+    for chunk in _read_chunks(session, of_series, from_step):
+        rows = chunk if chunk.shape[1] and chunk[0, 0] >= from_step else chunk[:, chunk[0] >= from_step]
+        if rows.shape[1]:
+            yield rows
+
+
+def _read_chunks(session: Session, of_series: dict[str, Any], from_step: int) -> Iterator[Floats]:
+    """The chunks from the one on that holds the step, or from the last one if all are earlier."""
     begun = select(func.max(CurveChunk.first_step)).filter_by(**of_series)
     first = session.scalar(begun.where(CurveChunk.first_step <= from_step)) or 0
-    chunks = session.scalars(
+    query = (
         select(CurveChunk.data)
         .filter_by(**of_series)
         .where(CurveChunk.first_step >= first)
         .order_by(CurveChunk.first_step)
     )
-    names = COLUMNS[series]
-    return Columns(names, [np.frombuffer(data, dtype="<f8").reshape(len(names), -1) for data in chunks])
+    options = {"yield_per": CHUNKS_AT_ONCE, "binary": True}
+    with session.execute(query, execution_options=options) as chunks:  # a reader may stop before the end
+        for (data,) in chunks:
+            yield np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[of_series["series"]]), -1)
 
 
-def load(
-    session: Session, job_id: str, *, after_step: int = -1, series: Collection[str] = tuple(COLUMNS)
-) -> list[StoredRun]:
-    """Every run of a job, ordered by (sweep, seed), with its stored rows of step > `after_step`.
+def load(session: Session, job_id: str, *, series: Collection[str] = tuple(COLUMNS)) -> list[StoredRun]:
+    """Every run of a job, ordered by (sweep, seed), with its stored rows.
 
     series: those that are wanted.
     """
@@ -180,7 +196,7 @@ def load(
     pieces: dict[tuple[int, int, str], list[Floats]] = defaultdict(list)
     for sweep, seed, name, data in chunks:
         columns = np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1)
-        pieces[sweep, seed, name].append(columns if after_step < 0 else columns[:, columns[0] > after_step])
+        pieces[sweep, seed, name].append(columns)
     return [
         StoredRun(
             sweep=row.sweep,

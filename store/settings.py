@@ -111,6 +111,12 @@ class Settings(BaseSettings):
     max_steps: int = Field(
         default=1_000_000, ge=1, description="most steps one job may ask for, all seeds together"
     )
+    pool_processes: int = Field(
+        default=2, ge=1, description="processes that draw pictures and write curves and long previews"
+    )
+    pool_queue: int = Field(
+        default=64, ge=0, description="requests that may wait for one of them; more are answered 503"
+    )
     worker_slots: int = Field(default=1, ge=1, description="jobs one worker runs side by side")
     lease_s: float = Field(
         default=30.0, gt=0, description="a running job not renewed for this long is lost, seconds"

@@ -52,7 +52,7 @@ def refuse_unknown(names: Iterable[str], allowed: Iterable[str], *path: object) 
             raise invalid(pointer_to(*path, name), message)
 
 
-def refuse_unknown_query(request: Request) -> None:
+async def refuse_unknown_query(request: Request) -> None:
     """Raise a 422 problem for a query parameter that the route does not have, or that is given twice."""
     names = [name for name, _ in request.query_params.multi_items()]
     allowed = list_query_names(request) if names else []

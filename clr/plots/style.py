@@ -79,7 +79,7 @@ def put_legend_below(figure: Figure, handles: Sequence[Any]) -> None:
     if handles:
         labels = [str(handle.get_label()) for handle in handles]
         cut = [label if len(label) <= LABEL_WIDTH else f"{label[: LABEL_WIDTH - 1]}…" for label in labels]
-        figure.legend(
+        legend = figure.legend(
             list(handles),
             cut,
             loc="outside lower left",
@@ -89,3 +89,5 @@ def put_legend_below(figure: Figure, handles: Sequence[Any]) -> None:
             columnspacing=1.2,
             handlelength=1.8,
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)

@@ -1,6 +1,9 @@
 """The picture of a comparison."""
 
+import pytest
+
 from clr.comparison import Run
+from clr.picture_format import PictureFormat
 from clr.plots.comparison import draw_comparison
 from clr.plots.style import render
 from clr.policies import parse_schedule
@@ -28,6 +31,16 @@ def test_a_comparison_of_one_seed_explains_no_spread() -> None:
     figure = draw_comparison({"fixed": [run]}, {}, metric="accuracy", target=None, title="Comparison")
 
     assert labels(figure) == ["fixed"]
+
+
+@pytest.mark.parametrize("format", ["svg", "png"])
+def test_a_label_that_looks_like_broken_mathematics_is_drawn_as_it_is(format: PictureFormat) -> None:
+    label = r"$\frac{1}{$"
+    run = Run(seed=0, num_steps=2, final=0.9, best=0.9, looks={"step": [0, 1], "accuracy": [0.1, 0.9]})
+    figure = draw_comparison({label: [run]}, {}, metric="accuracy", target=None, title=label)
+
+    assert format == "png" or label in render(figure, format).decode()
+    assert render(figure, format)
 
 
 def test_each_seed_of_a_few_entries_is_drawn() -> None:
