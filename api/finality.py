@@ -16,7 +16,9 @@ NO_CHANGE: Responses = {304: {"description": "what is final, and as If-None-Matc
 def tag(request: Request, *rows: Base) -> str:
     """The ETag of the answer to this request that these rows, all final, decide."""
     asked = (VERSION, request.url.path, request.url.query, request.headers.get("Accept", ""))
-    held = [[getattr(row, column.key) for column in row.__table__.columns] for row in rows]
+    held = [
+        [row.__dict__.get(column.key) for column in row.__table__.columns] for row in rows
+    ]  # what was read
     return f'"{hashlib.sha256(repr((asked, held)).encode()).hexdigest()[:32]}"'
 
 
