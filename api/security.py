@@ -1,6 +1,7 @@
 """Bearer keys (RFC 6750): none configured means loopback only, by address and by name."""
 
 import hmac
+import re
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from fastapi.security.utils import get_authorization_scheme_param
 from api.errors import Problem
 from api.resources import Resources, ResourcesDep
 
+HOST = re.compile(r"\[([0-9a-f:.]+)\](?::\d+)?|([a-z0-9._-]+)(?::\d+)?", re.IGNORECASE)
 BEARER = HTTPBearer(auto_error=False, description="one of CLR_API_KEYS, where the service has any")
 
 
@@ -48,12 +50,16 @@ def require_known_host(resources: ResourcesDep, request: Request) -> None:
 
     A web page may have its own name lead to loopback (DNS rebinding), and its browser then asks us in its name.
     """
-    host = request.url.hostname or ""
+    sent = request.headers.get(
+        "Host", ""
+    )  # not request.url: that has our own address for a Host it cannot read
+    match = HOST.fullmatch(sent)
+    host = (match[1] or match[2]).lower() if match else ""
     if resources.settings.api_keys or _is_loopback(host) or host in resources.settings.hosts:
         return
     advice = "add that name to its CLR_HOSTS, or set CLR_API_KEYS"
     raise Problem(
-        421, "unknown_host", f"this service has no keys and is not known as {host[:100]!r}: {advice}"
+        421, "unknown_host", f"this service has no keys and is not known as {sent[:100]!r}: {advice}"
     )
 
 
