@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.comparison_table import Tables
+from api.sharing import Reads
 from api.waiting import Watcher
 from store.artifacts import Artifacts
 from store.database import Database
@@ -15,7 +16,7 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer, artifacts and watcher, and the tables of its comparisons."""
+    """The app's settings, database, ringer, artifacts, watcher, tables of comparisons, and reads of followers."""
 
     settings: Settings
     database: Database
@@ -23,6 +24,7 @@ class Resources:
     artifacts: Artifacts
     watcher: Watcher
     tables: Tables = field(default_factory=Tables)
+    reads: Reads = field(default_factory=Reads)
 
 
 def get_resources(request: Request) -> Resources:
