@@ -106,7 +106,9 @@ def ask(resources: ResourcesDep, job_id: JobId, body: AskSweepRequest) -> AskedS
             elif run is not None:
                 _hold(session, job, run, body, resources.settings.client_lease_s)
             if run is not None:
-                return _answer(session, run, resources.settings.client_lease_s)
+                plan = _load_plan(session, run)
+                break
+    return _answer(run, plan, resources.settings.client_lease_s)  # of a rate a step: nobody waits for it
 
 
 def _give(session: Session, job: Job, ahead: Next, body: AskSweepRequest, lease_s: float) -> ClientRun | None:
@@ -136,12 +138,12 @@ def _hold(session: Session, job: Job, run: ClientRun, body: AskSweepRequest, lea
         client_runs.void(session, job, run)
 
 
-def _answer(session: Session, run: ClientRun, lease_s: float) -> AskedSweep:
+def _answer(run: ClientRun, plan: SweepPlan, lease_s: float) -> AskedSweep:
     return AskedSweep(
         done=False,
         status=Status.RUNNING,
         outcome=None,
-        sweep=SweepToMeasure.of(run.number, _load_plan(session, run)),
+        sweep=SweepToMeasure.of(run.number, plan),
         lease=Lease(token=run.token, seconds=lease_s),
         received_up_to=run.received_up_to,
     )

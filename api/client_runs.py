@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path
@@ -51,6 +52,18 @@ class Finished(BaseModel):
 Finish = Callable[[Resources, str], Job]
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Losses of a run that a report may repeat, read before anything is locked: a judge must have seen all of them.
+
+    of: token and next step of the run, which tell whether it has others by now.
+    """
+
+    of: tuple[str, int]
+    planned: Planned
+    losses: dict[int, float]
+
+
 def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish) -> None:
     """Give the router, which has the path of this kind, both; after_finish: what comes of a finished run."""
 
@@ -67,15 +80,19 @@ def add_client_run_routes(router: APIRouter, *, kind: Kind, after_finish: Finish
         `beyond_plan`, `look_ahead`, `look_too_late`; 409 `lease_lost` once another caller holds the run.
         """
         find(resources, job_id, kind=kind)
-        with resources.database.write() as session:
-            job = client_runs.lock(session, job_id)
-            run = _hold(session, job, number, body.token)
-            if job.status == Status.CANCELLED:  # whatever the rows are: nothing of them is kept
-                return Reported(received_up_to=run.received_up_to, stop="cancelled")
-            if job.status not in FINAL and run.finished_at is None:
-                client_runs.renew(session, job, run, lease_s=resources.settings.client_lease_s)
-            _receive(session, job, run, body)
-            return Reported(received_up_to=run.received_up_to, stop="diverged" if run.diverged else None)
+        while True:
+            past = _load_past(resources, job_id, number, body)
+            with resources.database.write() as session:
+                job = client_runs.lock(session, job_id)
+                run = _hold(session, job, number, body.token)
+                if job.status == Status.CANCELLED:  # whatever the rows are: nothing of them is kept
+                    return Reported(received_up_to=run.received_up_to, stop="cancelled")
+                if past is None or past.of != (run.token, run.received_up_to):
+                    continue  # another report was faster
+                if job.status not in FINAL and run.finished_at is None:
+                    client_runs.renew(session, job, run, lease_s=resources.settings.client_lease_s)
+                _receive(session, job, run, body, past)
+                return Reported(received_up_to=run.received_up_to, stop="diverged" if run.diverged else None)
 
     @router.post(
         "/{id}/sweeps/{number}/finish",
@@ -131,11 +148,30 @@ def _load_plan(session: Session, run: ClientRun) -> dict[str, Any]:
     return runs.get_plan(session, run.job_id, sweep=run.sweep, seed=run.seed)
 
 
-def _receive(session: Session, job: Job, run: ClientRun, body: PointsRequest) -> None:
-    planned, report = Planned.of(_load_plan(session, run)), body.report()
-    received = _load_received(session, run, report, planned)
+def _load_past(resources: Resources, job_id: str, number: int, body: PointsRequest) -> Past | None:
+    """None of a run that this token does not hold, which whoever locks it is told."""
+    with resources.database.read() as session:
+        run = session.get(ClientRun, (job_id, number))
+        if run is None or run.token != body.token:
+            return None
+        planned = Planned.of(_load_plan(session, run))
+        from_step = 0 if planned.replays else body.from_step
+        train = runs.load_series(
+            session, job_id, sweep=run.sweep, seed=run.seed, series="train", from_step=from_step
+        )
+    losses = train["loss"].tolist()
+    if planned.replays:
+        for loss in losses:
+            planned.judge(loss)
+    repeated = body.from_step - from_step
+    steps = map(int, train["step"][repeated:])
+    return Past((run.token, run.received_up_to), planned, dict(zip(steps, losses[repeated:], strict=True)))
+
+
+def _receive(session: Session, job: Job, run: ClientRun, body: PointsRequest, past: Past) -> None:
+    report = body.report()
     try:
-        news = find_news(report, received, planned)
+        news = find_news(report, _load_received(session, run, report, past), past.planned)
     except ReportRefused as refused:
         members: dict[str, Any] = {"step": refused.step, "received_up_to": run.received_up_to}
         raise Problem(409, refused.code, str(refused), **members) from None
@@ -155,19 +191,14 @@ def _receive(session: Session, job: Job, run: ClientRun, body: PointsRequest) ->
     client_runs.receive(session, job, run, rows, diverged=news.diverged)
 
 
-def _load_received(session: Session, run: ClientRun, report: Report, planned: Planned) -> Received:
-    """What the report may repeat, shown to the judge where that must have seen all."""
-    of_run = {"sweep": run.sweep, "seed": run.seed}
-    from_step = 0 if planned.replays else report.from_step
-    train = runs.load_series(session, run.job_id, **of_run, series="train", from_step=from_step)
-    losses = dict(zip(map(int, train["step"]), train["loss"].tolist(), strict=True))
-    if planned.replays:
-        for loss in losses.values():
-            planned.judge(loss)
+def _load_received(session: Session, run: ClientRun, report: Report, past: Past) -> Received:
+    """What the report may repeat."""
     first_look = report.looks[0][0] if report.looks else run.received_up_to
-    held_out = runs.load_series(session, run.job_id, **of_run, series="held_out", from_step=first_look)
+    held_out = runs.load_series(
+        session, run.job_id, sweep=run.sweep, seed=run.seed, series="held_out", from_step=first_look
+    )
     looks = {look.step: look for look in read_looks(held_out)}
-    return Received(up_to=run.received_up_to, diverged=run.diverged, losses=losses, looks=looks)
+    return Received(up_to=run.received_up_to, diverged=run.diverged, losses=past.losses, looks=looks)
 
 
 def _require_whole(run: ClientRun, plan: dict[str, Any]) -> None:

@@ -147,7 +147,7 @@ async def _follow(resources: Resources, job_id: str, cursor: Cursor) -> AsyncIte
     with watcher.watch(job_id) as watched:
         while not watcher.stopping:
             try:
-                found: Look = await _read(look, resources.database, job_id, place)
+                found = await _look(resources, job_id, place)
             except AWAY:
                 yield KEEPALIVE_COMMENT
                 await watched.differs(watched.mark, within_s=AWAY_S)
@@ -161,6 +161,12 @@ async def _follow(resources: Resources, job_id: str, cursor: Cursor) -> AsyncIte
                 if watcher.stopping:
                     return
                 yield KEEPALIVE_COMMENT
+
+
+async def _look(resources: Resources, job_id: str, place: Place) -> Look:
+    """What is new, in one read for all who are at the same place."""
+    key = (job_id, str(place.cursor), place.mark, place.read)
+    return await resources.reads.share(key, lambda: _read(look, resources.database, job_id, place))
 
 
 async def _follow_all(

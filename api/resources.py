@@ -10,6 +10,7 @@ from api.kept_pictures import Pictures
 from api.pool import Pool
 from api.rates import Rates
 from api.readiness import Readiness
+from api.sharing import Reads
 from api.waiting import Watcher
 from store.artifacts import Artifacts
 from store.callers import Caller
@@ -20,8 +21,8 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer, artifacts, watcher and pool, what it keeps of final answers, and how often
-    who asks.
+    """The app's settings, database, ringer, artifacts, watcher and pool, what it keeps of final answers, reads of
+    followers, and how often who asks.
 
     A route asks for `ResourcesDep` (api/security.py): those of its caller, whose database shows one project.
     """
@@ -36,6 +37,7 @@ class Resources:
     tables: Tables = field(default_factory=Tables)
     rates: Rates = field(default_factory=Rates)
     pictures: Pictures = field(default_factory=Pictures)
+    reads: Reads = field(default_factory=Reads)
     caller: Caller = field(default_factory=Caller)
 
 

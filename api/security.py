@@ -5,6 +5,7 @@ and what the database shows and makes is of the caller's project (store/callers.
 """
 
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -39,6 +40,7 @@ NEEDED: dict[str, Scope] = {  # of paths where it is not `read` to look and `sub
     "/webhooks/{id}/test": Scope.ADMIN,
     "/webhooks/{id}/deliveries": Scope.ADMIN,
 }
+HOST = re.compile(r"\[([0-9a-f:.]+)\](?::\d+)?|([a-z0-9._-]+)(?::\d+)?", re.IGNORECASE)
 
 
 def find_caller(
@@ -211,12 +213,14 @@ def require_known_host(resources: Resources, request: Request) -> None:
 
     A web page may have its own name lead to loopback (DNS rebinding), and its browser then asks us in its name.
     """
-    host = request.url.hostname or ""
+    sent = request.headers.get("Host", "")  # request.url has our own address for a Host that it cannot read
+    match = HOST.fullmatch(sent)
+    host = (match[1] or match[2]).lower() if match else ""
     if _is_loopback(host) or host in resources.settings.hosts:
         return
     advice = "add that name to its CLR_HOSTS, or set CLR_API_KEYS"
     raise Problem(
-        421, "unknown_host", f"this service has no keys and is not known as {host[:100]!r}: {advice}"
+        421, "unknown_host", f"this service has no keys and is not known as {sent[:100]!r}: {advice}"
     )
 
 

@@ -183,13 +183,22 @@ def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, heade
     assert "this service has no keys: leave the Authorization header out" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "127.1.2.3:9", "[::1]:8000"])
+@pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "127.1.2.3:9", "[::1]:8000"])
 def test_a_service_without_keys_is_reached_by_loopback(api: TestClient, host: str) -> None:
     assert api.get("/jobs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "10.0.0.7:8000"])
 def test_a_service_without_keys_refuses_the_name_of_another(api: TestClient, host: str) -> None:
+    answer = api.get("/jobs", headers={"Host": host})
+
+    assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
+
+
+@pytest.mark.parametrize(
+    "host", ["", "localhost@evil.com", "evil.com@localhost", "[::1", "evil.com:x", "localhost/", "a b", "::1"]
+)
+def test_a_service_without_keys_refuses_a_name_that_cannot_be_read(api: TestClient, host: str) -> None:
     answer = api.get("/jobs", headers={"Host": host})
 
     assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")

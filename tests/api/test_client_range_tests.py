@@ -1,6 +1,7 @@
 """Range tests that their callers measure, over HTTP, on both databases."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -317,3 +318,15 @@ def test_the_sweeps_of_adafactor_end_at_its_cap_and_those_of_another_of_the_name
     ]
 
     assert ends[0] < 0.1 < ends[1] == ends[2]
+
+
+def test_the_same_rows_sent_at_once_are_kept_once(api: TestClient) -> None:
+    path, asked, rows = first_sweep(api, effort="quick")
+
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda _: report(api, path, asked, rows), range(4)))
+
+    assert [answer.status_code for answer in answers] == [200] * 4
+    [run] = api.get(f"{path}/curve").json()["runs"]
+    assert run["step"] == list(range(len(run["step"])))
+    assert len(run["held_out"]["step"]) == len(set(run["held_out"]["step"]))
