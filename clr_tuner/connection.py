@@ -159,7 +159,7 @@ class Connection:
 
     @contextmanager
     def _stream(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
-        """A good answer whose body is still to be read; `path`: ours, or a link, which begins as base_url's path does."""
+        """A good answer whose body is still to be read. `path`: ours, or a link, which base_url's path may begin."""
         if path.startswith(self._root):
             path = path[len(self._root) - 1 :]
         try:
