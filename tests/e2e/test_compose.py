@@ -53,7 +53,7 @@ def containers(config: dict[str, Any], postgres_url: str, tmp_path: Path) -> Ite
     folder.mkdir()
     services = config["services"]
     with (
-        redis_of(services["redis"]) as broker,
+        redis_of(services["redis"], password=GIVEN["REDIS_PASSWORD"]) as broker,
         postgres_of(services["postgres"], postgres_url) as database,
     ):
         addresses = {"postgres:5432": database, "redis:6379": broker}
@@ -132,10 +132,11 @@ def test_no_secret_stands_in_the_files() -> None:
 
     assert '"POSTGRES_PASSWORD": "${POSTGRES_PASSWORD:?set it in .env}"' in raw
     assert '"CLR_API_KEYS": "${CLR_API_KEYS:?set it in .env}"' in raw
-    assert set(re.findall(r"://\w+:([^@\"\n]*)@", raw)) == {"${POSTGRES_PASSWORD:?set it in .env}"}
+    passwords = {f"${{{name}_PASSWORD:?set it in .env}}" for name in ("POSTGRES", "REDIS")}
+    assert set(re.findall(r"://\w*:([^@\"\n]*)@", raw)) == passwords
     assert not re.search(r"password|secret|key", DOCKERFILE, re.IGNORECASE)
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
-    for name in ("POSTGRES_PASSWORD", "CLR_API_KEYS"):
+    for name in GIVEN:
         assert f"\n{name}=\n" in (ROOT / ".env.example").read_text()
 
 
