@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from api.app import create_app
 from store import checkpoints
@@ -14,6 +15,7 @@ from store.settings import Settings
 from tests.api.lifecycle import claim
 
 ROOT = "/clr"
+ADMIN = "an-admin-key-of-the-tests-0123456789"
 CLR = {"schedule": {"policy": "triangular", "base_lr": 0.01, "max_lr": 0.1}}
 
 pytestmark = [
@@ -70,6 +72,16 @@ def test_a_checkpoints_link_begins_with_the_root(below: TestClient, database: Da
     listed = below.get(made["links"]["checkpoints"]).json()
 
     assert links_in(listed) == [f"{made['links']['checkpoints']}/7"]
+
+
+def test_a_session_and_a_webhook_lie_below_the_root(api_settings: Settings) -> None:
+    keyed = api_settings.model_copy(update={"root_path": ROOT, "admin_key": SecretStr(ADMIN)})
+    with TestClient(create_app(keyed), headers={"Authorization": f"Bearer {ADMIN}"}) as client:
+        begun = client.post("/session")
+        hook = client.post("/webhooks", json={"url": "https://example.com/"})
+
+    assert f"Path={ROOT};" in begun.headers["Set-Cookie"]
+    assert hook.headers["Location"] == hook.json()["links"]["self"] == f"{ROOT}/webhooks/{hook.json()['id']}"
 
 
 def test_problems_name_paths_as_the_caller_sees_them(below: TestClient) -> None:
