@@ -10,27 +10,28 @@
 FROM python:3.11.15-slim-bookworm AS base
 ENV PATH=/venv/bin:$PATH
 
-# What we need comes before our sources, which change more often. pip without them makes empty packages.
+# What we need comes before our sources, which change more often: whatever pip gets has the hash that `make lock` wrote down.
 FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python -m venv /venv
-COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY requirements requirements
-COPY service service
-RUN pip install -c constraints.txt . ./service
+RUN pip install --no-deps --require-hashes -r requirements/api.txt
 
 FROM build AS build-api
 COPY . .
-RUN pip install --no-deps --force-reinstall . ./service
+RUN pip install --no-deps --no-build-isolation . ./service
 
 FROM build AS build-worker
 # For torch from elsewhere: an index of wheels for the CPU alone, or for an older CUDA.
 ARG PIP_EXTRA_INDEX_URL
-RUN pip install -c constraints.txt . './service[worker]' \
+COPY constraints.txt ./
+# Every build of torch has a hash of its own, so it and the CUDA that it brings are locked by version.
+RUN pip install --no-deps --require-hashes -r requirements/service.txt \
+ && pip install -c constraints.txt torch \
  && pip install --no-deps --require-hashes --no-build-isolation --use-pep517 -r requirements/datasets.txt
 COPY . .
-RUN pip install --no-deps --force-reinstall . ./service
+RUN pip install --no-deps --no-build-isolation . ./service
 
 FROM base AS run
 RUN groupadd --gid 10001 clr \

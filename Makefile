@@ -85,7 +85,7 @@ check: $(READY) ## format, lint, types, import rules, images, manifests
 	@$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
 audit: $(READY) ## known vulnerabilities of what is locked; asks PyPI's JSON API
-	@for list in service datasets dev bench integrations; do $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict \
+	@for list in api service datasets dev bench integrations; do $(BIN)/uv tool run --from pip-audit==2.10.1 pip-audit --strict \
 	--vulnerability-service pypi --no-deps --disable-pip -r requirements/$$list.txt || exit 1; done
 
 format: $(READY) ## rewrite the sources in house format
@@ -113,6 +113,8 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 	@$(LOCK) $(UPGRADE) --all-extras pyproject.toml --output-file constraints.txt
 	@$(LOCK) --generate-hashes -c constraints.txt --no-emit-package torch --extra service --extra worker \
 	pyproject.toml --output-file requirements/service.txt
+	@echo setuptools | $(LOCK) --generate-hashes -c constraints.txt --extra service \
+	pyproject.toml - --output-file requirements/api.txt
 	@for extra in dev bench integrations; do $(LOCK) --generate-hashes -c constraints.txt --no-emit-package torch \
 	--extra $$extra \
 	pyproject.toml --output-file requirements/$$extra.txt || exit 1; done

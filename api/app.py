@@ -42,6 +42,7 @@ from api.pool import Pool
 from api.readiness import Readiness
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
+from api.root import Root
 from api.security import find_caller
 from api.waiting import Watcher, on_stop
 from store import logs
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("clr-tuner"),
         description=DESCRIPTION,
         lifespan=lifespan,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         docs_url=None,  # ours: api/documentation.py
         redoc_url=None,
@@ -128,6 +130,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(documentation.router)
     app.add_middleware(Guard)
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Root, path=settings.root_path)
     complete_document(app)
     return app
 

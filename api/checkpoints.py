@@ -12,6 +12,7 @@ from api.jobs import JobId, find
 from api.openapi import responses
 from api.requests.body import Moment, moment
 from api.resources import Resources
+from api.root import rooted
 from api.security import ResourcesDep
 from store import checkpoints
 from store.artifacts import Artifacts
@@ -111,6 +112,6 @@ def _view(row: Checkpoint) -> CheckpointView:
         **{name: getattr(row, name) for name in names}
         | {
             "created_at": moment(row.created_at),
-            "links": {"self": f"/training-jobs/{row.job_id}/checkpoints/{row.step}"},
+            "links": {"self": rooted(f"/training-jobs/{row.job_id}/checkpoints/{row.step}")},
         }
     )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.comparison_table import Table
 from api.requests.body import Moment, moment
+from api.root import rooted
 from clr.comparison import TEST, Row, compare
 from clr.metric import Metric
 from clr.spread import Spread
@@ -98,7 +99,7 @@ def _warn_of_losses(label: str, trainings: Sequence[Job]) -> list[str]:
 
 def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[str, Any]:
     """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status, of those that are there."""
-    path = f"/comparisons/{comparison.id}"
+    path = rooted(f"/comparisons/{comparison.id}")
     completed = sum(number for (_, status), number in counts.items() if status in FINAL)
     all_final = completed == comparison.num_jobs  # a range test alone is no success
     statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not all_final]

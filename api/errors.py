@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.pointers import find_pointer, locate, pointer_to, say
+from api.root import rooted
 from api.routes import find_nearest
 from clr import json_text
 from clr.refusals import drop_consequences
@@ -102,7 +103,7 @@ def answer(request: Request, problem: Problem) -> JSONResponse:
         status=problem.status,
         detail=problem.detail,
         code=problem.code,
-        instance=request.url.path,
+        instance=rooted(request.url.path),
         request_id=request_id,
         errors=list(problem.errors),
         **problem.members,
@@ -138,12 +139,12 @@ def _explain_malformed(error: Exception) -> Problem:
 
 def _say_nothing_is_there(request: Request) -> str:
     near = find_nearest(request.app, request.url.path)
-    advice = f"did you mean {near}?" if near else "/docs lists what there is"
+    advice = f"did you mean {rooted(near)}?" if near else f"{rooted('/docs')} lists what there is"
     return f"there is nothing at {_show_path(request)}; {advice}"
 
 
 def _show_path(request: Request) -> str:
-    return request.url.path[:LONGEST_MESSAGE]
+    return rooted(request.url.path)[:LONGEST_MESSAGE]
 
 
 def explain_database(*_: object) -> Problem:

@@ -12,6 +12,7 @@ from api.paging import Filtered, Filters, Page
 from api.requests.about import AboutRequest
 from api.requests.body import Moment, moment, require_json
 from api.resources import Resources
+from api.root import rooted
 from api.security import ResourcesDep
 from store import about, jobs
 from store.errors import NotFound
@@ -81,8 +82,8 @@ class JobView(JobStatus):
 
 
 def _fields(job: Job) -> dict[str, Any]:
-    path = f"{PATHS[job.kind]}/{job.id}"
-    before = {"range_test": f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}"} if job.after_job else {}
+    path = rooted(f"{PATHS[job.kind]}/{job.id}")
+    before = {"range_test": rooted(f"{PATHS[Kind.RANGE_TEST]}/{job.after_job}")} if job.after_job else {}
     names = (
         "id",
         "project",
@@ -103,7 +104,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "created_at": moment(job.created_at),
         "started_at": moment(job.started_at),
         "finished_at": moment(job.finished_at),
-        "links": {"self": path, "events": f"/jobs/{job.id}/events"}
+        "links": {"self": path, "events": rooted(f"/jobs/{job.id}/events")}
         | {name: f"{path}/{name}" for name in LINKS[job.kind]}
         | before,
     }
@@ -136,9 +137,9 @@ def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
 def whose(session: Session, id: str) -> str:
     """What has this id, and where, in a sentence for who looked elsewhere."""
     if (job := session.get(Job, id)) and job.kind in PATHS:
-        return f"{id} is a {job.kind.replace('_', ' ')}: look at {PATHS[job.kind]}/{id}"
+        return f"{id} is a {job.kind.replace('_', ' ')}: look at {rooted(PATHS[job.kind])}/{id}"
     if (comparison := session.get(Comparison, id)) and comparison.chore != Chore.DELETE:
-        return f"{id} is a comparison: look at /comparisons/{id}"
+        return f"{id} is a comparison: look at {rooted('/comparisons')}/{id}"
     return f"there is nothing of the id {id}: it was deleted, or never here"
 
 

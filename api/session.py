@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from api.errors import Problem
 from api.openapi import carrying, responses
 from api.requests.body import Moment, moment
+from api.root import rooted
 from api.security import BEARER, COOKIE, COOKIE_NAME, ResourcesDep
 from store import key_sessions, keys
 from store.callers import Scope
@@ -54,7 +55,7 @@ def begin_session(
         COOKIE_NAME,
         token,
         max_age=int(SESSION_S),
-        path=request.scope.get("root_path") or "/",
+        path=rooted("") or "/",
         secure=request.url.scheme == "https",
         httponly=True,
         samesite="strict",
@@ -70,7 +71,6 @@ def begin_session(
 @router.delete("", status_code=204)
 def end_session(
     resources: ResourcesDep,
-    request: Request,
     response: Response,
     cookie: Annotated[str | None, Security(COOKIE)],
 ) -> None:
@@ -78,4 +78,4 @@ def end_session(
     if cookie is not None:
         with resources.database.write() as session:
             key_sessions.end(session, cookie)
-    response.delete_cookie(COOKIE_NAME, path=request.scope.get("root_path") or "/")
+    response.delete_cookie(COOKIE_NAME, path=rooted("") or "/")

@@ -13,6 +13,7 @@ from api.openapi import carrying, responses
 from api.outgoing import may_be_called
 from api.requests.body import Moment, moment, require_json
 from api.requests.webhook import WebhookRequest
+from api.root import rooted
 from api.security import ResourcesDep
 from store import webhooks
 from store.models import Delivery, Webhook
@@ -33,7 +34,7 @@ class WebhookView(BaseModel):
     @classmethod
     def of(cls, webhook: Webhook, **more: str) -> Self:
         """The answer for a row."""
-        path = f"/webhooks/{webhook.id}"
+        path = rooted(f"/webhooks/{webhook.id}")
         links = {"self": path, "deliveries": f"{path}/deliveries"}
         fields = {name: getattr(webhook, name) for name in ("id", "url", "events")}
         return cls(**fields | {"created_at": moment(webhook.created_at), "links": links} | more)

@@ -39,6 +39,7 @@ class Connection:
                 "give an API key or a user in base_url, not both: one request carries one of them"
             )
         self.shown = show(base_url)
+        self._root = f"{url.path.rstrip('/')}/"
         self._timeout_s = timeout_s
         self._retry_s = retry_s
         self._http = httpx2.Client(
@@ -158,7 +159,9 @@ class Connection:
 
     @contextmanager
     def _stream(self, method: str, path: str, **arguments: Any) -> Iterator[httpx2.Response]:
-        """A good answer whose body is still to be read."""
+        """A good answer whose body is still to be read. `path`: ours, or a link, which base_url's path may begin."""
+        if path.startswith(self._root):
+            path = path[len(self._root) - 1 :]
         try:
             with self._http.stream(method, path, **arguments) as answer:
                 if not answer.is_success:

@@ -14,7 +14,7 @@ TASK = "claim"
 
 def make_celery(broker_url: str) -> Celery:
     """The Celery app as producers and workers must both see it."""
-    app = Celery("clr-tuner", broker=broker_url)
+    app = Celery("clr-tuner", broker=_checking(broker_url))
     app.conf.update(
         task_default_queue=QUEUE,
         task_queues=[Queue(QUEUE)],
@@ -31,6 +31,13 @@ def make_celery(broker_url: str) -> Celery:
         },
     )
     return app
+
+
+def _checking(broker_url: str) -> str:
+    """The URL with what kombu leaves out: over TLS the certificate is checked, unless the URL itself says otherwise."""
+    if not broker_url.lower().startswith("rediss:") or "ssl_cert_reqs=" in broker_url:
+        return broker_url
+    return f"{broker_url}{'&' if '?' in broker_url else '?'}ssl_cert_reqs=required"
 
 
 class Doorbell:

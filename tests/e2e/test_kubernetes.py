@@ -83,7 +83,7 @@ def containers(postgres_url: str, s3_access: dict[str, str], tmp_path: Path) -> 
     }
     postgres = {"POSTGRES_USER": "clr", "POSTGRES_DB": "clr", "POSTGRES_PASSWORD": "PASSWORD"}
     with (
-        redis_of(CONTAINERS["clr-broker"]) as broker,
+        redis_of(CONTAINERS["clr-broker"], password=SECRETS["REDISCLI_AUTH"]) as broker,
         postgres_of({"environment": postgres}, postgres_url) as database,
     ):
         addresses = {
@@ -158,7 +158,8 @@ def test_the_broker_is_the_one_of_compose() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["redis"]
 
     assert CONTAINERS["clr-broker"]["image"] == compose["image"]
-    assert CONTAINERS["clr-broker"]["command"] == compose["command"]
+    escaped = [word.replace("$", "$$") for word in CONTAINERS["clr-broker"]["command"]]
+    assert escaped == compose["command"]
 
 
 def test_the_probes_of_the_api_are_routes_that_want_no_key(tmp_path: Path) -> None:
@@ -189,10 +190,12 @@ def test_the_probe_that_starts_a_worker_is_the_health_check_of_its_image(name: s
 
 def test_each_program_gets_the_secrets_that_it_needs_and_no_others() -> None:
     assert secrets_of("clr-migrate").keys() == {"CLR_DATABASE_URL"}
-    assert secrets_of("clr-api").keys() == SECRETS.keys()
+    assert secrets_of("clr-broker").keys() == {"REDISCLI_AUTH"}
+    assert f":{SECRETS['REDISCLI_AUTH']}@" in SECRETS["CLR_BROKER_URL"]
+    assert secrets_of("clr-api").keys() == SECRETS.keys() - {"REDISCLI_AUTH"}
     for worker in ("clr-worker", "clr-worker-gpu"):
-        assert secrets_of(worker).keys() == SECRETS.keys() - {"CLR_API_KEYS"}
-    for name in OURS:
+        assert secrets_of(worker).keys() == SECRETS.keys() - {"CLR_API_KEYS", "REDISCLI_AUTH"}
+    for name in CONTAINERS:
         assert all(
             source["name"] == "clr-secrets" and source["key"] == variable
             for variable, source in secrets_of(name).items()

@@ -1,12 +1,15 @@
 """Rings on a real broker: enough, and never more than there are jobs."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 from kombu.entity import Queue
+from kombu.exceptions import OperationalError
 
 from store.doorbell import QUEUE, Doorbell, make_celery
-from tests import services
+from tests import certificates, services
 
 
 @pytest.fixture
@@ -36,3 +39,25 @@ def test_no_more_rings_wait_than_jobs_are_queued(
     doorbell.close()
 
     assert rings(quiet_broker) == expected
+
+
+def test_a_brokers_certificate_is_checked_unless_its_url_says_otherwise(
+    quiet_broker: str, tmp_path: Path
+) -> None:
+    certificates.make(tmp_path, "localhost")
+    trusted, port = tmp_path / "clr.pem", services.free_port()
+    tls = f"listen {port} ssl; ssl_certificate {trusted}; ssl_certificate_key {tmp_path}/clr.key;"
+    before = f"proxy_pass {quiet_broker.split('/')[2]};"
+    (tmp_path / "nginx.conf").write_text(f"events {{}} stream {{ server {{ {tls} {before} }} }}")
+    url = f"rediss://localhost:{port}/0"
+
+    def answers() -> None:
+        redis.Redis("localhost", port, ssl=True, ssl_ca_certs=str(trusted)).ping()
+
+    with services.nginx(tmp_path, url=url, answers=answers):
+        for mistrusted in (url, f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={trusted}"):
+            with pytest.raises(OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
+                Doorbell(mistrusted).ring(1, queued=1)
+        Doorbell(f"{url}?ssl_ca_certs={trusted}").ring(1, queued=2)
+        Doorbell(f"{url}?ssl_cert_reqs=none").ring(1, queued=2)
+    assert rings(quiet_broker) == 2
