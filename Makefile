@@ -75,7 +75,11 @@ chaos: $(READY) ## the fault contract: kill everything and see that nothing is l
 soak: $(READY) ## 200 small jobs through one service: nothing lost, nothing grows
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos/test_soak.py
 
-test-browser: $(READY) ## the web page in Debian's chromium (CLR_CHROMIUM, or found on PATH)
+AXE := .venv/axe-core-4.14.1.tgz
+$(AXE):
+	@npm pack --silent --pack-destination .venv axe-core@4.14.1 >/dev/null
+
+test-browser: $(READY) $(AXE) ## the web page in Debian's chromium (CLR_CHROMIUM, or found on PATH)
 	@$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(READY) ## format, lint, types, import rules, images, manifests

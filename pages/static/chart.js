@@ -24,6 +24,7 @@ export class Chart {
   /** Draw these; the reader's zoom stays while the same lines grow. */
   show(series, marks = {}) {
     this.marks = marks;
+    this.element.dataset.points = Math.max(0, ...series.map(({ x }) => x.length));
     const shape = JSON.stringify(series.map(({ name, tone, faint }) => [name, tone, faint]));
     const zoomed = this.plot && this.zoomed() ? { ...this.plot.scales.x } : null;
     this.series = series;

@@ -64,9 +64,9 @@ function makeInput(schema, about, given) {
     return { input, read: () => (input.value === "" ? undefined : Number(input.value)) };
   }
   const isPlain = schema.type === "string" || schema.type === undefined;
-  const input = h("input", { ...about, maxlength: isPlain ? schema.maxLength ?? null : null, placeholder: isPlain ? "" : "a, b, c" });
+  const input = h("input", { ...about, maxlength: isPlain ? schema.maxLength ?? null : null, placeholder: isPlain ? schema.default ?? "" : "a, b, c" });
   if (isPlain) {
-    input.value = start ?? schema.default ?? "";
+    input.value = start ?? "";
     return { input, read: () => (input.value === "" ? undefined : input.value) };
   }
   const whole = schema.items?.type;

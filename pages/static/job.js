@@ -14,7 +14,7 @@ export class JobHead {
     this.tags = h("span");
     this.bar = h("progress", { "aria-label": "Progress" });
     this.count = h("span", { class: "dim hint" });
-    this.progress = h("div", { class: "row" }, this.bar, this.count);
+    this.progress = h("div", { class: "row", hidden: true }, this.bar, this.count);
     this.message = h("div");
     this.actions = h("div", { class: "row actions" });
     this.onChange = onChange;
@@ -34,7 +34,7 @@ export class JobHead {
     this.showProgress(job);
     const failed = job.status === "failed";
     fill(this.message,
-      failed || job.message ? h("p", { class: "warning" }, failed ? h("strong", {}, `${words(job.reason)}: `) : null, job.message || "") : null,
+      failed || job.message ? h("div", { class: "warning message" }, failed ? h("strong", {}, `${words(job.reason)}: `) : null, job.message || "") : null,
       job.after_job && !FINAL.has(job.status) ? h("p", {}, "It uses the bounds of ", h("a", { href: `${root}/pages/range-tests/${job.after_job}` }, "a range test"), ".") : null);
     const shown = JSON.stringify([job.status, actions.map((action) => action.href)]);
     if (this.shown !== shown) fill(this.actions, actions, this.ending(job));

@@ -25,8 +25,8 @@ const charts = h("section", { "aria-label": "The curve", hidden: true },
   h("h2", {}, "The curve"), legend,
   h("div", { class: "check" }, raw, h("label", { for: "raw" }, "Every batch and look as measured (faint)")), smoothing);
 const more = h("section");
-const rows = h("details", {}, h("summary", {}, "The curve as a table"));
-const setup = h("details", {}, h("summary", {}, "What was asked for"));
+const rows = h("details", { hidden: true }, h("summary", {}, "The curve as a table"));
+const setup = h("details", { hidden: true }, h("summary", {}, "What was asked for"));
 main.append(answer, charts, more, rows, setup);
 
 const shared = { xName: "learning rate", logX: true, sync: "lr" };
@@ -43,6 +43,7 @@ const loop = feed(path, id, { onJob, onCurve });
 function onJob(job) {
   state.job = job;
   head.update(job, actions(job));
+  setup.hidden = false;
   if (!setup.querySelector("dl")) setup.append(configFacts(job.config));
   if (!state.bounds && !state.refusal) showAnswer();
 }
@@ -107,9 +108,11 @@ function sayInconclusive(refusal) {
     (refusal.warnings || []).map((warning) => h("p", { class: "warning" }, warning)));
 }
 
-function sayNext(next) {
-  if (typeof next !== "object") return String(next);
-  return Object.entries(next).map(([name, value]) => `${words(name)} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+/** What to try, in words, and a form that is filled in with it. */
+function sayNext({ message, request }) {
+  const asked = Object.fromEntries(Object.entries(request || {}).filter(([, value]) => typeof value !== "object"));
+  const form = `${root}/pages/range-tests/new${query({ like: id, ...asked })}`;
+  return [`${message}. `, Object.keys(asked).length ? h("a", { href: form }, "Fill in the form with that") : null].filter(Boolean);
 }
 
 function choose(name, value) {
@@ -122,7 +125,7 @@ function choose(name, value) {
 function showCurve() {
   const { curve, bounds } = state;
   const groups = groupRuns(curve?.runs || [], bounds?.evidence.range);
-  charts.hidden = !groups.length;
+  charts.hidden = rows.hidden = !groups.length;
   if (!groups.length) return;
   const hidden = new Set((asked.get("hide") || "").split(" ").filter(Boolean));
   showLegend(groups, hidden);

@@ -18,8 +18,8 @@ const answer = h("section", { "aria-label": "The answer", "aria-live": "polite" 
 const charts = h("section", { "aria-label": "The curve", hidden: true }, h("h2", {}, "The curve"));
 const hint = h("p", { class: "hint" });
 const files = h("section");
-const rows = h("details", {}, h("summary", {}, "The curve as a table"));
-const setup = h("details", {}, h("summary", {}, "What was asked for"));
+const rows = h("details", { hidden: true }, h("summary", {}, "The curve as a table"));
+const setup = h("details", { hidden: true }, h("summary", {}, "What was asked for"));
 main.append(answer, charts, files, rows, setup);
 charts.append(hint);
 
@@ -39,6 +39,7 @@ function onJob(job) {
   state.job = job;
   const like = h("a", { class: "button", href: `${root}/pages/training-jobs/new${query({ like: id })}` }, "Run one like it");
   head.update(job, [like]);
+  setup.hidden = false;
   if (!setup.querySelector("dl")) setup.append(configFacts(job.config));
   showAnswer(job);
 }
@@ -67,7 +68,7 @@ function showAnswer({ result, warnings = [] }) {
 
 function showCurve() {
   const run = state.curve.runs[0];
-  charts.hidden = !run?.step.length;
+  charts.hidden = rows.hidden = !run?.step.length;
   if (!run?.step.length) return;
   const { step, lr, loss, held_out: looks } = run;
   const ends = cycleEnds();

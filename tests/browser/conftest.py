@@ -1,7 +1,10 @@
 """The web page in a real Chromium, against a real service; both are started once for all tests."""
 
+import hashlib
+import io
 import os
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +14,15 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
+from tests.browser.pages import SCHEDULE, post
 from tests.machine import patience
 
 ROOT = Path(__file__).parent.parent.parent
+AXE = ROOT / ".venv" / "axe-core-4.14.1.tgz"
+AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 20_000
+REFUSED = "Failed to load resource: the server responded with a status of 4"  # which the page tells in words
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,13 +67,60 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """axe-core's script, out of its npm package."""
+    assert AXE.exists(), "make test-browser fetches axe-core first"
+    packed = AXE.read_bytes()
+    assert hashlib.sha256(packed).hexdigest() == AXE_SHA256
+    with tarfile.open(fileobj=io.BytesIO(packed)) as package:
+        script = package.extractfile("package/axe.min.js")
+        assert script
+        return script.read().decode()
+
+
+@pytest.fixture(scope="session")
+def shown(service: str) -> dict[str, str]:
+    """{name: address} of every page, with something to see on each."""
+    found = post(service, "/range-tests", workload="digits-mlp", name="digits, three seeds", tags=["night"])
+    trained = post(
+        service,
+        "/training-jobs",
+        workload="digits-mlp",
+        schedule=SCHEDULE,
+        num_cycles=3,
+        name="inside bounds",
+    )
+    entries = [{"schedule": SCHEDULE}, {"schedule": {"policy": "fixed", "lr": 0.05}}]
+    compared = post(
+        service, "/comparisons", workload="digits-mlp", entries=entries, num_epochs=4, num_seeds=2
+    )
+    nothing = post(service, "/range-tests", workload="hostile", params={"fault": "flat"}, effort="quick")
+    failed = post(service, "/range-tests", workload="hostile", params={"fault": "raise"}, effort="quick")
+    return {
+        "jobs": "/",
+        "no-jobs": "/?tag=none-has-it",
+        "range-test": found,
+        "inconclusive": nothing,
+        "failed": failed,
+        "training-job": trained,
+        "comparisons": "/pages/comparisons",
+        "comparison": compared,
+        "schedules": "/pages/schedules",
+        "new-range-test": f"/pages/range-tests/new?like={found.rpartition('/')[2]}",
+        "new-training-job": f"/pages/training-jobs/new?range_test_id={found.rpartition('/')[2]}",
+        "workers": "/pages/workers",
+        "nowhere": "/pages/range-tests/0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e",
+    }
+
+
 @pytest.fixture
 def page(chromium: Browser, service: str) -> Iterator[Page]:
     """A fresh profile's page; at its end nothing may have gone wrong in its console."""
     wrong: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not message.text.startswith(REFUSED):
             wrong.append(message.text)
 
     context = chromium.new_context(base_url=service, viewport={"width": 1280, "height": 900})
