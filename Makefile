@@ -75,6 +75,13 @@ chaos: $(READY) ## the fault contract: kill everything and see that nothing is l
 soak: $(READY) ## 200 small jobs through one service: nothing lost, nothing grows
 	@$(BIN)/python -m pytest -s -m chaos tests/chaos/test_soak.py
 
+AXE := .venv/axe-core-4.14.1.tgz
+$(AXE):
+	@npm pack --silent --pack-destination .venv axe-core@4.14.1 >/dev/null
+
+test-browser: $(READY) $(AXE) ## the web page in Debian's chromium (CLR_CHROMIUM, or found on PATH)
+	@$(BIN)/python -m pytest -m browser tests/browser
+
 check: $(READY) ## format, lint, types, import rules, images, manifests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -122,6 +129,6 @@ lock: $(READY) ## what is installed, written anew: constraints.txt and requireme
 	requirements/$$list.in --output-file requirements/$$list.txt || exit 1; done
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: lock setup demo serve migrate test fuzz test-integrations chaos soak check audit format bench evidence speed quality rivals help
+.PHONY: lock setup demo serve migrate test fuzz test-integrations test-browser chaos soak check audit format bench evidence speed quality rivals help

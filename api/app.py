@@ -45,6 +45,7 @@ from api.resources import Resources
 from api.root import Root
 from api.security import find_caller
 from api.waiting import Watcher, on_stop
+from pages.routes import add_pages
 from store import logs
 from store.artifacts import find_artifacts
 from store.database import Database
@@ -128,6 +129,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.include_router(health.router, dependencies=[Depends(refuse_unknown_query)], responses=responses(422))
     app.include_router(documentation.router)
+    add_pages(app)
     app.add_middleware(Guard)
     app.add_middleware(RequestMiddleware, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(Root, path=settings.root_path)

@@ -356,6 +356,7 @@ PREVIEW: dict[str, Any] = {
     "lr": [0.001, 0.0035, 0.006],
     "cycle": [1, 1, 1],
     "x": [1.0, 0.5, 0.0],
+    "snippet": "from torch.optim.lr_scheduler import CyclicLR\n\nscheduler = CyclicLR(...)\n",
 }
 
 WORKLOAD: dict[str, Any] = {

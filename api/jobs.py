@@ -40,6 +40,23 @@ class Progress(BaseModel):
     updated_at: Moment | None
 
 
+class Summary(BaseModel):
+    """What a job found, as far as a list shows it; null where it does not apply."""
+
+    base_lr: float | None = None
+    max_lr: float | None = None
+    loss: float | None = Field(default=None, description="held out, after the last cycle of a training")
+    accuracy: float | None = Field(default=None, description="held out, after the last cycle of a training")
+
+    @classmethod
+    def of(cls, job: Job) -> Self | None:
+        """Of a job with a result that has any of it."""
+        result = job.result or {}
+        found = result.get("final") or result
+        values = {name: found.get(name) for name in cls.model_fields}
+        return cls(**values) if any(value is not None for value in values.values()) else None
+
+
 class JobStatus(BaseModel):
     """How a job stands."""
 
@@ -63,6 +80,7 @@ class JobStatus(BaseModel):
     started_at: Moment | None
     finished_at: Moment | None
     links: dict[str, str]
+    summary: Summary | None = Field(default=None, description="what it found, in short")
 
     @classmethod
     def of(cls, job: Job) -> Self:
@@ -107,6 +125,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "links": {"self": path, "events": rooted(f"/jobs/{job.id}/events")}
         | {name: f"{path}/{name}" for name in LINKS[job.kind]}
         | before,
+        "summary": Summary.of(job),
     }
 
 

@@ -13,6 +13,7 @@ from api.requests.body import Body, require_json
 from api.security import ResourcesDep
 from clr.policies import Schedule, parse_schedule
 from clr.preview import Preview
+from clr.snippets import write_snippet
 from store.database import Database
 
 MOST_ROWS = 100_000
@@ -41,10 +42,16 @@ class PreviewRequest(Body):
             raise invalid_at(error, schedule, "schedule") from None
 
 
+class PreviewView(Preview):
+    """A schedule at some steps, and how a loop of one's own applies it."""
+
+    snippet: str = Field(description="torch code to paste that trains num_steps steps under it")
+
+
 @router.post(
     "/preview",
     dependencies=[Depends(require_json)],
-    response_model=Preview,
+    response_model=PreviewView,
     responses=responses(400, 413, 415, 422) | BUSY,
 )
 async def preview_schedule(resources: ResourcesDep, request: Request, body: PreviewRequest) -> Response:
@@ -58,13 +65,19 @@ async def preview_schedule(resources: ResourcesDep, request: Request, body: Prev
         raise invalid(
             "/every", f"must be at least {enough} for {body.num_steps} steps: {MOST_ROWS} rows at most"
         )
+    asked = (body.schedule, steps, body.num_steps)
     if len(steps) <= FEW_ROWS:
-        text = Preview.of(body.schedule, steps).model_dump_json()
+        text = _write(*asked)
     else:
-        text = await unless_gone(request, resources.pool.run(write_preview, body.schedule, steps))
+        text = await unless_gone(request, resources.pool.run(write_preview, *asked))
     return Response(text, media_type="application/json")
 
 
-def write_preview(_: Database, schedule: Schedule, steps: range) -> str:
+def write_preview(_: Database, schedule: Schedule, steps: range, num_steps: int) -> str:
     """A preview as JSON."""
-    return Preview.of(schedule, steps).model_dump_json()
+    return _write(schedule, steps, num_steps)
+
+
+def _write(schedule: Schedule, steps: range, num_steps: int) -> str:
+    preview = dict(Preview.of(schedule, steps))
+    return PreviewView(**preview, snippet=write_snippet(schedule, num_steps)).model_dump_json()

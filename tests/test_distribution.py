@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 BASE = {"clr", "clr_tuner"}
-SERVICE = {"api", "worker", "store", "migrations"}
+SERVICE = {"api", "worker", "store", "migrations", "pages"}
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 OFFLINE = ["--quiet", "--no-index", "--no-build-isolation"]
 
