@@ -167,7 +167,6 @@ class _Child(asyncio.SubprocessProtocol):
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """What the work comes to; it is cancelled as soon as the caller leaves."""
-    await request.body()
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(leave(request))
     try:

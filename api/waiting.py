@@ -235,7 +235,7 @@ async def while_there(request: Request, waiting: Coroutine[Any, Any, None]) -> N
 
 
 async def leave(request: Request) -> None:
-    """Wait until the caller has left; its body must have been read."""
+    """Wait until the caller has left; what else it sends is dropped."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
 from api.errors import Problem
-from api.pool import Pool, ProcessDied
+from api.pool import Pool, ProcessDied, unless_gone
 from store.database import Database
 
 
@@ -86,6 +88,21 @@ def test_who_leaves_frees_his_process_at_once() -> None:
             assert await pool.run(answer_pid) != before
 
     asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_a_caller_who_has_left_already_has_nothing_done() -> None:
+    async def leave() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def work() -> Problem:
+        async with opened() as pool:
+            request = Request({"type": "http", "method": "GET"}, leave)
+            with pytest.raises(Problem) as refused:
+                await unless_gone(request, pool.run(sleep, 60.0))
+            assert await pool.run(answer_pid)
+            return refused.value
+
+    assert asyncio.run(asyncio.wait_for(work(), 30)).code == "caller_left"
 
 
 def test_a_process_that_dies_costs_one_answer() -> None:
