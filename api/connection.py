@@ -49,10 +49,11 @@ class Connection(H11Protocol):
         """Begin to wait for a request, or refuse it."""
         super().connection_made(transport)
         over = len(self.connections) - self._most
-        if over > REFUSED:
-            transport.abort()
-        elif over > 0 and not self._make_room():
-            self.app = _say_full
+        if over > 0 and not self._make_room():
+            if over > REFUSED:
+                transport.abort()
+            else:
+                self.app = _say_full
         self._watch()
 
     def data_received(self, data: bytes) -> None:

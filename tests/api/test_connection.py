@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from api.connection import GRACE_S, Connection
+from api.connection import GRACE_S, REFUSED, Connection
 from clr_tuner.embedded.programs import api_command
 from store.settings import get_settings
 from tests.machine import slowed
@@ -171,6 +171,19 @@ def test_who_waits_longest_for_nothing_makes_room(start: Start) -> None:
 
         assert answer.status_code == 200
         assert until_the_end(oldest).startswith(b"HTTP/1.1 408 ")
+
+
+def test_they_make_room_however_many_they_are(start: Start) -> None:
+    port = start(max_connections=3)
+    with ExitStack() as stack:
+        first, *_ = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(3 + 2 * REFUSED)
+        ]
+        first.settimeout(GRACE_S + 0.2)
+        with pytest.raises(TimeoutError):
+            first.recv(1)
+
+        assert httpx2.get(f"http://127.0.0.1:{port}/").status_code == 200
 
 
 def test_what_is_no_http_is_a_problem(start: Start) -> None:
