@@ -34,7 +34,7 @@ export class JobHead {
     this.showProgress(job);
     const failed = job.status === "failed";
     fill(this.message,
-      failed || job.message ? h("div", { class: "warning message" }, failed ? h("strong", {}, `${words(job.reason)}: `) : null, job.message || "") : null,
+      failed || job.message ? h("div", { class: "warning message", tabindex: "0", role: "region", "aria-label": "message" }, failed ? h("strong", {}, `${words(job.reason)}: `) : null, job.message || "") : null,
       job.after_job && !FINAL.has(job.status) ? h("p", {}, "It uses the bounds of ", h("a", { href: `${root}/pages/range-tests/${job.after_job}` }, "a range test"), ".") : null);
     const shown = JSON.stringify([job.status, actions.map((action) => action.href)]);
     if (this.shown !== shown) fill(this.actions, actions, this.ending(job));
