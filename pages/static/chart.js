@@ -92,7 +92,7 @@ export class Chart {
         x: { time: false, distr: this.logX ? 3 : 1, range: (_, low, high) => this.rangeX(low, high) },
         y: { range: (_, low, high) => (this.yRange ? this.yRange(this.series) : pad(low, high)) },
       },
-      axes: [xAxis, { ...axis(this.yName), size: width < NARROW ? 48 : 60, values: (_, splits) => splits.map((value) => this.readY(value)) }],
+      axes: [xAxis, { ...axis(this.yName), size: width < NARROW ? 56 : 60, values: (_, splits) => splits.map((value) => this.readY(value)) }],
       series: [{}, ...this.series.map((line) => describe(line))],
       hooks: {
         drawClear: [(plot) => this.drawBands(plot)],

@@ -5,7 +5,7 @@ import { h, say } from "./dom.js";
 import { number } from "./words.js";
 
 const WAIT_MS = 200;
-const MOST_ROWS = 2000;
+const MOST_ROWS = 1000;
 
 export class Preview {
   constructor(parent) {

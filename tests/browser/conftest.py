@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
@@ -22,6 +22,7 @@ AXE = ROOT / ".venv" / "axe-core-4.14.1.tgz"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 20_000
+ADMIN_KEY = "f1ne-and-l0ng-en0ugh-for-a-key-of-the-tests"
 REFUSED = "Failed to load resource: the server responded with a status of 4"  # which the page tells in words
 
 
@@ -51,10 +52,27 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same, which asks for a key."""
+    folder = tmp_path_factory.mktemp("locked")
+    settings = Settings(port=0, data_dir=folder, database_url="", broker_url="", admin_key=ADMIN_KEY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        with EmbeddedService(settings, say=lambda _: None) as embedded:
+            yield embedded.url
+
+
+@pytest.fixture(scope="session")
 def client(service: str) -> Iterator[Client]:
     """The same service, from Python."""
     with Client(service) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> None:
+    """What is expected may take as long as this machine needs."""
+    expect.set_options(timeout=1000 * patience(WAIT_MS / 1000))
 
 
 @pytest.fixture(scope="session")
