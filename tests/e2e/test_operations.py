@@ -8,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -42,13 +43,13 @@ ENGINE = [line for line in LINES if line.startswith("docker compose ")]
 BARE = SHELL[0].splitlines()
 SECRETS = [line for line in SHELL[1].splitlines() if ".env" in line.partition("  #")[0]]
 (ARTIFACTS,) = (block for block in SHELL if "CLR_ARTIFACTS_URL" in block)
+(PROXIED,) = (block for block in SHELL if "CLR_ROOT_PATH" in block)  # as in test_proxy.py
 (EMBEDDED,) = (block for block in SHELL if "clr-tuner backup" in block)
 
 
 def test_every_command_of_the_page_is_run_or_read_here() -> None:
-    bare = {
-        line.partition("  #")[0].strip() for line in [*BARE, *EMBEDDED.splitlines(), *ARTIFACTS.splitlines()]
-    }
+    blocks = (SHELL[0], EMBEDDED, ARTIFACTS, PROXIED)
+    bare = {line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()}
     assert set(LINES) == bare | set(SECRETS) | set(ENGINE)
     assert len(BARE) == 5, "the page says five lines"
 
@@ -61,10 +62,11 @@ def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_pat
     config = {"services": {words[1]: {"command": ["clr-tuner", *words[1:]]} | shared for words in commands}}
     url = make_url(exported["CLR_DATABASE_URL"])
     postgres = {"POSTGRES_USER": url.username, "POSTGRES_DB": url.database, "POSTGRES_PASSWORD": url.password}
+    password = str(urlsplit(exported["CLR_BROKER_URL"]).password)
     folder = tmp_path / "run"
     folder.mkdir()
     with (
-        redis_of(read_compose_file()["services"]["redis"]) as broker,
+        redis_of(read_compose_file()["services"]["redis"], password=password) as broker,
         postgres_of({"environment": postgres}, postgres_url) as database,
     ):
         addresses = {"postgres:5432": database, "redis:6379": broker}
