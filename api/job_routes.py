@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from api import curve_text, curves
+from api import curve_columns, curve_text, curves
+from api.errors import invalid
 from api.finality import NO_CHANGE, has_it, headers_of, tag_if_final, unchanged
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import BUSY, carrying, responses
@@ -22,6 +23,10 @@ from store.status import FINAL, Kind, Status
 
 LONGEST_WAIT_S = 60.0
 MAX_STEP = 2**53  # a step is stored as a float64
+CURVE_FORMS = {
+    "text/csv": {"schema": {"type": "string"}},
+    curve_columns.MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+}
 
 
 def add_job_routes(
@@ -73,9 +78,7 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
         "/{id}/curve",
         name=f"get_{kind}_curve",
         response_model=curves.Curve,
-        responses=responses(404, 422, _200={"content": {"text/csv": {"schema": {"type": "string"}}}})
-        | NO_CHANGE
-        | BUSY,
+        responses=responses(404, 422, _200={"content": CURVE_FORMS}) | NO_CHANGE | BUSY,
     )
     async def get_curve(
         resources: ResourcesDep,
@@ -85,13 +88,44 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
             int | None, Query(ge=4, le=MAX_STEP, description="most rows of each series; the extremes stay")
         ] = None,
         after_step: Annotated[int, Query(ge=-1, le=MAX_STEP, description="only rows of later steps")] = -1,
-        format: Annotated[Literal["json", "csv"] | None, Query(description="default: by Accept")] = None,
+        format: Annotated[
+            Literal["json", "csv", "f32"] | None, Query(description="default: by Accept")
+        ] = None,
+        columns: Annotated[
+            int | None,
+            Query(
+                ge=1,
+                le=curve_columns.MOST_COLUMNS,
+                description=f"of f32: pixel columns of each series; default {curve_columns.USUAL_COLUMNS}",
+            ),
+        ] = None,
+        x: Annotated[
+            curve_columns.Axis | None, Query(description="of f32: what the columns divide; default step")
+        ] = None,
     ) -> Response:
-        """The raw points of every seed and sweep, also while the job runs."""
+        """The raw points of every seed and sweep, also while the job runs.
+
+        `format=f32` tells the lowest, highest and last value of each pixel column: float32 arrays behind a JSON header.
+        """
+        _refuse_mixed(format, max_points=max_points, columns=columns, x=x)
         job = await run_in_threadpool(find, resources, job_id, kind=kind)
         tag = tag_if_final(request, job)
         if tag is not None and has_it(request, tag):
             return unchanged(tag)
+        if format == "f32":
+            packed = await unless_gone(
+                request,
+                resources.pool.run(
+                    curve_columns.pack,
+                    job_id,
+                    kind=kind,
+                    columns=columns or curve_columns.USUAL_COLUMNS,
+                    x=x or "step",
+                    after_step=after_step,
+                ),
+            )
+            headers = {"Vary": "Accept"} | headers_of(tag)
+            return Response(packed, headers=headers, media_type=curve_columns.MEDIA_TYPE)
         accepts = request.headers.get("Accept", "")
         as_csv = format == "csv" or (format is None and "text/csv" in accepts and "json" not in accepts)
         first = await unless_gone(
@@ -110,6 +144,15 @@ def _add_curve(router: APIRouter, kind: Kind) -> None:
             headers={"Vary": "Accept"} | headers_of(tag),
             media_type="text/csv" if as_csv else "application/json",
         )
+
+
+def _refuse_mixed(format: str | None, *, max_points: int | None, **of_f32: object) -> None:
+    """Raise a 422 problem for what does not go with this format."""
+    if format == "f32" and max_points is not None:
+        raise invalid("query:max_points", "does not go with format=f32: say columns (1 to 10,000)")
+    for name, value in of_f32.items():
+        if format != "f32" and value is not None:
+            raise invalid(f"query:{name}", "goes with format=f32 alone: add that, or leave this out")
 
 
 async def _tell(pool: Pool, part: curve_text.Part) -> AsyncIterator[bytes]:
