@@ -100,7 +100,7 @@ format: $(READY) ## rewrite the sources in house format
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY) ## print the benchmark tables
-	@for table in bounds engine recording curves queueing writes growth latency splitting; do $(BIN)/python -m benchmarks.$$table || exit 1; done
+	@for table in bounds engine recording curves queueing writes load growth latency splitting; do $(BIN)/python -m benchmarks.$$table || exit 1; done
 
 evidence: $(READY) ## the paper's claims, measured again: docs/evidence.md (most of an hour)
 	@$(BIN)/python -m benchmarks.evidence
