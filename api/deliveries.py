@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from threading import Thread
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from store import webhooks
 from store.database import Database
 from store.models import Delivery, Job, Webhook
 from store.settings import Settings
+from store.status import ASKED
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,9 @@ def _body(session: Session, delivery: Delivery) -> str:
     if delivery.body is not None:
         return delivery.body
     job = session.get(Job, delivery.job_id) if delivery.job_id else None
-    data = {"id": delivery.job_id} if job is None else JobStatus.of(job).model_dump(mode="json")
+    data: dict[str, Any] = {"id": delivery.job_id}
+    if job is not None and job.kind in ASKED:
+        data = JobStatus.of(job).model_dump(mode="json")
     happened = moment(delivery.created_at)
     assert happened is not None
     return json.dumps({"type": delivery.event, "timestamp": happened.isoformat(), "data": data})

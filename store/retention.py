@@ -102,18 +102,13 @@ def _list_rules(settings: Settings) -> list[Rule]:
 
 def _find_jobs(session: Session, rule: Rule) -> list[str]:
     """Jobs of no comparison that ended so long ago and that nothing needs, oldest first."""
-    before, other, member = now() - rule.days * DAY_S, aliased(Job), aliased(Job)
+    before, other = now() - rule.days * DAY_S, aliased(Job)
     needs = or_(other.after_job == Job.id, other.resume_from == Job.id)
-    confirming = (
-        select(member.id)
-        .join(Comparison, Comparison.id == member.comparison_id)
-        .where(Comparison.range_test_id == Job.id, member.status.not_in(FINAL))
-    )
     old = (
         select(Job.id)
         .where(Job.kind.in_(ASKED), Job.comparison_id.is_(None), Job.status.in_(FINAL))
         .where(Job.created_at < before, Job.finished_at < before)  # the first has an index
-        .where(~select(other.id).where(needs, other.status.not_in(FINAL)).exists(), ~confirming.exists())
+        .where(~select(other.id).where(needs, other.status.not_in(FINAL)).exists(), ~_is_confirmed())
         .where(*rule.holds(JobTag.job_id == Job.id, JobTag.tag))
     )
     return list(session.scalars(old.order_by(Job.created_at).limit(AT_ONCE)))
@@ -128,9 +123,19 @@ def _find_comparisons(session: Session, rule: Rule) -> list[str]:
     )
     needs = select(other.id).join(Job, or_(other.after_job == Job.id, other.resume_from == Job.id))
     needed = needs.where(Job.comparison_id == Comparison.id, other.status.not_in(FINAL))
+    confirmed = select(Job.id).where(Job.comparison_id == Comparison.id, _is_confirmed())
     old = (
         select(Comparison.id)
-        .where(Comparison.created_at < before, Comparison.chore.is_(None), ~young.exists(), ~needed.exists())
+        .where(Comparison.created_at < before, Comparison.chore.is_(None))
+        .where(~young.exists(), ~needed.exists(), ~confirmed.exists())
         .where(*rule.holds(ComparisonTag.comparison_id == Comparison.id, ComparisonTag.tag))
     )
     return list(session.scalars(old.order_by(Comparison.created_at).limit(AT_ONCE)))
+
+
+def _is_confirmed() -> ColumnElement[bool]:
+    """Whether a comparison confirms the job that has jobs to run, or some that are not queued yet."""
+    confirming, member = aliased(Comparison), aliased(Job)
+    is_open = or_(confirming.chore.is_not(None), member.status.not_in(FINAL))
+    with_jobs = select(confirming.id).outerjoin(member, member.comparison_id == confirming.id)
+    return with_jobs.where(confirming.range_test_id == Job.id, is_open).exists()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from store import jobs
 from store.database import Database
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 
@@ -41,6 +42,16 @@ def test_a_job_that_has_ended_can_be_named(api: TestClient, database: Database) 
     finish(database, job_id, "bounds_found", BOUNDS)
 
     assert api.patch(f"/jobs/{job_id}", json={"name": "the good one"}).json()["status"] == "succeeded"
+
+
+def test_a_deleted_job_cannot_be_named_before_its_rows_are_freed(api: TestClient, database: Database) -> None:
+    job_id = create(api, tags=["ci"])["id"]
+    with database.write() as session:
+        jobs.request_cancel(session, job_id)
+        jobs.remove(session, job_id)
+
+    assert api.patch(f"/jobs/{job_id}", json={"tags": ["kept"]}).status_code == 404
+    assert ids(api, "/jobs", tag="ci") == ids(api, "/jobs", tag="kept") == []
 
 
 def test_a_comparison_is_named_and_its_jobs_keep_their_names(api: TestClient) -> None:

@@ -167,6 +167,23 @@ def test_what_ended_while_no_service_ran_is_told_by_the_next(
     assert json.loads(body)["data"]["id"] == job.id
 
 
+def test_of_a_job_that_was_deleted_meanwhile_its_id_is_told(
+    api_settings: Settings, database: Database, receiver: Receiver, log_lines: Any
+) -> None:
+    """Its rows are still there, as they are freed later."""
+    with database.write() as session:
+        webhooks.create(session, url=receiver.url, events=["job.cancelled"])
+        job, _ = jobs.create(session, NewJob(kind=Kind.RANGE_TEST, workload="digits", config={}))
+        jobs.request_cancel(session, job.id)
+        jobs.remove(session, job.id)
+
+    with TestClient(create_app(api_settings)):
+        _, body = receiver.next()
+
+    assert json.loads(body)["data"] == {"id": job.id}
+    assert not [line for line in log_lines() if line["level"] == "ERROR"]
+
+
 def test_a_move_that_is_rolled_back_is_not_told(database: Database) -> None:
     with database.write() as session:
         made = webhooks.create(session, url="https://example.org", events=["job.cancelled"])

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from store import chores, claims, comparisons, jobs, runs
+from store import chores, claims, comparisons, jobs, runs, webhooks
 from store.batches import BYTES, ROWS
 from store.database import Database
 from store.errors import NotFound
-from store.models import Comparison, CurveChunk, Job, JobTag
+from store.models import Comparison, CurveChunk, Delivery, Job, JobTag
 from store.status import Kind, Status
 from tests.jobs import compare, queue
 
@@ -193,6 +193,21 @@ def test_a_comparison_that_was_cancelled_half_way_has_all_its_jobs_cancelled(dat
     reap(database)
 
     assert statuses(database, comparison_id) == {Status.CANCELLED: 601}
+
+
+def test_webhooks_are_told_of_every_job_of_a_cancelled_comparison_once(database: Database) -> None:
+    comparison_id = compare(database, trainings=1, seeds=120)
+    with database.write() as session:
+        webhooks.create(session, url="https://example.org", events=["job.cancelled"])
+    chores.finish(database, comparison_id)
+    cancel(database, comparison_id)
+    with killed_after(2):
+        chores.finish(database, comparison_id)
+    reap(database)
+
+    with database.read() as session:
+        told = session.scalars(select(Delivery.job_id)).all()
+        assert sorted(told) == sorted(job.id for job in comparisons.jobs_of(session, comparison_id))
 
 
 def test_a_comparison_that_was_deleted_half_way_goes(database: Database) -> None:

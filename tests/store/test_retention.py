@@ -76,6 +76,21 @@ def test_what_an_open_job_needs_stays(database: Database, kept: Settings) -> Non
     assert remove_old(database, kept, find_artifacts(kept)) == 0
 
 
+def test_what_is_confirmed_stays_before_the_jobs_that_do_are_queued(
+    database: Database, kept: Settings
+) -> None:
+    with database.write() as session:
+        trained = NewJob(kind=Kind.TRAINING_JOB, workload="w", config={})
+        old, _ = comparisons.create(session, NewComparison(workload="w", config={}, jobs=[trained]))
+        old.created_at, old.plan, old.chore = 0.0, None, None  # its job is made here
+    for confirmed in (make(database, days=90), make(database, days=90, comparison_id=old.id)):
+        with database.write() as session:
+            new = NewComparison(workload="w", config={}, jobs=[trained], range_test_id=confirmed)
+            comparisons.create(session, new)
+
+    assert remove_old(database, kept, find_artifacts(kept)) == 0
+
+
 def test_a_comparison_goes_with_its_jobs_once_the_last_is_old(database: Database, kept: Settings) -> None:
     made = []
     for days in (31, 29):
