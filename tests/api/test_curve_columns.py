@@ -1,8 +1,10 @@
 """Curves as float32 arrays by pixel column, as the reader in docs/api.md reads them."""
 
 import itertools
+import json
 import math
 import re
+import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from playwright._impl import _driver as playwright
 
 from store import runs
 from store.database import Database
@@ -25,6 +28,25 @@ def read(answer: bytes) -> dict[str, Any]:
     names: dict[str, Any] = {}
     exec(reader, names)
     header: dict[str, Any] = names["read_curve"](answer)
+    return header
+
+
+def read_in_javascript(answer: bytes, folder: Path) -> dict[str, Any]:
+    """The same by the page's other reader, in the node that Playwright brings; a NaN is None."""
+    (reader,) = re.findall(r"```js\n(.*?)```", API, re.DOTALL)
+    spell = "(key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value"
+    script = folder / "read.js"
+    script.write_text(
+        f"""{reader}
+const file = require("fs").readFileSync(process.argv[2]);
+const buffer = file.buffer.slice(file.byteOffset, file.byteOffset + file.length);
+console.log(JSON.stringify(readCurve(buffer), {spell}));
+"""
+    )
+    (folder / "curve.f32").write_bytes(answer)
+    node, *_ = playwright.compute_driver_executable()
+    ran = subprocess.run([node, script, folder / "curve.f32"], capture_output=True, text=True, check=True)
+    header: dict[str, Any] = json.loads(ran.stdout)
     return header
 
 
@@ -59,6 +81,18 @@ def thin(x: np.ndarray, values: np.ndarray, columns: int) -> list[np.ndarray]:
         warnings.simplefilter("ignore")  # of columns that are all NaN
         rows = [(np.nanmin(group), np.nanmax(group), group[-1]) for group in groups]
     return [middles, *np.array(rows).T]
+
+
+def test_both_readers_of_the_page_read_the_same(api: TestClient, database: Database, tmp_path: Path) -> None:
+    job_id, *_ = measure(database)
+    answer = api.get(f"/range-tests/{job_id}/curve?format=f32&columns=7").content
+
+    (run,), (other,) = read(answer)["runs"], read_in_javascript(answer, tmp_path)["runs"]
+
+    for name, series in run["series"].items():
+        for field in series["fields"]:
+            spelled = np.array(other["series"][name][field], dtype=float)
+            np.testing.assert_array_equal(spelled.astype(np.float32), series[field])
 
 
 def test_every_column_has_the_extremes_and_the_last_that_numpy_finds(
