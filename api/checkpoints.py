@@ -1,6 +1,5 @@
 """The checkpoints of a training job: what there is, and the files where this process can reach them."""
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -20,8 +19,6 @@ from store.errors import NotFound
 from store.folder import Folder
 from store.models import Checkpoint
 from store.status import Kind
-
-log = logging.getLogger(__name__)
 
 ARTIFACTS_RETRY_S = 5
 BYTES = "application/octet-stream"
@@ -98,12 +95,8 @@ def _send(artifacts: Artifacts, path: str, name: str) -> Response:
 
 
 def forget_files(resources: Resources, job_id: str) -> None:
-    """Remove the checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
-    folder = f"{checkpoints.FOLDER}/{job_id}"
-    try:
-        resources.artifacts.remove_folder(folder)
-    except OSError as error:
-        log.warning("the checkpoints of a deleted job stay in %s: %s", folder, error)
+    """Remove the checkpoints of a job that was deleted."""
+    checkpoints.forget_files(resources.artifacts, job_id)
 
 
 def _view(row: Checkpoint) -> CheckpointView:

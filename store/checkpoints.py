@@ -1,14 +1,18 @@
 """Where the checkpoints of training jobs lie: published by the claim that wrote them, the best and the newest kept."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from store.artifacts import Artifacts
 from store.database import now
 from store.models import Checkpoint, Job
 from store.status import Kind
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 500  # ids in one statement; databases have a limit
 FOLDER = "checkpoints"  # below the artifacts' root
@@ -63,3 +67,12 @@ def without_job(session: Session, job_ids: Sequence[str]) -> set[str]:
     for first in range(0, len(job_ids), AT_ONCE):
         known |= set(session.scalars(there.where(Job.id.in_(job_ids[first : first + AT_ONCE]))))
     return set(job_ids) - known
+
+
+def forget_files(artifacts: Artifacts, job_id: str) -> None:
+    """Remove the checkpoints that lie here; a worker elsewhere tidies up before its next training job."""
+    folder = f"{FOLDER}/{job_id}"
+    try:
+        artifacts.remove_folder(folder)
+    except OSError as error:
+        log.warning("the checkpoints of a deleted job stay in %s: %s", folder, error)

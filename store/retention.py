@@ -59,7 +59,7 @@ def _remove(
         chores.finish(database, id)
         chores.free(database)
         for job_id in ids:
-            _forget_files(artifacts, job_id)
+            checkpoints.forget_files(artifacts, job_id)
         return 1
     return 0
 
@@ -67,13 +67,6 @@ def _remove(
 def _remove_job(session: Session, job_id: str) -> list[str]:
     jobs.remove(session, job_id)
     return [job_id]
-
-
-def _forget_files(artifacts: Artifacts, job_id: str) -> None:
-    try:
-        artifacts.remove_folder(f"{checkpoints.FOLDER}/{job_id}")
-    except OSError as error:  # a worker tidies up before its next training job
-        log.warning("the checkpoints of a removed job stay: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
