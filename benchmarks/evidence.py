@@ -40,11 +40,12 @@ from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig
+from clr.recommended_cycle import RecommendedCycle
 from clr.sweep import Point, Sweep, SweepPlan, run_sweep
 from clr.training.looks import sample_held_out
 from clr.training.seeding import seeded
 from clr.training.trainer import Trainer
-from clr.training_job import RecommendedCycle, TrainingConfig, plan_training, run_training
+from clr.training_job import TrainingConfig, plan_training, run_training
 
 
 def build(asked: Row, seed: int) -> Problem:

@@ -6,7 +6,7 @@ caller's loop.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Self, SupportsFloat
 
 from pydantic import ValidationError
@@ -14,11 +14,10 @@ from pydantic import ValidationError
 from clr.cycles import CYCLES, FEWEST_EPOCHS, count_steps, half_cycle, short_epoch
 from clr.partial_schedules import complete, has_own_rates
 from clr.policies import Schedule, Staged
+from clr.recommended_cycle import RecommendedCycle
 from clr.records import pick_fields
 from clr.sweep import HeldOut, Point
-from clr.training_rates import find_share, sum_rates
 from clr.training_result import CycleEnd
-from clr.turn import Turn
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -72,44 +71,6 @@ class TrainingConfig:
     def momentum(self) -> tuple[float, float] | None:
         """(lowest, highest) to cycle between; None where it is left alone."""
         return (self.base_momentum, self.max_momentum) if self.cycle_momentum else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecommendedCycle:
-    """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch.
-
-    turn, breaks_at: as `Bounds` has them.
-    """
-
-    base_lr: float
-    max_lr: float
-    step_size: int | None = None
-    steps_per_epoch: float | None = None
-    turn: Turn | None = None
-    breaks_at: float | None = None
-
-    @classmethod
-    def from_dict(cls, result: Mapping[str, Any]) -> Self:
-        """Read the stored result of a range test that found bounds."""
-        turn = result.get("turn")
-        return cls(**pick_fields(cls, {**result, "turn": turn and Turn.from_dict(turn)}))
-
-    def lower(self, schedule: Schedule, num_steps: int) -> Self:
-        """With the rates for a schedule of that length, which may be lower."""
-        share = find_share(
-            sum_rates(schedule, num_steps),
-            num_steps,
-            max_lr=self.max_lr,
-            steps_per_epoch=self.steps_per_epoch,
-            breaks_at=self.breaks_at,
-            turn=self.turn,
-        )
-        return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
-
-    def own_step_size(self, steps_per_epoch: int | None) -> int | None:
-        """Its step_size, where it holds for such epochs and is not just what any epoch of that length gives."""
-        by_rule = self.step_size == half_cycle(steps_per_epoch)
-        return None if by_rule or self.steps_per_epoch != steps_per_epoch else self.step_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

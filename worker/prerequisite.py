@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from clr.training_job import RecommendedCycle
+from clr.recommended_cycle import RecommendedCycle
 from store import jobs
 from store.errors import NotFound
 from store.models import Job

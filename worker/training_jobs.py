@@ -10,12 +10,13 @@ from typing import Any
 from torch import Tensor
 
 from clr.problem import Problem
+from clr.recommended_cycle import RecommendedCycle
 from clr.scheduler import find_momentum
 from clr.sweep import HeldOut, Point, read_looks
 from clr.training.seeding import seeded
 from clr.training.setup import Setup, steps_an_epoch
 from clr.training.trainer import Trainer
-from clr.training_job import RecommendedCycle, TrainingConfig, TrainingPlan, plan_training, run_training
+from clr.training_job import TrainingConfig, TrainingPlan, plan_training, run_training
 from clr.training_result import CycleEnd, CycleEnds, TrainingResult, list_ends
 from store.runs import StoredRun
 from store.status import Outcome

@@ -22,10 +22,10 @@ from api.requests.client import ClientRequest
 from api.requests.workload import Name, Priority, Seed, Tags, Timeout, WorkloadRequest
 from clr.partial_schedules import check_partial, lacks_rates
 from clr.policies import by_policy
+from clr.recommended_cycle import RecommendedCycle
 from clr.training_job import (
     BudgetRefused,
     Precision,
-    RecommendedCycle,
     TrainingConfig,
     TrainingPlan,
     plan_training,

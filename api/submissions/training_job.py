@@ -24,7 +24,8 @@ from api.submissions.range_test import plan_range_test_for, resolve
 from clr import adafactor
 from clr.partial_schedules import lacks_rates
 from clr.policies import parse_schedule
-from clr.training_job import BudgetRefused, RecommendedCycle, TrainingConfig, TrainingPlan, plan_training
+from clr.recommended_cycle import RecommendedCycle
+from clr.training_job import BudgetRefused, TrainingConfig, TrainingPlan, plan_training
 from store import checkpoints, jobs, runs
 from store.errors import NotFound
 from store.jobs import NewJob

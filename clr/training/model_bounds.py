@@ -1,43 +1,22 @@
 """Bounds of a model that the caller holds, in one call: the loop around `LRFinder` that most people would write."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    SequentialSampler,
-    Subset,
-)
 
 from clr.bounds import Bounds, Inconclusive
-from clr.problem import Untrainable
-from clr.range_test import TEST_STEPS, RangeTestConfig, look_every
+from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.sweep import Effort
-from clr.training.accuracy import share_right
+from clr.training.batch_loss import Criterion, TrainingStep, find_device, make_step
 from clr.training.cost import CostReport
-from clr.training.looks import HELD_OUT_CHUNK, sample, sample_pair
+from clr.training.held_out import is_map, make_evaluation, sample_looks
 from clr.training.loop_checks import check_training
 from clr.training.lr_finder import LRFinder
-from clr.training.nested import moved, num_examples, sliced
-
-Criterion = Callable[..., Tensor]
-TrainingStep = Callable[[Any], Tensor]
-
-AS_MODULE: dict[Any, nn.Module] = {  # whose rule of accuracy a function has
-    functional.cross_entropy: nn.CrossEntropyLoss(),
-    functional.nll_loss: nn.NLLLoss(),
-    functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss(),
-    functional.binary_cross_entropy: nn.BCELoss(),
-}
+from clr.training.nested import moved
 
 
 def find_bounds(
@@ -112,7 +91,7 @@ def find_bounds(
     with scale_alike(optimizer), CostReport(config, shown=progress) as report:
         with finder:
             report.begin(finder.snapshot_bytes)
-            batches = (moved(batch, _find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
+            batches = (moved(batch, find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
             for loss in _run_updates(batches, step, optimizer, accumulation_steps, clip_grad_norm, scaler):
                 finder.step(loss)
                 report.step(finder.sweeps, finder.current.plan)
@@ -176,140 +155,10 @@ def _check(
         raise ValueError(f"criterion must be callable, as nn.CrossEntropyLoss() is; got {criterion!r}")
     if loader is None:
         raise ValueError("there is no loader: find_bounds(model, optimizer, criterion, loader)")
-    if _is_map(loader):
+    if is_map(loader):
         raise ValueError("the loader is a data set, which has no batches: DataLoader(data, batch_size=...)")
     if isinstance(held_out, Iterator):
         raise ValueError("held_out is read again and again: hand over the loader, not an iterator")
-
-
-def make_step(model: nn.Module, criterion: Criterion | None) -> TrainingStep:
-    def step(batch: Any) -> Tensor:
-        if criterion is None:
-            return _read_loss(_call(model, batch))
-        inputs, targets = _read_pair(batch)
-        return criterion(_call(model, inputs), targets)
-
-    return step
-
-
-def _call(model: nn.Module, inputs: Any) -> Any:
-    if isinstance(inputs, Mapping):
-        return model(**inputs)
-    return model(*inputs) if isinstance(inputs, tuple | list) else model(inputs)
-
-
-def _read_loss(outputs: Any) -> Tensor:
-    loss = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
-    if not isinstance(loss, Tensor):
-        raise ValueError(
-            f"the model answers no loss of its own but {type(outputs).__name__}: give a criterion, or training_step="
-        )
-    return loss
-
-
-def _read_pair(batch: Any) -> tuple[Any, Any]:
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise ValueError(
-            f"a batch must be (inputs, targets), got {type(batch).__name__}: give training_step= for others, "
-            "or no criterion where the model answers its own loss"
-        )
-    inputs, targets = batch
-    return inputs, targets
-
-
-def make_evaluation(
-    model: nn.Module, criterion: Criterion | None, step: TrainingStep, held_out: Any
-) -> Callable[[], tuple[float, float | None]]:
-    """What `LRFinder` calls: (loss, accuracy) over the held-out set, each batch by its examples."""
-    if callable(held_out):
-        return held_out  # type: ignore[no-any-return]
-
-    def evaluate() -> tuple[float, float | None]:
-        examples, loss, right = 0, 0.0, 0.0
-        for batch in _list_batches(held_out):
-            batch = moved(batch, _find_device(model))
-            many = num_examples(batch)
-            if criterion is None:
-                mean, share = step(batch), None
-            else:
-                inputs, targets = _read_pair(batch)
-                outputs = _call(model, inputs)
-                mean, share = criterion(outputs, targets), _read_accuracy(criterion, outputs, targets)
-            examples, loss = examples + many, loss + many * float(mean)
-            right += many * (float("nan") if share is None else share)
-        if not examples:
-            raise ValueError("held_out has no examples")
-        return loss / examples, None if math.isnan(right) else right / examples
-
-    return evaluate
-
-
-def sample_looks(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:
-    """As much of the held-out set as looks may take, where its examples and the size of a batch are known."""
-    batch_size = getattr(loader, "batch_size", None)
-    if batch_size is None:
-        return held_out
-    paid = {
-        "batch_size": batch_size * accumulation_steps,
-        "eval_every": look_every(config.num_steps or TEST_STEPS),
-    }
-    if _is_pair(held_out):
-        return sample_pair(held_out, **paid)
-    data = held_out.dataset if _is_plain(held_out) else held_out
-    if not _is_map(data) or (indices := sample(len(data), **paid)) is None:
-        return held_out
-    few = Subset(data, indices.tolist())
-    if data is held_out:
-        return few
-    return DataLoader(
-        few,
-        batch_size=held_out.batch_size,
-        collate_fn=held_out.collate_fn,
-        num_workers=held_out.num_workers,
-        worker_init_fn=held_out.worker_init_fn,
-        multiprocessing_context=held_out.multiprocessing_context,
-    )
-
-
-def _list_batches(held_out: Any) -> Iterable[Any]:
-    if _is_map(held_out):
-        return DataLoader(held_out, batch_size=HELD_OUT_CHUNK)
-    if _is_pair(held_out):
-        starts = range(0, num_examples(held_out), HELD_OUT_CHUNK)
-        return (sliced(held_out, start, start + HELD_OUT_CHUNK) for start in starts)
-    return held_out  # type: ignore[no-any-return]
-
-
-def _is_plain(loader: Any) -> bool:
-    """Whether it is a DataLoader that gives each example of a data set once, in batches of one size."""
-    if type(loader) is not DataLoader or loader.batch_size is None or loader.drop_last:
-        return False
-    sampler = loader.sampler
-    if isinstance(sampler, RandomSampler):
-        return not sampler.replacement and sampler.num_samples == len(sampler.data_source)
-    return isinstance(sampler, SequentialSampler)
-
-
-def _is_pair(data: Any) -> bool:
-    """Whether it is (inputs, targets) as tensors."""
-    return isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[1], Tensor)
-
-
-def _is_map(data: Any) -> bool:
-    """Whether it is a data set of single examples; a stream may well give batches."""
-    return isinstance(data, Dataset) and not isinstance(data, IterableDataset)
-
-
-def _read_accuracy(criterion: Criterion, outputs: Any, targets: Any) -> float | None:
-    """The share of the targets that are met; None where they are nothing to be met, as in a regression."""
-    try:
-        return share_right(AS_MODULE.get(criterion, criterion), outputs, targets).item()  # type: ignore[arg-type]
-    except Untrainable:
-        return None
-
-
-def _find_device(model: nn.Module) -> str:
-    return next((str(parameter.device) for parameter in model.parameters()), "cpu")
 
 
 @contextmanager

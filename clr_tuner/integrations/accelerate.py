@@ -11,8 +11,10 @@ from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.sweep import Effort
+from clr.training.batch_loss import make_step
+from clr.training.held_out import make_evaluation, sample_looks
 from clr.training.lr_finder import LRFinder
-from clr.training.model_bounds import make_evaluation, make_step, sample_looks, scale_alike
+from clr.training.model_bounds import scale_alike
 
 try:
     from accelerate import Accelerator

@@ -18,8 +18,9 @@ from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.sweep import Effort
+from clr.training.held_out import sample_looks
 from clr.training.lr_finder import Evaluate, LRFinder
-from clr.training.model_bounds import sample_looks, scale_alike
+from clr.training.model_bounds import scale_alike
 
 try:
     from ignite.engine import Engine

@@ -10,9 +10,9 @@ from torch import Tensor
 from clr.bounds import Bounds, Inconclusive
 from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
+from clr.training.held_out import sample_looks
 from clr.training.loop_checks import check_training
 from clr.training.lr_finder import LRFinder
-from clr.training.model_bounds import sample_looks
 from clr_tuner.integrations.lightning_names import BaseFinetuning, Callback
 from clr_tuner.integrations.lightning_passes import Epochs, as_passes, count_batches
 from clr_tuner.integrations.lightning_twin import read_accumulation

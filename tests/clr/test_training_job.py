@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from clr.policies import parse_schedule
+from clr.recommended_cycle import RecommendedCycle
 from clr.sweep import HeldOut, Point
 from clr.training_job import (
     BudgetRefused,
-    RecommendedCycle,
     TrainingConfig,
     TrainingPlan,
     plan_training,
