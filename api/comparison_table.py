@@ -12,6 +12,7 @@ from clr.metric import Metric
 from clr.policies import Schedule, parse_schedule
 from clr.training_result import CycleEnd, TrainingResult
 from store import comparisons, runs
+from store.comparison_status import Counts
 from store.models import Comparison, Job
 from store.status import FINAL, Kind, Outcome
 
@@ -38,7 +39,7 @@ class Table:
         resolved = {job.label: job.result["schedule"] for job in self.jobs if job.label and job.result}
         return {label: parse_schedule(schedule) for label, schedule in resolved.items()}
 
-    def count(self) -> comparisons.Counts:
+    def count(self) -> Counts:
         """How many jobs of each (kind, status) there are."""
         return Counter((job.kind, job.status) for job in self.jobs)
 

@@ -12,9 +12,9 @@ from api.root import rooted
 from clr.comparison import TEST, Row, compare
 from clr.metric import Metric
 from clr.spread import Spread
-from store import comparisons
+from store.comparison_status import Counts, status_of
 from store.models import Comparison, Job
-from store.status import FINAL, Chore, Kind, Outcome, Status
+from store.status import FINAL, Outcome, Status
 
 FIELDS = ("id", "project", "name", "tags", "workload", "range_test_id")
 
@@ -97,20 +97,13 @@ def _warn_of_losses(label: str, trainings: Sequence[Job]) -> list[str]:
     return warnings
 
 
-def describe_status(comparison: Comparison, counts: comparisons.Counts) -> dict[str, Any]:
+def describe_status(comparison: Comparison, counts: Counts) -> dict[str, Any]:
     """The fields of a `ComparisonStatus`; counts: its jobs of each kind and status, of those that are there."""
     path = rooted(f"/comparisons/{comparison.id}")
     completed = sum(number for (_, status), number in counts.items() if status in FINAL)
-    all_final = completed == comparison.num_jobs  # a range test alone is no success
-    statuses = [status for kind, status in counts if kind == Kind.TRAINING_JOB or not all_final]
-    if counts.total() < comparison.num_jobs:
-        statuses.append(Status.QUEUED)
-    status = comparisons.status_of(statuses)
-    if comparison.chore == Chore.CANCEL and not all_final:
-        status = Status.CANCELLING
     return {
         **{name: getattr(comparison, name) for name in FIELDS},
-        "status": status,
+        "status": status_of(comparison, counts),
         "progress": {"completed": completed, "total": comparison.num_jobs, "unit": "jobs"},
         "created_at": moment(comparison.created_at),
         "links": {"self": path}

@@ -74,6 +74,7 @@ def list_comparisons(
         rows = comparisons.find(
             session,
             limit=filters.limit + 1,
+            status=filters.status,
             workload=filters.workload,
             tag=filters.tag,
             range_test_id=filters.range_test_id,

@@ -80,12 +80,13 @@ class Filters(Paging):
 class ComparisonFilters(Paging):
     """What a list of comparisons is narrowed to, and which page of it."""
 
+    status: Status | None = None
     workload: Text | None = Field(default=None, max_length=200)
     tag: Text | None = Field(default=None, max_length=64)
     range_test_id: Text | None = Field(default=None, max_length=36, description="whose bounds they confirm")
 
     def _narrowing(self) -> list[str | None]:
-        return [self.workload, self.tag, self.range_test_id]
+        return [self.status, self.workload, self.tag, self.range_test_id]
 
 
 def _bad_token(why: str) -> Problem:

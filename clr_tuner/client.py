@@ -34,6 +34,16 @@ class Filters(TypedDict, total=False):
     page_size: int | None
 
 
+class ComparisonFilters(TypedDict, total=False):
+    """What a list of comparisons is narrowed to. range_test_id: whose bounds they confirm."""
+
+    status: str | None
+    workload: str | None
+    tag: str | None
+    range_test_id: str | None
+    page_size: int | None
+
+
 class Client:
     """A connection to one service; use it as a context manager or `close` it.
 
@@ -184,9 +194,9 @@ class Client:
         """The comparison of this id; raises `Refused` (404) when there is none."""
         return Comparison(self.connection, self.connection.get(path_of("comparisons", id)))
 
-    def comparisons(self) -> Iterator[Comparison]:
+    def comparisons(self, **filters: Unpack[ComparisonFilters]) -> Iterator[Comparison]:
         """Every comparison, newest first, through all pages."""
-        return (Comparison(self.connection, item) for item in self._list("/comparisons", {}))
+        return (Comparison(self.connection, item) for item in self._list("/comparisons", filters))
 
     def job(self, id: str) -> Job:
         """The job of this id, a `RangeTest` or a `TrainingJob`; raises `Refused` (404) when there is none."""
@@ -246,7 +256,7 @@ class Client:
     def _job(self, data: dict[str, Any]) -> Job:
         return KINDS.get(data["kind"], Job)(self.connection, data)
 
-    def _list(self, path: str, filters: Filters) -> Iterator[dict[str, Any]]:
+    def _list(self, path: str, filters: Filters | ComparisonFilters) -> Iterator[dict[str, Any]]:
         page_token = None
         while True:
             page = self.connection.get(path, **filters, page_token=page_token)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from store import claims, jobs, quota, removal
 from store.batches import ROWS
 from store.callers import project_of
+from store.comparison_status import Counts, stands_at
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.jobs import AFTER_S, NewJob
@@ -23,7 +24,6 @@ from store.status import FINAL, Chore, Kind, Status, move_all
 
 SHOWN = Comparison.chore.is_distinct_from(Chore.DELETE)
 AT_ONCE = 50  # jobs that one transaction cancels, or buries
-Counts = Counter[tuple[str, str]]  # jobs, by (kind, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,7 @@ def find(
     session: Session,
     *,
     limit: int,
+    status: Status | None = None,
     workload: str | None = None,
     tag: str | None = None,
     range_test_id: str | None = None,
@@ -129,13 +130,15 @@ def find(
 ) -> list[Comparison]:
     """At most `limit` comparisons, newest first; `after`: (created_at, id) of the last of the page before.
 
-    Every filter has an index that ends with the age.
+    Every filter but the status has an index that ends with the age.
     """
     query, age = select(Comparison).where(SHOWN), (Comparison.created_at, Comparison.id)
     if tag is not None:
         age = (ComparisonTag.created_at, ComparisonTag.comparison_id)
         query = query.join(ComparisonTag, ComparisonTag.comparison_id == Comparison.id)
         query = query.where(ComparisonTag.tag == tag)
+    if status is not None:
+        query = query.where(stands_at(status))
     if workload is not None:
         query = query.where(Comparison.workload == workload)
     if range_test_id is not None:
@@ -169,17 +172,6 @@ def count_jobs(session: Session, comparison_ids: Sequence[str]) -> dict[str, Cou
     for comparison_id, kind, status, number in session.execute(counted):
         counts[comparison_id][kind, status] = number
     return counts
-
-
-def status_of(statuses: Sequence[str]) -> Status:
-    """How a comparison stands whose jobs stand so: it is running until all of them are final."""
-    counts = Counter(statuses)
-    if set(statuses) <= FINAL:
-        ends = (Status.SUCCEEDED, Status.CANCELLED, Status.FAILED)
-        return next((status for status in ends if counts[status]), Status.SUCCEEDED)
-    if set(statuses) - FINAL == {Status.CANCELLING}:
-        return Status.CANCELLING
-    return Status.QUEUED if set(statuses) == {Status.QUEUED} else Status.RUNNING
 
 
 def queue_some(session: Session, comparison: Comparison) -> None:

@@ -104,6 +104,9 @@ def compare(
 @app.command(rich_help_panel=COMPARISONS)
 def comparisons(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="Print this one, as far as it is.")] = None,
+    status: options.OfStatus = None,
+    workload: options.OfWorkload = None,
+    tag: options.OfTag = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     as_json: options.AsJson = False,
     url: options.Url = None,
@@ -114,7 +117,8 @@ def comparisons(
         if id is not None:
             _print(client.comparison(id), as_json=as_json)
             return
-        items = list(islice(client.comparisons(), limit))
+        matches = client.comparisons(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        items = list(islice(matches, limit))
     if as_json:
         print_json([comparison.data for comparison in items])
         return

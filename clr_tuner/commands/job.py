@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.describe import describe_params
-from clr_tuner.commands.options import ApiKey, AsJson, JobId, Url
+from clr_tuner.commands.options import ApiKey, AsJson, JobId, OfStatus, OfTag, OfWorkload, Url
 from clr_tuner.commands.session import columns, connect, identify, print_json, printable, write_plot
 
 JOBS = "Jobs"
@@ -17,9 +17,9 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=JOBS)
 def jobs(
-    status: Annotated[str | None, typer.Option(help="Only these: queued, running, succeeded ...")] = None,
-    workload: Annotated[str | None, typer.Option(help="Only of this workload.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    status: OfStatus = None,
+    workload: OfWorkload = None,
+    tag: OfTag = None,
     driver: Annotated[
         str | None, typer.Option(help="Only those that a worker measures, or a client.")
     ] = None,

@@ -19,6 +19,9 @@ ApiKey = Annotated[
 Workload = Annotated[
     str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
 ]
+OfStatus = Annotated[str | None, typer.Option("--status", help="Only these: queued, running, succeeded ...")]
+OfWorkload = Annotated[str | None, typer.Option("--workload", help="Only of this workload.")]
+OfTag = Annotated[str | None, typer.Option("--tag", help="Only with this tag.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Id of the job.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's JSON answer.")]
 
