@@ -28,9 +28,9 @@ WORKLOAD: dict[str, Any] = {
 
 @pytest.fixture
 def api_settings(settings: Settings, broker_url: str) -> Settings:
-    """The run's settings with a real broker."""
+    """The run's settings with a real broker, and a reaper that leaves alone what a test leaves half-done."""
     return settings.model_copy(
-        update={"broker_url": broker_url, "max_steps": 10_000, "max_body_bytes": 100_000}
+        update={"broker_url": broker_url, "max_steps": 10_000, "max_body_bytes": 100_000, "reap_s": 3600}
     )
 
 
