@@ -9,19 +9,19 @@ from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from api.comparison_views import ComparisonStatus, describe_status
 from api.jobs import JobStatus
 from api.outgoing import post
 from api.requests.body import moment
-from store import webhooks
+from store import comparison_ends, comparisons, webhooks
 from store.database import Database
-from store.models import Delivery, Job, Webhook
+from store.models import Comparison, Delivery, Job, Webhook
 from store.settings import Settings
-from store.status import ASKED
+from store.status import ASKED, Chore
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Deliverer:
             while not self._stopping.is_set():
                 sent = 0
                 try:
+                    self._find_ended()
                     sent = self._deliver(senders)
                 except SQLAlchemyError as error:
                     log.warning("could not look for deliveries: %s", error)
@@ -58,6 +59,14 @@ class Deliverer:
                     log.exception("could not deliver")
                 if not sent:
                     self._stopping.wait(LOOK_S)
+
+    def _find_ended(self) -> None:
+        """Note which comparisons have ended."""
+        with self._database.read() as session:
+            ended = comparison_ends.find(session)
+        for comparison_id in ended:
+            with self._database.write() as session:
+                comparison_ends.note(session, comparison_id)
 
     def _deliver(self, senders: ThreadPoolExecutor) -> int:
         """Send what is due, one a webhook; how many."""
@@ -86,16 +95,27 @@ class Deliverer:
 
 
 def _body(session: Session, delivery: Delivery) -> str:
-    """What is sent, the same with every attempt; of a job that was deleted meanwhile its id alone."""
+    """What is sent, the same with every attempt; of what was deleted meanwhile its id alone."""
     if delivery.body is not None:
         return delivery.body
-    job = session.get(Job, delivery.job_id) if delivery.job_id else None
-    data: dict[str, Any] = {"id": delivery.job_id}
-    if job is not None and job.kind in ASKED:
-        data = JobStatus.of(job).model_dump(mode="json")
+    view = _view_comparison(session, delivery.comparison_id) or _view_job(session, delivery.job_id)
+    data = {"id": delivery.comparison_id or delivery.job_id} if view is None else view.model_dump(mode="json")
     happened = moment(delivery.created_at)
     assert happened is not None
     return json.dumps({"type": delivery.event, "timestamp": happened.isoformat(), "data": data})
+
+
+def _view_job(session: Session, job_id: str | None) -> JobStatus | None:
+    job = session.get(Job, job_id) if job_id else None
+    return JobStatus.of(job) if job is not None and job.kind in ASKED else None
+
+
+def _view_comparison(session: Session, comparison_id: str | None) -> ComparisonStatus | None:
+    comparison = session.get(Comparison, comparison_id) if comparison_id else None
+    if comparison is None or comparison.chore == Chore.DELETE:
+        return None
+    counts = comparisons.count_jobs(session, [comparison.id])[comparison.id]
+    return ComparisonStatus(**describe_status(comparison, counts))
 
 
 def sign(secret: str, id: str, timestamp: int, body: str) -> dict[str, str]:

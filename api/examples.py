@@ -459,6 +459,7 @@ DELIVERY: dict[str, Any] = {
     "id": "7c1e4d2a-9b8f-4f5a-a1c3-0d9e8f7a6b5c",
     "event": "job.succeeded",
     "job_id": JOB_ID,
+    "comparison_id": None,
     "status": "delivered",
     "attempts": 1,
     "answer": 204,

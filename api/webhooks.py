@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: who is called when a job ends, and how the calls went."""
+"""Webhooks over HTTP: who is called when a job or a comparison ends, and how the calls went."""
 
 from ipaddress import ip_address
 from typing import Self
@@ -52,6 +52,7 @@ class DeliveryView(BaseModel):
     id: str = Field(description="the header `webhook-id` of every attempt")
     event: str
     job_id: str | None
+    comparison_id: str | None
     status: str = Field(description="pending, delivered or failed")
     attempts: int
     answer: int | None = Field(description="the status that the last attempt was answered with")
@@ -63,7 +64,7 @@ class DeliveryView(BaseModel):
     @classmethod
     def of(cls, delivery: Delivery) -> Self:
         """The answer for a row."""
-        names = ("id", "event", "job_id", "status", "attempts", "answer", "message")
+        names = ("id", "event", "job_id", "comparison_id", "status", "attempts", "answer", "message")
         times = ("created_at", "next_attempt_at", "finished_at")
         return cls(
             **{name: getattr(delivery, name) for name in names}
@@ -90,7 +91,7 @@ class DeliveryList(BaseModel):
     responses=responses(400, 409, 413, 415, 422, _201=carrying("Location")),
 )
 def create_webhook(resources: ResourcesDep, body: WebhookRequest, response: Response) -> NewWebhookView:
-    """Have a URL called when a job ends, signed with the secret of this answer."""
+    """Have a URL called when a job or a comparison ends, signed with the secret of this answer."""
     _check_url(body.url, private=resources.settings.webhook_private)
     with resources.database.write() as session:
         webhook = webhooks.create(session, url=body.url, events=body.events)

@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
-from store import claims, jobs, quota, removal
+from store import claims, comparison_ends, jobs, quota, removal
 from store.batches import ROWS
 from store.callers import project_of
 from store.comparison_status import Counts, stands_at
@@ -241,6 +241,7 @@ def remove(session: Session, comparison_id: str) -> list[str]:
         raise Conflict(f"{unfinished} of its jobs have not ended: cancel the comparison first")
     job_ids = [job_id for job_id, _ in made]
     jobs.refuse_needed(session, job_ids)
+    comparison_ends.note(session, comparison_id)
     comparison.chore, comparison.idempotency_key = Chore.DELETE, None
     return job_ids
 

@@ -10,6 +10,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 QUEUED = text("status = 'queued'")
 DUE = text("next_attempt_at IS NOT NULL")
+UNFINISHED = text("finished_at IS NULL")
+ENDED = text("finished_at IS NOT NULL")
 WITH_CHORE = text("chore IS NOT NULL")
 OPEN_OF_CLIENTS = text("driver = 'client' AND finished_at IS NULL")
 
@@ -43,7 +45,7 @@ class Job(Base):
         Index("jobs_by_change", "changed_at"),
         Index("jobs_resumed", "resume_from", postgresql_where=text("resume_from IS NOT NULL"),
               sqlite_where=text("resume_from IS NOT NULL")),
-        Index("jobs_of_comparison", "comparison_id"),
+        Index("jobs_of_comparison", "comparison_id", "status"),
         Index("jobs_made_for", "made_for", postgresql_where=text("made_for IS NOT NULL"),
               sqlite_where=text("made_for IS NOT NULL")),
         Index("jobs_of_clients", "progressed_at", postgresql_where=OPEN_OF_CLIENTS, sqlite_where=OPEN_OF_CLIENTS),
@@ -197,6 +199,7 @@ class Comparison(Base):
     """Several training jobs on one workload at an equal budget; how it stands follows from its jobs.
 
     num_jobs: with those that are still to be queued, which are in `plan`. chore: what is still to be done for it.
+    finished_at: when it was found that all its jobs have ended, which webhooks are told with it.
     """
 
     __tablename__ = "comparisons"
@@ -207,6 +210,7 @@ class Comparison(Base):
         Index("comparisons_by_workload", "workload", "created_at", "id"),
         Index("comparisons_of_range_test", "range_test_id", "created_at", "id"),
         Index("comparisons_with_chore", "chore", postgresql_where=WITH_CHORE, sqlite_where=WITH_CHORE),
+        Index("comparisons_unfinished", "id", postgresql_where=UNFINISHED, sqlite_where=UNFINISHED),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -220,6 +224,7 @@ class Comparison(Base):
     plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     chore: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[float]
+    finished_at: Mapped[float | None]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_hash: Mapped[str | None] = mapped_column(String(64))
 
@@ -238,7 +243,7 @@ class ComparisonTag(Base):
 
 
 class Webhook(Base):
-    """Where to call when a job of its project ends."""
+    """Where to call when a job or a comparison of its project ends."""
 
     __tablename__ = "webhooks"
 
@@ -260,12 +265,14 @@ class Delivery(Base):
     __table_args__ = (
         Index("deliveries_due", "webhook_id", "next_attempt_at", postgresql_where=DUE, sqlite_where=DUE),
         Index("deliveries_by_age", "webhook_id", "created_at", "id"),
+        Index("deliveries_by_end", "finished_at", postgresql_where=ENDED, sqlite_where=ENDED),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     webhook_id: Mapped[str] = mapped_column(ForeignKey("webhooks.id", ondelete="CASCADE"))
     event: Mapped[str] = mapped_column(String(32))
     job_id: Mapped[str | None] = mapped_column(String(36))
+    comparison_id: Mapped[str | None] = mapped_column(String(36))
     body: Mapped[str | None]
     status: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int]

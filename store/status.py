@@ -160,7 +160,7 @@ def _settle(session: Session, job_id: str, kind: str, to: Status) -> None:
     """What goes with a move."""
     if to in FINAL and kind in ASKED:
         counters.add(session, counters.ENDED_JOBS, to)
-        webhooks.tell(session, f"job.{to}", job_id)
+        webhooks.tell(session, f"job.{to}", job_id=job_id)
     if to in FINAL and kind == Kind.RANGE_TEST:
         _end_sweeps(session, job_id)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from store.callers import project_of
 from store.database import now
 from store.errors import Conflict, NotFound
-from store.models import Delivery, Job, Webhook
+from store.models import Comparison, Delivery, Job, Webhook
 
 PAUSES_S = (5.0, 60.0, 300.0, 1_800.0, 7_200.0)  # between attempts; after the last of them it is given up
 HELD_S = 60.0
@@ -31,6 +31,7 @@ class Event(StrEnum):
     SUCCEEDED = "job.succeeded"
     FAILED = "job.failed"
     CANCELLED = "job.cancelled"
+    FINISHED = "comparison.finished"
     TEST = "webhook.test"  #: asked for by itself
 
 
@@ -69,22 +70,33 @@ def remove(session: Session, webhook_id: str) -> None:
     session.execute(delete(Webhook).where(Webhook.id == webhook_id))
 
 
-def tell(session: Session, event: str, job_id: str) -> None:
-    """Have every webhook of this event and the job's project called; written with the transaction or not at all."""
-    project = select(Job.project).where(Job.id == job_id).scalar_subquery()
+def tell(
+    session: Session, event: str, *, job_id: str | None = None, comparison_id: str | None = None
+) -> None:
+    """Have every webhook of this event and of the project called; written with the transaction or not at all."""
+    subject, its_id = (Job, job_id) if comparison_id is None else (Comparison, comparison_id)
+    project = select(subject.project).where(subject.id == its_id).scalar_subquery()
     hooks = select(Webhook.id, Webhook.events).where(Webhook.project == project)
     for webhook_id, events in session.execute(hooks).all():
         if event in events:
-            add(session, webhook_id, event, job_id)
+            add(session, webhook_id, event, job_id=job_id, comparison_id=comparison_id)
 
 
-def add(session: Session, webhook_id: str, event: str, job_id: str | None = None) -> Delivery:
-    """Have one webhook called."""
+def add(
+    session: Session,
+    webhook_id: str,
+    event: str,
+    *,
+    job_id: str | None = None,
+    comparison_id: str | None = None,
+) -> Delivery:
+    """Have one webhook called, of a job, of a comparison or of nothing."""
     row: dict[str, Any] = {
         "id": str(uuid4()),
         "webhook_id": webhook_id,
         "event": event,
         "job_id": job_id,
+        "comparison_id": comparison_id,
         "status": "pending",
         "attempts": 0,
         "created_at": now(),

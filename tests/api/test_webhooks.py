@@ -15,8 +15,9 @@ from sqlalchemy import update
 from standardwebhooks import Webhook as Reference
 
 from api.app import create_app
+from api.deliveries import _body
 from api.outgoing import may_be_called
-from store import jobs, webhooks
+from store import chores, comparison_ends, comparisons, jobs, webhooks
 from store.database import Database, now
 from store.jobs import NewJob
 from store.models import Delivery
@@ -24,6 +25,7 @@ from store.settings import Settings
 from store.status import Kind
 from tests import machine
 from tests.api.lifecycle import BOUNDS, claim, create, finish
+from tests.jobs import compare
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
@@ -182,6 +184,52 @@ def test_of_a_job_that_was_deleted_meanwhile_its_id_is_told(
 
     assert json.loads(body)["data"] == {"id": job.id}
     assert not [line for line in log_lines() if line["level"] == "ERROR"]
+
+
+def test_a_comparison_is_told_once_after_its_last_job(
+    api_settings: Settings, database: Database, receiver: Receiver
+) -> None:
+    """Whoever ended that job was killed, and no service ran: the next one looks."""
+    comparison_id = compare(database, trainings=2)
+    chores.finish(database, comparison_id)
+    with database.write() as session:
+        made = webhooks.create(session, url=receiver.url, events=["comparison.finished"])
+        first, *others = comparisons.jobs_of(session, comparison_id)
+        jobs.request_cancel(session, first.id)
+        comparison_ends.note(session, comparison_id)
+        assert webhooks.deliveries_of(session, made.id) == []
+        for job in others:
+            jobs.request_cancel(session, job.id)
+
+    with TestClient(create_app(api_settings)) as api:
+        told = json.loads(receiver.next()[1])
+
+        assert told["type"] == "comparison.finished"
+        assert told["data"] == api.get("/comparisons").json()["items"][0]
+        assert told["data"]["status"] == "cancelled"
+        assert find_ended(database) == []
+        [delivery] = api.get(f"/webhooks/{made.id}/deliveries").json()["items"]
+        assert (delivery["comparison_id"], delivery["job_id"]) == (comparison_id, None)
+
+
+def test_a_comparison_that_is_deleted_at_once_is_told_by_its_id(database: Database) -> None:
+    comparison_id = compare(database, trainings=1)
+    with database.write() as session:
+        made = webhooks.create(session, url="https://example.org", events=["comparison.finished"])
+        comparisons.request_cancel(session, comparison_id)
+    chores.finish(database, comparison_id)
+
+    with database.write() as session:
+        comparisons.remove(session, comparison_id)
+
+    with database.read() as session:
+        [delivery] = webhooks.deliveries_of(session, made.id)
+        assert json.loads(_body(session, delivery))["data"] == {"id": comparison_id}
+
+
+def find_ended(database: Database) -> list[str]:
+    with database.read() as session:
+        return comparison_ends.find(session)
 
 
 def test_a_move_that_is_rolled_back_is_not_told(database: Database) -> None:

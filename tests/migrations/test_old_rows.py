@@ -13,7 +13,7 @@ from sqlalchemy import Boolean, MetaData, create_engine, text
 
 from api.app import create_app
 from migrations.schema import _config, upgrade
-from store import claims, gauges, jobs
+from store import claims, comparison_ends, gauges, jobs
 from store.database import Database
 from store.settings import Settings
 from store.status import Status
@@ -95,6 +95,13 @@ def test_old_jobs_are_counted_by_status(old: str, database: Database) -> None:
         rows = Counter(job.status for job in jobs.find(session, limit=100))
         counted = gauges.read(session, worker_seen_within_s=1).jobs
     assert counted == {status: rows[status] for status in Status}
+
+
+def test_webhooks_are_not_told_of_old_comparisons_that_had_ended(old: str, database: Database) -> None:
+    upgrade(old)
+
+    with database.read() as session:
+        assert comparison_ends.find(session) == []
 
 
 def test_old_jobs_are_of_normal_priority(api: TestClient) -> None:
