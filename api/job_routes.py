@@ -12,7 +12,7 @@ from api.errors import invalid
 from api.finality import NO_CHANGE, has_it, headers_of, tag_if_final, unchanged
 from api.jobs import JobId, JobView, find, list_jobs, suggest_polling
 from api.openapi import BUSY, carrying, responses
-from api.paging import Filtered, Page
+from api.paging import Filtered, FoundPage
 from api.pool import Pool, unless_gone
 from api.resources import Resources
 from api.security import ResourcesDep
@@ -43,11 +43,10 @@ def add_job_routes(
 
 
 def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
-    @router.get("", name=f"list_{kind}s", response_model=Page[view], responses=responses(400, 422))  # type: ignore[valid-type]
+    @router.get("", name=f"list_{kind}s", response_model=FoundPage[view], responses=responses(400, 422))  # type: ignore[valid-type]
     def list_them(resources: ResourcesDep, filters: Filtered) -> Any:
         """Newest first."""
-        page, token = list_jobs(resources, filters, kind=kind)
-        return Page(items=[view.of(job) for job in page], next_page_token=token)
+        return list_jobs(resources, filters, view.of, kind=kind)
 
     @router.get("/{id}", name=f"get_{kind}", response_model=view, responses=responses(404, 422) | NO_CHANGE)
     async def get_one(

@@ -1,6 +1,7 @@
 """Jobs of every kind as the API shows them; `GET /jobs` for those who only poll."""
 
-from typing import Annotated, Any, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Self, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from api.openapi import responses
-from api.paging import Filtered, Filters, Page
+from api.paging import Filtered, Filters, FoundPage
 from api.requests.about import AboutRequest
 from api.requests.body import Moment, moment, require_json
 from api.resources import Resources
@@ -26,6 +27,8 @@ LINKS: dict[str, tuple[str, ...]] = {
 }
 EXAMPLE_ID = "0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e"
 POLL_S = 1  # what Retry-After suggests
+
+View = TypeVar("View")
 
 router = APIRouter(tags=["jobs"])
 
@@ -168,27 +171,25 @@ def suggest_polling(response: Response, job: Job) -> None:
         response.headers["Retry-After"] = str(POLL_S)
 
 
-def list_jobs(resources: Resources, filters: Filters, *, kind: Kind | None) -> tuple[list[Job], str | None]:
-    """One page of jobs and the next page's token."""
+def list_jobs(
+    resources: Resources, filters: Filters, show: Callable[[Job], View], *, kind: Kind | None
+) -> FoundPage[View]:
+    """One page of jobs."""
+    narrowing = filters.model_dump(include={"status", "workload", "tag", "driver"})
+    asked: dict[str, Any] = narrowing | {"limit": filters.limit + 1, "kind": kind, "after": filters.after()}
+    stopped_at = None
     with resources.database.read() as session:
-        rows = jobs.find(
-            session,
-            limit=filters.limit + 1,
-            kind=kind,
-            status=filters.status,
-            workload=filters.workload,
-            tag=filters.tag,
-            driver=filters.driver,
-            after=filters.after(),
-        )
-    return filters.page(rows)
+        if text := (filters.search or "").strip():
+            rows, stopped_at = jobs.search(session, text, **asked)
+        else:
+            rows = jobs.find(session, **asked)
+    return filters.found(rows, stopped_at, show)
 
 
 @router.get("/jobs", responses=responses(400, 422))
-def list_all_jobs(resources: ResourcesDep, filters: Filtered) -> Page[JobStatus]:
+def list_all_jobs(resources: ResourcesDep, filters: Filtered) -> FoundPage[JobStatus]:
     """Jobs of every kind, newest first."""
-    page, token = list_jobs(resources, filters, kind=None)
-    return Page(items=[JobStatus.of(job) for job in page], next_page_token=token)
+    return list_jobs(resources, filters, JobStatus.of, kind=None)
 
 
 @router.get("/jobs/{id}", responses=responses(404))

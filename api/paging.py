@@ -3,7 +3,7 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -11,8 +11,9 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 from api.errors import Problem
-from api.requests.body import Text
+from api.requests.body import Moment, Text, moment
 from store.models import AuditEntry, Comparison, Job, Key
+from store.search import Age
 from store.status import Driver, Status
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 500
@@ -25,6 +26,14 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next_page_token: str | None
+
+
+class FoundPage(Page[Item]):
+    """A page of a list that may be searched: fewer than `page_size` may be on a page that is not the last."""
+
+    searched_to: Moment | None = Field(
+        default=None, description="where the search stopped before the page was full; null: it did not"
+    )
 
 
 class Paging(BaseModel):
@@ -41,7 +50,7 @@ class Paging(BaseModel):
     def _narrowing(self) -> list[str | None]:
         return []
 
-    def after(self) -> tuple[float, str] | None:
+    def after(self) -> Age | None:
         """The last (created_at, id) of the page before. Raises a 400 problem for a token that is not ours."""
         if self.page_token is None:
             return None
@@ -59,22 +68,42 @@ class Paging(BaseModel):
     def page(self, rows: Sequence[Row]) -> tuple[list[Row], str | None]:
         """The rows of this page, out of up to `limit + 1`, and the token of the next one."""
         page = list(rows[: self.limit])
-        if len(rows) <= self.limit:
-            return page, None
-        key = json.dumps([page[-1].created_at, page[-1].id, *self._narrowing()])
-        return page, base64.urlsafe_b64encode(key.encode()).decode()
+        return page, None if len(rows) <= self.limit else self._token((page[-1].created_at, page[-1].id))
+
+    def found(
+        self, rows: Sequence[Row], stopped_at: Age | None, show: Callable[[Row], Item]
+    ) -> FoundPage[Item]:
+        """The page of these rows, out of up to `limit + 1`, where a search may have stopped before it was full."""
+        page, token = self.page(rows)
+        searched_to = None
+        if token is None and stopped_at is not None:
+            token, searched_to = self._token(stopped_at), moment(stopped_at[0])
+        return FoundPage(items=[show(row) for row in page], next_page_token=token, searched_to=searched_to)
+
+    def _token(self, last: Age) -> str:
+        return base64.urlsafe_b64encode(json.dumps([*last, *self._narrowing()]).encode()).decode()
+
+
+Search = Annotated[
+    Text | None,
+    Field(
+        max_length=100,
+        description="words, each somewhere in the name, the workload or a tag; or how the id begins",
+    ),
+]
 
 
 class Filters(Paging):
     """What a list is narrowed to, and which page of it."""
 
+    search: Search = None
     status: Status | None = None
     workload: Text | None = Field(default=None, max_length=200)
     tag: Text | None = Field(default=None, max_length=64)
     driver: Driver | None = Field(default=None, description="who measures")
 
     def _narrowing(self) -> list[str | None]:
-        return [self.status, self.workload, self.tag, self.driver]
+        return [self.status, self.workload, self.tag, self.driver, self.search]
 
 
 class ComparisonFilters(Paging):

@@ -28,7 +28,7 @@ SIZES = (1_000, 1_000_000)
 INSERTED = 10_000  # rows at once
 ROUNDS = 40
 COMPARISON = {"workload": "digits-mlp", "preset": "paper", "num_epochs": 8}
-RARE = 100  # jobs, the oldest, that have a tag and a status of their own
+RARE = 100  # jobs, the oldest, that have a tag, a status and a word in their name of their own
 
 
 @dataclass
@@ -46,6 +46,7 @@ def row(number: int) -> dict[str, Any]:
     return {
         "id": str(uuid4()),
         "kind": "training_job" if number % 2 else "range_test",
+        "name": f"{'odd' if number < RARE else 'even'} night {number}",
         "tags": ["nightly", "rare" if number < RARE else "frequent"],
         "workload": "digits-mlp",
         "config": config if number % 2 == 0 else config | {"schedule": {"policy": "fixed"}, "warnings": []},
@@ -91,6 +92,8 @@ def find_paths(http: httpx2.Client) -> dict[str, str]:
         "by tag": "/range-tests?tag=nightly",
         "by a rare tag": "/range-tests?tag=rare",
         "by an absent tag": "/jobs?tag=weekly",
+        "search": "/jobs?search=even%20night",
+        "search in vain": "/jobs?search=weekly",
         "by tag and workload": "/jobs?tag=frequent&workload=digits-mlp",
         "/metrics": "/metrics",
         "one comparison": f"/comparisons/{comparison['id']}",

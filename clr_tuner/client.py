@@ -25,8 +25,13 @@ KINDS: dict[str, type[Job]] = {"range_test": RangeTest, "training_job": Training
 
 
 class Filters(TypedDict, total=False):
-    """What a list is narrowed to. driver: who measures, worker or client. page_size: how many are fetched at once."""
+    """What a list is narrowed to.
 
+    search: words, each somewhere in the name, the workload or a tag; or how the id begins. driver: who measures, worker
+    or client. page_size: how many are fetched at once.
+    """
+
+    search: str | None
     status: str | None
     workload: str | None
     tag: str | None

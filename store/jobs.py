@@ -1,20 +1,20 @@
 """Jobs of every kind: created, found, cancelled, removed. Who runs one is for store/claims.py to say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
 from sqlalchemy import Select, and_, func, insert, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store import claims, quota, removal
 from store.callers import EVERY_PROJECT, caller_of, project_of
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job, JobTag
+from store.search import LOOKED_THROUGH, Age, begins_ids, has_words
 from store.status import ASKED, FINAL, Driver, Kind, Priority, Status, move
 
 AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds too, as answers show them
@@ -151,44 +151,76 @@ def get(session: Session, job_id: str, *, kind: Kind | None = None) -> Job:
     return job
 
 
+class Narrowing(TypedDict, total=False):
+    """What a list is narrowed to; what is None is not."""
+
+    status: str | None
+    workload: str | None
+    tag: str | None
+    driver: str | None
+
+
 def find(
     session: Session,
     *,
     limit: int,
     kind: Kind | None = None,
-    status: str | None = None,
-    workload: str | None = None,
-    tag: str | None = None,
-    driver: str | None = None,
-    after: tuple[float, str] | None = None,
+    after: Age | None = None,
+    **narrowing: Unpack[Narrowing],
 ) -> list[Job]:
-    """At most `limit` jobs, newest first; `after`: (created_at, id) of the last job of the page before."""
-    newest = partial(_newest, status=status, workload=workload, tag=tag, driver=driver, after=after)
-    kinds = ASKED if kind is None else (kind,)
-    found = [job for each in kinds for job in session.scalars(newest(each).limit(limit))]
+    """At most `limit` jobs, newest first; `after`: the last job of the page before."""
+    lists = [_newest(each, after=after, **narrowing) for each in _kinds(kind)]
+    return _merge(session, lists, limit)
+
+
+def search(
+    session: Session,
+    text: str,
+    *,
+    limit: int,
+    kind: Kind | None = None,
+    after: Age | None = None,
+    **narrowing: Unpack[Narrowing],
+) -> tuple[list[Job], Age | None]:
+    """At most `limit` jobs of the list that are like this text, newest first, and the last that was looked at.
+
+    None: there is nothing behind it. An id that begins so is found at once, wherever it is.
+    """
+    lists = [_newest(each, after=after, **narrowing) for each in _kinds(kind)]
+    if known := begins_ids(session, text, Job):
+        return _merge(session, [each.where(Job.id.in_(known)) for each in lists], limit), None
+    age = _age(narrowing.get("tag"))
+    nth = (each.with_only_columns(*age).offset(LOOKED_THROUGH - 1).limit(1) for each in lists)
+    ends = ((row[0], row[1]) for each in nth if (row := session.execute(each).first()))
+    end = max(ends, default=None)
+    lists = [each.where(has_words(session, text, Job)) for each in lists]
+    if end is not None:
+        lists = [each.where(tuple_(*age) >= end) for each in lists]
+    return _merge(session, lists, limit), end
+
+
+def _kinds(kind: Kind | None) -> Iterable[Kind]:
+    return ASKED if kind is None else (kind,)
+
+
+def _merge(session: Session, lists: Sequence[Select[Job]], limit: int) -> list[Job]:
+    found = [job for each in lists for job in session.scalars(each.limit(limit))]
     return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
 
 
-def _newest(
-    kind: Kind,
-    *,
-    status: str | None,
-    workload: str | None,
-    tag: str | None,
-    driver: str | None,
-    after: tuple[float, str] | None,
-) -> Select[Job]:
+def _age(tag: str | None) -> tuple[InstrumentedAttribute[float], InstrumentedAttribute[str]]:
+    return (Job.created_at, Job.id) if tag is None else (JobTag.created_at, JobTag.job_id)
+
+
+def _newest(kind: Kind, *, after: Age | None, **narrowing: Unpack[Narrowing]) -> Select[Job]:
     """Every filter but the driver has an index that begins with the kind and ends with the age."""
-    query, age = select(Job).where(Job.kind == kind), (Job.created_at, Job.id)
+    tag = narrowing.pop("tag", None)
+    query, age = select(Job).where(Job.kind == kind), _age(tag)
     if tag is not None:
-        age = (JobTag.created_at, JobTag.job_id)
         query = query.join(JobTag, JobTag.job_id == Job.id).where(JobTag.kind == kind, JobTag.tag == tag)
-    if status is not None:
-        query = query.where(Job.status == status)
-    if workload is not None:
-        query = query.where(Job.workload == workload)
-    if driver is not None:
-        query = query.where(Job.driver == driver)
+    for name, value in narrowing.items():
+        if value is not None:
+            query = query.where(getattr(Job, name) == value)
     if after is not None:
         query = query.where(tuple_(*age) < after)
     return query.order_by(*(column.desc() for column in age))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.describe import describe_params
-from clr_tuner.commands.options import ApiKey, AsJson, JobId, OfStatus, OfTag, OfWorkload, Url
+from clr_tuner.commands.options import ApiKey, AsJson, JobId, OfSearch, OfStatus, OfTag, OfWorkload, Url
 from clr_tuner.commands.session import columns, connect, identify, print_json, printable, write_plot
 
 JOBS = "Jobs"
@@ -17,6 +17,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=JOBS)
 def jobs(
+    search: OfSearch = None,
     status: OfStatus = None,
     workload: OfWorkload = None,
     tag: OfTag = None,
@@ -31,15 +32,23 @@ def jobs(
     """List the jobs of either kind, newest first."""
     with connect(url, api_key) as client:
         matches = client.jobs(
-            status=status, workload=workload, tag=tag, driver=driver, page_size=min(limit, 100)
+            search=search, status=status, workload=workload, tag=tag, driver=driver, page_size=min(limit, 100)
         )
         items = list(islice(matches, limit))
     if as_json:
         print_json([job.data for job in items])
         return
-    header = ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
+    header = ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED", "NAME"]
     rows = [
-        [job.id, job.kind, job.data.get("workload"), job.status, job.outcome, job.data.get("created_at")]
+        [
+            job.id,
+            job.kind,
+            job.data.get("workload"),
+            job.status,
+            job.outcome,
+            job.data.get("created_at"),
+            job.data.get("name"),
+        ]
         for job in items
     ]
     typer.echo(columns([header, *rows]) if rows else "no jobs")

@@ -19,6 +19,12 @@ ApiKey = Annotated[
 Workload = Annotated[
     str, typer.Argument(metavar="WORKLOAD", help="Its name; `clr-tuner workloads` lists what there is.")
 ]
+OfSearch = Annotated[
+    str | None,
+    typer.Option(
+        "--search", help="Only with these words in name, workload or tags, or an id that begins so."
+    ),
+]
 OfStatus = Annotated[str | None, typer.Option("--status", help="Only these: queued, running, succeeded ...")]
 OfWorkload = Annotated[str | None, typer.Option("--workload", help="Only of this workload.")]
 OfTag = Annotated[str | None, typer.Option("--tag", help="Only with this tag.")]

@@ -257,12 +257,12 @@ def test_a_list_of_every_kind_holds_each_as_what_it_is(client: Client, service: 
     listed = [training(), job(), job(kind="of tomorrow")]
     service.answers("GET", "/jobs", Answer(body={"items": listed, "next_page_token": None}))
 
-    assert list(map(repr, client.jobs(tag="nightly", driver="client"))) == [
+    assert list(map(repr, client.jobs(search="a b", tag="nightly", driver="client"))) == [
         f"<TrainingJob {TRAINING_ID} queued>",
         f"<RangeTest {JOB_ID} queued>",
         f"<Job {JOB_ID} queued>",
     ]
-    assert service.heard("GET", "/jobs")[0].query == {"tag": "nightly", "driver": "client"}
+    assert service.heard("GET", "/jobs")[0].query == {"search": "a b", "tag": "nightly", "driver": "client"}
 
 
 def test_a_job_can_be_cancelled_drawn_and_deleted(client: Client, service: Service) -> None:

@@ -199,14 +199,15 @@ def test_without_a_service_the_message_says_what_to_do(service: Service) -> None
 
 
 def test_jobs_are_listed_in_columns(service: Service) -> None:
-    items = [job("succeeded", outcome="bounds_found"), training("running")]
+    items = [job("succeeded", outcome="bounds_found"), training("running", name="one night")]
     service.answers("GET", "/jobs", Answer(body={"items": items, "next_page_token": None}))
 
-    header, first, second = run(service, "jobs").stdout.splitlines()
+    header, first, second = run(service, "jobs", "--search", "night").stdout.splitlines()
 
-    assert header.split() == ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED"]
+    assert header.split() == ["ID", "KIND", "WORKLOAD", "STATUS", "OUTCOME", "CREATED", "NAME"]
     assert first.split() == [JOB_ID, "range_test", "succeeded", "bounds_found"]
-    assert second.split() == [TRAINING_ID, "training_job", "running"]
+    assert second.split() == [TRAINING_ID, "training_job", "running", "one", "night"]
+    assert service.heard("GET", "/jobs")[0].query["search"] == "night"
 
 
 def test_ctrl_c_cancels_the_job(service: Service) -> None:

@@ -1,0 +1,43 @@
+"""Text by which lists are searched: words of a name, a workload or tags, or how an id begins.
+
+A word may stand anywhere in them, which no index finds that both databases have: so a search looks through a number of
+rows of a list, newest first, and says where it stopped. Case is that of A to Z alone, as SQLite has it.
+"""
+
+import re
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, exists, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from store.callers import EVERY_PROJECT
+from store.models import Comparison, Job
+
+LOOKED_THROUGH = 10_000  # rows of one list in one answer: 10 to 30 ms of Postgres or SQLite
+ID_BEGINS = re.compile("[0-9a-f]{8}[0-9a-f-]{0,28}")  # as much as pages show of one, or more
+
+Age = tuple[float, str]  # (created_at, id), by which lists are ordered
+Table = type[Job] | type[Comparison]
+
+
+def begins_ids(session: Session, text: str, table: Table) -> list[str]:
+    """The ids that begin so; none where the text is too short for one."""
+    if not ID_BEGINS.fullmatch(text):
+        return []
+    begun = select(table.id).where(table.id >= text, table.id < text + "g").limit(100)
+    return list(session.scalars(begun, execution_options=EVERY_PROJECT))  # the list itself is the caller's
+
+
+def has_words(session: Session, text: str, table: Table) -> ColumnElement[bool]:
+    """Whether every word of the text is somewhere in the name, the workload or a tag."""
+    spread = {"postgresql": "json_array_elements_text", "sqlite": "json_each"}
+    tags: Any = getattr(func, spread[session.get_bind().dialect.name])(table.tags)
+    tag = literal_column("value", String)
+    each_tag = tags.table_valued("value")
+
+    def has(word: str) -> ColumnElement[bool]:
+        of_tags = exists().select_from(each_tag).where(tag.icontains(word, autoescape=True))
+        texts = (table.name, table.workload)
+        return or_(*(text.icontains(word, autoescape=True) for text in texts), of_tags)
+
+    return and_(*map(has, text.split()))
