@@ -21,6 +21,7 @@ PAGES = {  # path: (module, title)
     "/pages/training-jobs/new": ("new_training_job", "New training job"),
     "/pages/training-jobs/{id}": ("training_job", "Training job"),
     "/pages/comparisons": ("comparisons", "Comparisons"),
+    "/pages/comparisons/new": ("new_comparison", "New comparison"),
     "/pages/comparisons/{id}": ("comparison", "Comparison"),
     "/pages/schedules": ("schedules", "Schedule designer"),
     "/pages/workers": ("workers", "Workers and queue"),

@@ -1,5 +1,5 @@
 // The public JSON API, and what to do where it does not answer.
-import { fill, h, root } from "./dom.js";
+import { fill, h, root, say } from "./dom.js";
 
 const LOGGED_IN = "clr-tuner-logged-in"; // that there is a cookie, which no script can see
 if (localStorage.getItem(LOGGED_IN)) offerLogout();
@@ -13,8 +13,12 @@ export class Problem extends Error {
   }
 }
 
-/** The answer as {status, data}. Throws Problem, or TypeError where nothing answers. */
-export async function call(path, { method = "GET", body, signal, headers = {} } = {}) {
+/**
+ * The answer as {status, data}. Throws Problem, or TypeError where nothing answers. Where a key is needed it waits until
+ * somebody has logged in, and asks again: what was typed and drawn stays. What is `quiet` throws then too.
+ */
+export async function call(path, options = {}) {
+  const { method = "GET", body, signal, headers = {}, quiet = false } = options;
   const answer = await fetch(root + path, {
     method,
     signal,
@@ -23,7 +27,10 @@ export async function call(path, { method = "GET", body, signal, headers = {} } 
   });
   const isJson = (answer.headers.get("Content-Type") || "").includes("json");
   const data = isJson ? await answer.json() : null;
-  if (answer.status === 401) askForKey();
+  if (answer.status === 401 && !quiet) {
+    await login();
+    return call(path, options);
+  }
   if (!answer.ok) throw new Problem(answer.status, data || {});
   return { status: answer.status, data };
 }
@@ -53,7 +60,6 @@ export function newKey() {
 
 /** What went wrong, in words for a person. */
 export function explain(error) {
-  if (error instanceof Problem) return error.status === 401 ? "Log in with a key to see this." : error.message;
   if (error instanceof TypeError) return "The service does not answer. This page asks again by itself.";
   return String(error.message || error);
 }
@@ -64,26 +70,53 @@ function offerLogout() {
     await fetch(`${root}/session`, { method: "DELETE" });
     location.reload();
   };
-  document.querySelector("header .start").append(h("button", { type: "button", onclick: leave }, "Log out"));
+  document.querySelector("header .start").append(h("button", { type: "button", id: "log-out", onclick: leave }, "Log out"));
+}
+
+/** Turn a key into this browser's session; what is wrong with it, or nothing. */
+export async function beginSession(key) {
+  const answer = await fetch(`${root}/session`, { method: "POST", headers: { Authorization: `Bearer ${key}` } }).catch(() => null);
+  const said = (await answer?.json().catch(() => null)) || {};
+  if (!answer?.ok) return answer ? said.detail || "The service did not take this key." : "The service does not answer: try again.";
+  if (!localStorage.getItem(LOGGED_IN)) offerLogout();
+  localStorage.setItem(LOGGED_IN, said.expires_at); // another one each time: other tabs hear of it
+  return "";
+}
+
+let asking = null; // while a key is asked for
+
+/** Ask for a key, once for all that wait for it, until this tab or another has begun a session. */
+function login() {
+  asking ??= askForKey().finally(() => (asking = null));
+  return asking;
 }
 
 function askForKey() {
-  if (document.getElementById("key-form")) return;
+  const before = document.activeElement;
   const key = h("input", { id: "key", type: "password", autocomplete: "off", required: true });
   const said = h("p", { role: "status" });
+  const isOver = localStorage.getItem(LOGGED_IN);
   const form = h("form", { id: "key-form", class: "card", "aria-label": "Log in" },
-    h("h2", {}, "This service asks for a key"), said,
-    h("label", { for: "key" }, "Key"), key,
+    h("h2", {}, isOver ? "The session has ended" : "This service asks for a key"),
+    isOver ? h("p", {}, "Log in to go on where you were: nothing that you typed is lost.") : null,
+    said, h("label", { for: "key" }, "Key"), key,
     h("button", { class: "primary" }, "Log in"));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const answer = await fetch(`${root}/session`, { method: "POST", headers: { Authorization: `Bearer ${key.value}` } });
-    if (answer.ok) {
-      localStorage.setItem(LOGGED_IN, "1");
-      location.reload();
-    }
-    if (!answer.ok) said.textContent = (await answer.json().catch(() => ({}))).detail || "The service did not take this key.";
-  });
   document.getElementById("main").prepend(form);
   key.focus();
+  return new Promise((goOn) => {
+    const end = () => {
+      removeEventListener("storage", hear);
+      form.remove();
+      before?.focus();
+      goOn();
+    };
+    const hear = (event) => event.key === LOGGED_IN && event.newValue && end();
+    addEventListener("storage", hear);
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const wrong = await beginSession(key.value);
+      say(said, wrong);
+      if (!wrong) end();
+    });
+  });
 }
