@@ -10,11 +10,13 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Coroutine
+from copy import copy
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from starlette.requests import Request
 
 from api.errors import Problem
+from api.turns import TooMany, Turns
 from api.waiting import leave
 from store.database import Database
 
@@ -36,41 +38,44 @@ class ProcessDied(Exception):
 
 
 class Pool:
-    """At most `size` processes, and `queue` callers who wait for one, first come, first served."""
+    """At most `size` processes, and `queue` requests that wait for one; whose turn it is, api/turns.py says."""
 
     def __init__(self, database_url: str, *, size: int, queue: int) -> None:
         self._database_url, self._queue = database_url, queue
-        self._turns = asyncio.Semaphore(size)
-        self._waiting = 0
+        self._turns = Turns(size=size, places=queue)
+        self._whose = ""
         self._idle: list[_Child] = []
         self._children: set[_Child] = set()
 
+    def within(self, whose: str) -> "Pool":
+        """The same for this caller, whose share of it is that of any other."""
+        other = copy(self)
+        other._whose = whose
+        return other
+
     async def run(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `work` answers, given a `Database` and the arguments. Raises a 503 problem where too many wait."""
-        if self._turns.locked() and self._waiting >= self._queue:
-            raise _busy(f"{self._waiting} requests wait for a picture, a curve or a preview already")
-        return await self.go_on(work, *args, **kwargs)
+        answer: T = await self._run((work, args, kwargs), begun=False)
+        return answer
 
     async def go_on(self, work: Work[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for the next part of an answer that was begun: however many wait, it waits too."""
-        self._waiting += 1
+        answer: T = await self._run((work, args, kwargs), begun=True)
+        return answer
+
+    async def _run(self, message: Any, *, begun: bool) -> Any:
         try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            async with asyncio.timeout(LONGEST_S):
-                answer: T = await self._ask((work, args, kwargs))
-                return answer
+            async with self._turns.take(self._whose, begun=begun), asyncio.timeout(LONGEST_S):
+                return await self._ask(message)
+        except TooMany:
+            raise _busy(f"{self._queue} requests wait for a picture, a curve or a preview already") from None
         except TimeoutError:
             raise _busy(f"this took longer than {LONGEST_S:.0f} s") from None
-        finally:
-            self._turns.release()
 
     async def _ask(self, message: Any) -> Any:
         living = [child for child in self._idle if not child.is_over]
         child = living[-1] if living else await self._start()
-        self._idle = living[:-1]
+        self._idle[:] = living[:-1]
         try:
             succeeded, answer = await child.ask(message)
         except BaseException:
@@ -93,7 +98,8 @@ class Pool:
             stderr=None,
             env=os.environ | {"PYTHONPATH": path},
         )
-        self._children = {other for other in self._children if not other.ended.is_set()} | {child}
+        self._children -= {other for other in self._children if other.ended.is_set()}
+        self._children.add(child)
         child.tell(self._database_url)
         return child
 

@@ -88,9 +88,14 @@ def _find_who(resources: Resources, request: Request) -> Caller:
 CallerDep = Annotated[Caller, Depends(find_caller)]
 
 
-def resources_of_caller(resources: OpenResourcesDep, caller: CallerDep) -> Resources:
+def resources_of_caller(resources: OpenResourcesDep, caller: CallerDep, request: Request) -> Resources:
     """The resources of who asks."""
-    return replace(resources, caller=caller, database=resources.database.within(caller))
+    return replace(
+        resources,
+        caller=caller,
+        database=resources.database.within(caller),
+        pool=resources.pool.within(caller.key_id or _address(request)),
+    )
 
 
 ResourcesDep = Annotated[Resources, Depends(resources_of_caller)]

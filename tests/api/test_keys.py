@@ -1,15 +1,18 @@
 """Keys: made by admins, shown once, over when they expire or are revoked, held to their limits, and audited."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.turns import Turns
 from store import claims
 from store.database import Database
 from store.models import Key
@@ -230,3 +233,33 @@ def test_the_log_names_address_and_key_and_no_secret(
     assert not [
         line for line in log_lines() if key["secret"] in str(line) or ADMIN_KEY in str(line["message"])
     ]
+
+
+def test_each_key_has_a_share_of_the_pool(admin: TestClient) -> None:
+    """A caller who fills it keeps nobody else out; tests/api/test_turns.py has the shares."""
+    turns = Full()
+    app = admin.app
+    assert isinstance(app, FastAPI)
+    app.state.resources.pool._turns = turns
+    key = make(admin)
+    preview = {"num_steps": 5_000, "schedule": {"policy": "fixed", "lr": 0.1}}
+
+    answers = [
+        admin.post("/schedules/preview", json=preview, headers=bearing(secret))
+        for secret in (ADMIN_KEY, key["secret"])
+    ]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert turns.asked == ["CLR_ADMIN_KEY", key["id"]]
+
+
+class Full(Turns):
+    """Turns of which there are none; who asked for one."""
+
+    def __init__(self) -> None:
+        super().__init__(size=0, places=0)
+        self.asked: list[Hashable] = []
+
+    def take(self, whose: Hashable, *, begun: bool = False) -> AbstractAsyncContextManager[None]:
+        self.asked.append(whose)
+        return super().take(whose, begun=begun)

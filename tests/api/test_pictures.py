@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from api.turns import Turns
 from store import claims, jobs, runs
 from store.database import Database
 from tests.jobs import queue
@@ -30,6 +31,13 @@ def train(database: Database, *, end: bool = True) -> str:
             jobs.request_cancel(session, job.id)
             claims.give_back(session, job.id, 1)
     return f"/training-jobs/{job.id}"
+
+
+def fill(api: TestClient) -> None:
+    """Leave no process free and no place to wait for one."""
+    app = api.app
+    assert isinstance(app, FastAPI)
+    app.state.resources.pool._turns = Turns(size=0, places=0)
 
 
 @pytest.mark.parametrize("of", ["", "/curve", "/plot.svg"])
@@ -54,9 +62,7 @@ def test_what_may_change_is_told_each_time(api: TestClient, database: Database, 
 def test_a_picture_of_what_is_final_is_drawn_once(api: TestClient, database: Database) -> None:
     path = train(database)
     first = api.get(f"{path}/plot.png").content
-    app = api.app
-    assert isinstance(app, FastAPI)
-    app.state.resources.pool._queue = -1
+    fill(api)
 
     assert api.get(f"{path}/plot.png").content == first
 
@@ -64,10 +70,7 @@ def test_a_picture_of_what_is_final_is_drawn_once(api: TestClient, database: Dat
 @pytest.mark.parametrize("of", ["/curve", "/plot.pdf"])
 def test_a_full_queue_says_when_to_try_again(api: TestClient, database: Database, of: str) -> None:
     path = train(database)
-    app = api.app
-    assert isinstance(app, FastAPI)
-    pool = app.state.resources.pool
-    pool._queue, pool._turns._value = 0, 0
+    fill(api)
 
     answer = api.get(path + of)
 
