@@ -33,6 +33,7 @@ from api import (
     workers,
     workloads,
 )
+from api.access import Access
 from api.deliveries import Deliverer
 from api.errors import add_handlers
 from api.guard import Guard
@@ -43,7 +44,7 @@ from api.readiness import Readiness
 from api.requests.body import refuse_unknown_query
 from api.resources import Resources
 from api.root import Root
-from api.security import find_caller
+from api.security import find_caller, list_secrets
 from api.waiting import Watcher, on_stop
 from pages.routes import add_pages
 from store import logs
@@ -81,11 +82,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         watcher = Watcher(database)
         deliverer = Deliverer(database, settings)
         deliverer.start()
+        access = Access(database, of_settings=[str(known.key_id) for _, known in list_secrets(settings)])
         url = settings.resolved_database_url.render_as_string(hide_password=False)
         pool = Pool(url, size=settings.pool_processes, queue=settings.pool_queue)
         readiness = Readiness(database)
         app.state.resources = Resources(
-            settings, database, ringer, find_artifacts(settings), watcher, pool, readiness
+            settings, database, ringer, find_artifacts(settings), watcher, access, pool, readiness
         )
         with on_stop(watcher.stop):
             yield

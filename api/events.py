@@ -1,6 +1,7 @@
 """Server-sent events: one job followed to its end, or the jobs that the caller may read as they change.
 
-A stream holds no thread and no connection while nothing happens, and is read no faster than its caller takes it.
+A stream holds no thread and no connection while nothing happens, and is read no faster than its caller takes it. It
+ends within seconds of its caller's key or session.
 """
 
 import re
@@ -142,10 +143,13 @@ def _ask_clock(resources: Resources) -> float:
 
 
 async def _follow(resources: Resources, job_id: str, cursor: Cursor) -> AsyncIterator[bytes]:
-    watcher, place = resources.watcher, Place(cursor)
+    place = Place(cursor)
     yield format_sse_event(retry=RETRY_MS)
-    with watcher.watch(job_id) as watched:
-        while not watcher.stopping:
+    with (
+        resources.watcher.watch(job_id) as watched,
+        resources.access.hold(resources.caller, watched.stop),
+    ):
+        while not watched.stopped:
             try:
                 found = await _look(resources, job_id, place)
             except AWAY:
@@ -158,7 +162,7 @@ async def _follow(resources: Resources, job_id: str, cursor: Cursor) -> AsyncIte
             if found.ended:
                 return
             while not found.more and not await watched.differs(place.mark, within_s=HEARTBEAT_S):
-                if watcher.stopping:
+                if watched.stopped:
                     return
                 yield KEEPALIVE_COMMENT
 
@@ -173,10 +177,10 @@ async def _follow_all(
     resources: Resources, since: float, may_see: Callable[[Job], bool]
 ) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=RETRY_MS, id=_spell(since))
-    with resources.watcher.feed() as feed:
+    with resources.watcher.feed() as feed, resources.access.hold(resources.caller, feed.end):
         await feed.begun.wait()
         after, until = None, since
-        while page := await _read(_find_changed, resources, since, after):
+        while not feed.ended and (page := await _read(_find_changed, resources, since, after)):
             after = page[-1].changed_at, page[-1].id
             for job in filter(may_see, page):
                 until = max(until, job.changed_at)

@@ -15,7 +15,7 @@ from api.openapi import BUSY, carrying, responses
 from api.paging import Filtered, FoundPage
 from api.pool import Pool, unless_gone
 from api.resources import Resources
-from api.security import ResourcesDep
+from api.security import ResourcesDep, refuse
 from api.waiting import while_there
 from store import audit, chores, jobs
 from store.audit import Action
@@ -61,8 +61,11 @@ def _add_reading(router: APIRouter, kind: Kind, view: type[JobView]) -> None:
         """How one stands; `Retry-After` until it is final. With `wait_s` the answer waits for that."""
         job = await run_in_threadpool(find, resources, job_id, kind=kind)
         if wait_s and job.status not in FINAL:
-            with resources.watcher.watch(job_id) as watched:
+            watching = resources.watcher.watch(job_id)
+            with watching as watched, resources.access.hold(resources.caller, watched.stop) as hold:
                 await while_there(request, watched.ends(within_s=wait_s))
+            if hold.over:
+                raise refuse("the key or the session ended while this request waited")
             job = await run_in_threadpool(find, resources, job_id, kind=kind)
         tag = tag_if_final(request, job)
         if tag is not None and has_it(request, tag):

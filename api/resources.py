@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.access import Access
 from api.comparison_table import Tables
 from api.kept_pictures import Pictures
 from api.pool import Pool
@@ -21,7 +22,7 @@ from store.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The app's settings, database, ringer, artifacts, watcher and pool, what it keeps of final answers, reads of
+    """The app's settings, database, ringer, artifacts, watchers and pool, what it keeps of final answers, reads of
     followers, and how often who asks.
 
     A route asks for `ResourcesDep` (api/security.py): those of its caller, whose database shows one project.
@@ -32,6 +33,7 @@ class Resources:
     ringer: Ringer
     artifacts: Artifacts
     watcher: Watcher
+    access: Access
     pool: Pool
     readiness: Readiness
     tables: Tables = field(default_factory=Tables)

@@ -72,7 +72,7 @@ def _find_who(resources: Resources, request: Request) -> Caller:
     if not has_keys(resources):
         require_known_host(resources, request)
         if is_ours:
-            raise _refuse(
+            raise refuse(
                 "this service has no keys: leave the Authorization header out, or set its CLR_API_KEYS"
             )
         return Caller()
@@ -82,7 +82,7 @@ def _find_who(resources: Resources, request: Request) -> Caller:
     if cookie is not None and not is_ours:
         return _find_by_cookie(resources, request, cookie)
     what = "send" if header is None else "the Authorization header is not `Bearer KEY`: send"
-    raise _refuse(f"{what} one of the service's keys: Authorization: Bearer KEY")
+    raise refuse(f"{what} one of the service's keys: Authorization: Bearer KEY")
 
 
 CallerDep = Annotated[Caller, Depends(find_caller)]
@@ -159,10 +159,8 @@ def _find_by_secret(resources: Resources, request: Request, secret: str) -> Call
     resources.rates.count("failed_keys", address, most=most)
     if key is not None:
         over = "was revoked" if key.revoked_at is not None else "has expired"
-        raise _refuse(
-            f"the key {key.prefix}... {over}: an admin can make another, with clr-tuner keys create"
-        )
-    raise _refuse("the key is none of the service's: Authorization: Bearer KEY takes one that an admin made")
+        raise refuse(f"the key {key.prefix}... {over}: an admin can make another, with clr-tuner keys create")
+    raise refuse("the key is none of the service's: Authorization: Bearer KEY takes one that an admin made")
 
 
 def _find_by_cookie(resources: Resources, request: Request, token: str) -> Caller:
@@ -176,8 +174,9 @@ def _find_by_cookie(resources: Resources, request: Request, token: str) -> Calle
     with resources.database.read() as session:
         found = key_sessions.find(session, token, secrets)
     if found is None:
-        raise _refuse("the session has ended: begin one with POST /session and Authorization: Bearer KEY")
-    return secrets[found] if isinstance(found, str) else _of_key(resources.settings, found)
+        raise refuse("the session has ended: begin one with POST /session and Authorization: Bearer KEY")
+    caller = secrets[found] if isinstance(found, str) else _of_key(resources.settings, found)
+    return replace(caller, session=keys.hash_secret(token))
 
 
 def _is_same_origin(request: Request) -> bool:
@@ -236,5 +235,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _refuse(detail: str) -> Problem:
+def refuse(detail: str) -> Problem:
+    """The 401 problem."""
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})

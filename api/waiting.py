@@ -35,11 +35,11 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Watched:
-    """What the watcher knows of one job. mark: None of one that is gone."""
+    """What the watcher knows of one job. mark: None of one that is gone. stopped: nobody waits for it any more."""
 
     def __init__(self) -> None:
         self.mark: Mark | None = None
-        self._known = self._stopped = False
+        self._known = self.stopped = False
         self._news = asyncio.Event()
 
     def tell(self, mark: Mark | None) -> None:
@@ -49,20 +49,20 @@ class Watched:
             self._news.set()
 
     def stop(self) -> None:
-        """The service ends: nobody looks any more."""
-        self._stopped = True
+        """The service ends, or the caller may no longer."""
+        self.stopped = True
         self._news.set()
 
     async def differs(self, mark: Mark | None, *, within_s: float) -> bool:
-        """Wait until the job stands otherwise than so; False when it does not for so long, or the service ends."""
+        """Wait until the job stands otherwise than so; False when it does not for so long, or it is stopped."""
         try:
             async with asyncio.timeout(within_s):
-                while not self._stopped and (not self._known or self.mark == mark):
+                while not self.stopped and (not self._known or self.mark == mark):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             return False
-        return not self._stopped
+        return not self.stopped
 
     async def ends(self, *, within_s: float) -> None:
         """Wait until the job is final or gone, for so long at most."""
@@ -105,7 +105,7 @@ class Feed:
             self._news.set()
 
     def end(self) -> None:
-        """The service ends, or the reader is too slow."""
+        """The service ends, the reader is too slow, or may no longer."""
         self.ended = True
         self._news.set()
         self.begun.set()

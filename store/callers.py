@@ -68,11 +68,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. key_id, name: of the key, or of the setting that holds it; None where no key is needed."""
+    """Who asks. key_id, name: of the key, or of the setting that holds it; None where no key is needed.
+
+    session: the hash of the token by which it is known, where a cookie stands for the key.
+    """
 
     key_id: str | None = None
     name: str | None = None
     shown: str | None = None  # of the key: what may be shown of it
+    session: str | None = None
     project: str = DEFAULT
     scope: Scope = Scope.ADMIN
     expires_at: float | None = None

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from secrets import token_urlsafe
 
 from sqlalchemy import delete, select
@@ -41,6 +41,12 @@ def find(session: Session, token: str, settings_secrets: Iterable[str]) -> Key |
         return session.scalar(select(Key).where(Key.id == row.key_id, live()))
     proofs = {secret: _prove(token, secret) for secret in settings_secrets}
     return next((secret for secret, proof in proofs.items() if hmac.compare_digest(proof, row.proof)), None)
+
+
+def find_live(session: Session, token_hashes: Collection[str]) -> set[str]:
+    """Which of the sessions with these hashes of their tokens have not ended."""
+    going_on = (KeySession.token_hash.in_(token_hashes), KeySession.expires_at > now())
+    return set(session.scalars(select(KeySession.token_hash).where(*going_on)))
 
 
 def end(session: Session, token: str) -> None:

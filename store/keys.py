@@ -3,6 +3,7 @@ had one is never open again."""
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from secrets import token_urlsafe
 from uuid import uuid4
@@ -75,6 +76,11 @@ def find(session: Session, secret: str) -> tuple[Key | None, bool]:
 def live() -> ColumnElement[bool]:
     """What is true of a key that opens something."""
     return Key.revoked_at.is_(None) & or_(Key.expires_at.is_(None), Key.expires_at > now())
+
+
+def find_live(session: Session, key_ids: Collection[str]) -> set[str]:
+    """Which of these keys open something."""
+    return set(session.scalars(select(Key.id).where(Key.id.in_(key_ids), live())))
 
 
 def any_made(session: Session) -> bool:

@@ -21,7 +21,8 @@ WAITING = 45  # more than there are threads
 class Caller:
     """Somebody who asks the application and hears its answer in pieces, until he leaves."""
 
-    def __init__(self, app: Any, path: str, query: str = "") -> None:
+    def __init__(self, app: Any, path: str, query: str = "", **headers: str) -> None:
+        self.status = 0
         self.heard = asyncio.Event()
         self._left = asyncio.Event()
         self._begun = False
@@ -35,7 +36,9 @@ class Caller:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(b"host", b"localhost")],
+            "headers": [
+                (name.encode(), value.encode()) for name, value in ({"host": "localhost"} | headers).items()
+            ],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 8000),
             "state": {},
@@ -54,6 +57,7 @@ class Caller:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: dict[str, Any]) -> None:
+        self.status = message.get("status", self.status)
         if b"event: status" in message.get("body", b""):
             self.heard.set()
 
