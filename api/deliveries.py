@@ -74,13 +74,14 @@ class Deliverer:
             if not webhooks.is_due(session):
                 return 0
         with self._database.write() as session:
-            due = [
-                (webhook, delivery, _body(session, delivery)) for webhook, delivery in webhooks.claim(session)
-            ]
+            due = webhooks.claim(session)
+            for _, delivery in due:
+                delivery.body = delivery.body or write_body(session, delivery)
         list(senders.map(lambda each: self._send(*each), due))
         return len(due)
 
-    def _send(self, webhook: Webhook, delivery: Delivery, body: str) -> None:
+    def _send(self, webhook: Webhook, delivery: Delivery) -> None:
+        body = delivery.body or ""
         headers = sign(webhook.secret, delivery.id, int(time.time()), body)
         status: int | None = None
         try:
@@ -89,15 +90,11 @@ class Deliverer:
         except (OSError, ValueError) as error:
             message = str(error)[:500] or type(error).__name__
         with self._database.write() as session:
-            webhooks.settle(
-                session, delivery.id, delivery.attempts, answer=status, message=message, body=body
-            )
+            webhooks.settle(session, delivery.id, delivery.attempts, answer=status, message=message)
 
 
-def _body(session: Session, delivery: Delivery) -> str:
-    """What is sent, the same with every attempt; of what was deleted meanwhile its id alone."""
-    if delivery.body is not None:
-        return delivery.body
+def write_body(session: Session, delivery: Delivery) -> str:
+    """What is to be sent; of what was deleted meanwhile its id alone."""
     view = _view_comparison(session, delivery.comparison_id) or _view_job(session, delivery.job_id)
     data = {"id": delivery.comparison_id or delivery.job_id} if view is None else view.model_dump(mode="json")
     happened = moment(delivery.created_at)

@@ -9,7 +9,9 @@ from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from store import webhooks
 from store.artifacts import find_artifacts
+from store.batches import in_batches
 from store.chores import LeftOver
 from store.database import Database
 from store.losses import end_expired
@@ -63,4 +65,5 @@ class Reaper:
         if time.monotonic() < self._removes_after:
             return
         if not remove_old(self._database, self._settings, find_artifacts(self._settings)):
+            in_batches(self._database, webhooks.forget_some)
             self._removes_after = time.monotonic() + PAUSE_S

@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
+from store.batches import ROWS
 from store.callers import project_of
 from store.database import now
 from store.errors import Conflict, NotFound
@@ -23,6 +24,7 @@ PAUSES_S = (5.0, 60.0, 300.0, 1_800.0, 7_200.0)  # between attempts; after the l
 HELD_S = 60.0
 MOST_HOOKS = 20
 MOST_SHOWN = 100
+KEPT_DAYS = 30.0  # deliveries that are over
 
 
 class Event(StrEnum):
@@ -133,14 +135,12 @@ def claim(session: Session) -> list[tuple[Webhook, Delivery]]:
     return taken
 
 
-def settle(
-    session: Session, delivery_id: str, attempt: int, *, answer: int | None, message: str, body: str
-) -> None:
+def settle(session: Session, delivery_id: str, attempt: int, *, answer: int | None, message: str) -> None:
     """Note how an attempt went: taken with any 2xx, tried again after a pause, or given up after the last."""
     delivery = session.get(Delivery, delivery_id, with_for_update=True)
     if delivery is None or delivery.attempts != attempt:  # its webhook was deleted, or another process has it
         return
-    delivery.answer, delivery.message, delivery.body = answer, message, body
+    delivery.answer, delivery.message = answer, message
     taken = answer is not None and 200 <= answer < 300
     if taken or attempt > len(PAUSES_S):
         delivery.status = "delivered" if taken else "failed"
@@ -148,3 +148,10 @@ def settle(
     else:
         pause_s = PAUSES_S[attempt - 1] * uniform(1.0, 1.2)
         delivery.next_attempt_at = session.scalar(select(now() + pause_s))
+
+
+def forget_some(session: Session) -> bool:
+    """Delete deliveries that ended long ago, as many as one transaction may; whether any were there."""
+    old = select(Delivery.id).where(Delivery.finished_at < now() - KEPT_DAYS * 86_400.0).limit(ROWS)
+    forgotten = delete(Delivery).where(Delivery.id.in_(old)).returning(Delivery.id)
+    return bool(session.scalars(forgotten, execution_options={"synchronize_session": False}).all())

@@ -3,10 +3,8 @@
 import json
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from queue import Queue
-from threading import Thread
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from sqlalchemy import update
 from standardwebhooks import Webhook as Reference
 
 from api.app import create_app
-from api.deliveries import _body
+from api.deliveries import write_body
 from api.outgoing import may_be_called
 from store import chores, comparison_ends, comparisons, jobs, webhooks
 from store.database import Database, now
@@ -23,51 +21,18 @@ from store.jobs import NewJob
 from store.models import Delivery
 from store.settings import Settings
 from store.status import Kind
-from tests import machine
+from tests import certificates
 from tests.api.lifecycle import BOUNDS, claim, create, finish
+from tests.api.receiver import PATIENCE_S, Receiver, receiving
 from tests.jobs import compare
 
 pytestmark = pytest.mark.usefixtures("catalogue")
 
-PATIENCE_S = machine.patience(20)
-
-
-class Receiver:
-    """An HTTP server of this test's own; answers are taken in turn, then 204."""
-
-    def __init__(self) -> None:
-        self.calls: Queue[tuple[dict[str, str], str]] = Queue()
-        self.answers: Queue[int] = Queue()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                status = 204 if receiver.answers.empty() else receiver.answers.get()
-                self.send_response(status)
-                self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                receiver.calls.put(({name.lower(): value for name, value in self.headers.items()}, body))
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?x=1"
-
-    def next(self) -> tuple[dict[str, str], str]:
-        """The next call."""
-        return self.calls.get(timeout=PATIENCE_S)
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    Thread(target=made.server.serve_forever, daemon=True).start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with receiving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -143,7 +108,7 @@ def test_it_is_given_up_after_the_last_pause(database: Database) -> None:
             [(_, taken)] = webhooks.claim(session)
             assert webhooks.claim(session) == []
         with database.write() as session:
-            webhooks.settle(session, taken.id, attempt, answer=500, message="", body="{}")
+            webhooks.settle(session, taken.id, attempt, answer=500, message="")
 
     with database.read() as session:
         [row] = webhooks.deliveries_of(session, made.id)
@@ -224,7 +189,7 @@ def test_a_comparison_that_is_deleted_at_once_is_told_by_its_id(database: Databa
 
     with database.read() as session:
         [delivery] = webhooks.deliveries_of(session, made.id)
-        assert json.loads(_body(session, delivery))["data"] == {"id": comparison_id}
+        assert json.loads(write_body(session, delivery))["data"] == {"id": comparison_id}
 
 
 def find_ended(database: Database) -> list[str]:
@@ -278,6 +243,20 @@ def test_a_private_address_is_not_called_unless_that_is_allowed(
 
     assert (delivery["status"], delivery["answer"]) == ("pending", None)
     assert "private" in delivery["message"]
+    assert receiver.calls.empty()
+
+
+def test_a_receiver_of_an_unknown_authority_hears_nothing_and_the_log_says_why(
+    api: TestClient, tmp_path: Path
+) -> None:
+    certificates.make(tmp_path, "localhost")
+    with receiving(tmp_path) as receiver:
+        made = hook(api, receiver.url)
+        api.post(f"{made['links']['self']}/test")
+        delivery = settled(api, made)
+
+    assert (delivery["status"], delivery["answer"]) == ("pending", None)
+    assert "certificate verify failed: self-signed certificate" in delivery["message"]
     assert receiver.calls.empty()
 
 
