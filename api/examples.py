@@ -569,6 +569,7 @@ ANSWERS: dict[str, dict[str, Any]] = {  # by operation and status
     "list_keys": {"200": _page(KEY)},
     "revoke_key": {"200": KEY | {"revoked_at": "2026-12-01T09:00:00.000000Z"}},
     "begin_session": {"200": SESSION},
+    "get_session": {"200": SESSION},
     "list_audit": {"200": _page(AUDITED)},
     "healthz": {"200": {"status": "ok"}},
     "readyz": {"200": {"status": "ok"}},

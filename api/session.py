@@ -1,7 +1,6 @@
 """A key as a cookie, for pages: a picture and an event stream cannot send a header, and no script can read it."""
 
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials
@@ -13,21 +12,39 @@ from api.requests.body import Moment, moment
 from api.root import rooted
 from api.security import BEARER, COOKIE, COOKIE_NAME, ResourcesDep
 from store import key_sessions, keys
-from store.callers import Scope
+from store.callers import Caller, Scope
 
 SESSION_S = 12 * 3600.0
 
 router = APIRouter(prefix="/session", tags=["keys"])
 
 
-class SessionView(BaseModel):
-    """Whose session it is, and what it may do."""
+class CallerView(BaseModel):
+    """Who asks, and what they may do."""
 
     key: str | None = Field(description="how its key is shown")
     name: str | None
     project: str
     scope: Scope
-    expires_at: Moment
+    expires_at: Moment | None = Field(description="of the session if a cookie was sent, or of its key")
+
+    @classmethod
+    def of(cls, caller: Caller, expires_at: float | None) -> Self:
+        """The answer for a caller. expires_at: of the session."""
+        ends = [time for time in (caller.expires_at, expires_at) if time is not None]
+        names = ("name", "project", "scope")
+        about = {name: getattr(caller, name) for name in names}
+        return cls(**about, key=caller.shown, expires_at=moment(min(ends, default=None)))
+
+
+@router.get("")
+def get_session(resources: ResourcesDep) -> CallerView:
+    """Whose key or session this request brought; `key` and `name` are null where the service has no keys."""
+    caller, expires_at = resources.caller, None
+    if caller.session is not None:
+        with resources.database.read() as session:
+            expires_at = key_sessions.ends_at(session, caller.session)
+    return CallerView.of(caller, expires_at)
 
 
 @router.post("", responses=responses(409, _200=carrying("Set-Cookie")))
@@ -36,7 +53,7 @@ def begin_session(
     request: Request,
     response: Response,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-) -> SessionView:
+) -> CallerView:
     """Turn the key of the Authorization header into a cookie that browsers send by themselves, for twelve hours.
 
     It is HttpOnly and SameSite=Strict, and Secure where the request came by https. What changes something needs a
@@ -60,12 +77,7 @@ def begin_session(
         httponly=True,
         samesite="strict",
     )
-    caller = resources.caller
-    ends_at: datetime | None = moment(min(expires_at, caller.expires_at or expires_at))
-    assert ends_at is not None
-    return SessionView(
-        key=caller.shown, name=caller.name, project=caller.project, scope=caller.scope, expires_at=ends_at
-    )
+    return CallerView.of(resources.caller, expires_at)
 
 
 @router.delete("", status_code=204)

@@ -1,6 +1,7 @@
 """The Python client: `Client("http://...").range_test("digits-mlp").wait().bounds()`.
 
-Requests are repeated while the service restarts; a create carries an Idempotency-Key, so it makes one job.
+Requests are repeated while the service restarts or asks to wait; a create carries an Idempotency-Key, so that it
+makes one job.
 """
 
 import os
@@ -54,8 +55,9 @@ class Client:
 
     base_url: default CLR_URL, or CLR_HOST and CLR_PORT as `serve` reads them, or http://127.0.0.1:8000.
     api_key: sent as a bearer token; default CLR_API_KEY where base_url is left out.
-    timeout_s: of one answer. retry_s: how long a request is repeated while nobody answers or the service says 503
-    (its Retry-After is honoured); 0: once. One client may be used by several threads.
+    timeout_s: of one answer. retry_s: how long a request is repeated while nobody answers, or the service says 503, or
+    429 with a Retry-After, before which none is repeated; where that is later than this, `Refused` is raised at once.
+    0: once. One client may be used by several threads.
     """
 
     def __init__(
@@ -234,6 +236,10 @@ class Client:
     def workers(self) -> list[dict[str, Any]]:
         """Who runs it."""
         return list(self.connection.get("/workers")["items"])
+
+    def whoami(self) -> dict[str, Any]:
+        """Who asks, as the service sees it: `key` (how it is shown), `name`, `scope`, `project`, `expires_at`."""
+        return dict(self.connection.get("/session"))
 
     def make_key(self, name: str, **fields: Any) -> dict[str, Any]:
         """Make a key, as an admin may; its `secret` is in this answer alone.

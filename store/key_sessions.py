@@ -49,6 +49,11 @@ def find_live(session: Session, token_hashes: Collection[str]) -> set[str]:
     return set(session.scalars(select(KeySession.token_hash).where(*going_on)))
 
 
+def ends_at(session: Session, token_hash: str) -> float | None:
+    """When the session with this hash of its token expires; None of one that is over."""
+    return session.scalar(select(KeySession.expires_at).where(KeySession.token_hash == token_hash))
+
+
 def end(session: Session, token: str) -> None:
     """Have the token stand for nothing."""
     session.execute(delete(KeySession).where(KeySession.token_hash == hash_secret(token)))

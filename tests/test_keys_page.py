@@ -58,6 +58,7 @@ def test_the_commands_make_list_and_revoke_keys(service: Client) -> None:
     [page, nightly] = service.keys()
     assert [len(line) for line in said[:2]] == [47, 47]
     assert said[2].split()[:3] == ["ID", "NAME", "PROJECT"]
+    assert [line.split() for line in said if line.startswith("scope")] == [["scope", "admin"]]
     assert said[-1] == f"the key {page['prefix']}... of the team's page is revoked"
     assert (page["scope"], nightly["scope"], nightly["project"]) == ("read", "submit", "vision")
     assert page["revoked_at"]

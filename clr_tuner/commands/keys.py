@@ -47,6 +47,17 @@ def create(
     typer.echo(key["secret"])
 
 
+@app.command()
+def whoami(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
+    """Print whose key this is and what it may do; any key may ask."""
+    with connect(url, api_key) as client:
+        told = client.whoami()
+    if as_json:
+        print_json(told)
+    else:
+        typer.echo(columns([line for line in told.items() if line[1] is not None]))
+
+
 @app.command("list")
 def list_them(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> None:
     """List the keys that were made, newest first."""

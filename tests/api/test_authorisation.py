@@ -99,6 +99,7 @@ TABLE = {
     "GET /keys": Row("admin", 200),
     "DELETE /keys/{id}": Row("admin", 404, id="nobody"),
     "GET /audit": Row("admin", 200),
+    "GET /session": Row("read", 200),
     "POST /session": Row("read", 200),
     "DELETE /session": Row("read", 204),
     "GET /workloads": Row("read", 200),

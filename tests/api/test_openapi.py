@@ -88,6 +88,7 @@ def test_the_routes_are_those_of_the_design(document: Document) -> None:
         "POST /keys",
         "GET /keys",
         "DELETE /keys/{id}",
+        "GET /session",
         "POST /session",
         "DELETE /session",
         "GET /audit",

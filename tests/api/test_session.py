@@ -50,6 +50,25 @@ def sign_in(page: TestClient, secret: str) -> Any:
     return answer
 
 
+def test_a_key_and_its_session_are_told_whose_they_are(page: TestClient) -> None:
+    key = make_key(page, scope="read", project="vision", expires_in_days=1)
+    known = {name: key[name] for name in ("name", "project", "scope")} | {"key": key["prefix"]}
+
+    by_key = page.get("/session", headers={"Authorization": f"Bearer {key['secret']}"}).json()
+    begun = sign_in(page, key["secret"]).json()
+    by_cookie = page.get("/session").json()
+
+    assert by_key == known | {"expires_at": key["expires_at"]}
+    assert by_cookie == begun
+    assert by_cookie["expires_at"] < key["expires_at"]
+
+
+def test_a_service_without_keys_knows_nobody(api: TestClient) -> None:
+    assert api.get("/session").json() == {
+        "key": None, "name": None, "project": "default", "scope": "admin", "expires_at": None,
+    }  # fmt: skip
+
+
 def test_the_cookie_opens_what_the_key_opens(page: TestClient, database: Database) -> None:
     key = make_key(page, scope="submit", project="vision")
     assert page.get("/jobs").status_code == 401
