@@ -1,7 +1,7 @@
 """One HTTP connection to the service, with the one policy of repeating requests.
 
 Every request is safe to repeat (a create carries an Idempotency-Key), so every request is repeated while
-the service restarts.
+the service restarts, and where it says when to ask again.
 """
 
 import json
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -135,7 +136,7 @@ class Connection:
             except Unreachable as unreachable:
                 failure: Unreachable | Refused = unreachable
             except Refused as refused:
-                if refused.status != 503:
+                if refused.status != 503 and (refused.status != 429 or refused.retry_after_s is None):
                     raise
                 failure = refused
                 pause_s = refused.retry_after_s or pause_s
@@ -196,9 +197,14 @@ def read_json(answer: httpx2.Response) -> Any:
 
 
 def retry_after(answer: httpx2.Response) -> float | None:
-    """Seconds of the Retry-After header; None when there is none or it holds a date."""
-    header = answer.headers.get("Retry-After", "")
-    return float(header) if header.isdecimal() else None
+    """Seconds of the Retry-After header, which may hold a date; None when there is none that can be read."""
+    header = answer.headers.get("Retry-After", "").strip()
+    if header.isascii() and header.isdecimal():
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
 
 
 def _read_problem(answer: httpx2.Response) -> dict[str, Any]:

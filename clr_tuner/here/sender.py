@@ -52,7 +52,11 @@ class Sender:
                 self._upload.push()
                 period_s = PERIOD_S
             except (Unreachable, Refused) as error:
-                if isinstance(error, Refused) and error.status != 503 and error.code != "sweep_held":
+                if (
+                    isinstance(error, Refused)
+                    and error.status not in (429, 503)
+                    and error.code != "sweep_held"
+                ):
                     self._give_up(error)
                     return
                 if period_s == PERIOD_S:

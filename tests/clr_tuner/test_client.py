@@ -2,12 +2,15 @@ import copy
 import pickle
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from clr.bounds import Inconclusive
 from clr_tuner.client import Client
+from clr_tuner.connection import retry_after
 from clr_tuner.errors import JobFailed, NotReady, Refused, StillRunning, Unreachable
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
@@ -91,6 +94,38 @@ def test_a_503_is_repeated_no_sooner_than_it_says(client: Client, service: Servi
     client.job(JOB_ID)
 
     assert time.monotonic() - asked_at >= 1.0
+
+
+def test_a_429_that_says_when_is_repeated_then_with_the_same_key(client: Client, service: Service) -> None:
+    limited = Answer(429, {"detail": "this key may ask 60 times a minute"}, {"Retry-After": "1"})
+    service.answers("POST", "/range-tests", limited, Answer(202, job()))
+
+    asked_at = time.monotonic()
+    client.range_test("digits-mlp")
+
+    assert time.monotonic() - asked_at >= 1.0
+    first, second = service.heard("POST", "/range-tests")
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "3600"}, {"Retry-After": "soon"}])
+def test_a_429_that_does_not_say_when_or_says_too_late_is_raised_at_once(
+    client: Client, service: Service, headers: dict[str, str]
+) -> None:
+    service.answers("GET", JOB, Answer(429, {"detail": "too often"}, headers))
+
+    with pytest.raises(Refused, match="too often"):
+        client.job(JOB_ID)
+
+    assert len(service.heard("GET", JOB)) == 1
+
+
+def test_a_date_says_when_to_ask_again_too() -> None:
+    in_an_hour = httpx2.Response(503, headers={"Retry-After": formatdate(time.time() + 3600, usegmt=True)})
+    long_ago = httpx2.Response(503, headers={"Retry-After": formatdate(0, usegmt=True)})
+
+    assert retry_after(in_an_hour) == pytest.approx(3600, abs=60)
+    assert retry_after(long_ago) == 0.0
 
 
 def test_a_503_that_stays_is_raised(service: Service) -> None:
