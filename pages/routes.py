@@ -25,6 +25,8 @@ PAGES = {  # path: (module, title)
     "/pages/comparisons/{id}": ("comparison", "Comparison"),
     "/pages/schedules": ("schedules", "Schedule designer"),
     "/pages/workers": ("workers", "Workers and queue"),
+    "/pages/keys": ("keys", "Keys"),
+    "/pages/webhooks": ("webhooks", "Webhooks"),
 }
 POLICY = "; ".join(
     (

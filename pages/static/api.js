@@ -1,8 +1,8 @@
 // The public JSON API, and what to do where it does not answer.
 import { fill, h, root, say } from "./dom.js";
 
-const LOGGED_IN = "clr-tuner-logged-in"; // that there is a cookie, which no script can see
-if (localStorage.getItem(LOGGED_IN)) offerLogout();
+const LOGGED_IN = "clr-tuner-logged-in"; // that there is a cookie, which no script can see, and what it may do
+showSession();
 
 /** What the API says is wrong: its problem+json. */
 export class Problem extends Error {
@@ -64,7 +64,11 @@ export function explain(error) {
   return String(error.message || error);
 }
 
-function offerLogout() {
+/** Offer to log out, and no page that is refused to who is logged in. */
+function showSession() {
+  const session = JSON.parse(localStorage.getItem(LOGGED_IN));
+  for (const link of document.querySelectorAll('[data-scope="admin"]')) link.hidden = Boolean(session?.scope && session.scope !== "admin");
+  if (!session || document.getElementById("log-out")) return;
   const leave = async () => {
     localStorage.removeItem(LOGGED_IN);
     await fetch(`${root}/session`, { method: "DELETE" });
@@ -78,8 +82,8 @@ export async function beginSession(key) {
   const answer = await fetch(`${root}/session`, { method: "POST", headers: { Authorization: `Bearer ${key}` } }).catch(() => null);
   const said = (await answer?.json().catch(() => null)) || {};
   if (!answer?.ok) return answer ? said.detail || "The service did not take this key." : "The service does not answer: try again.";
-  if (!localStorage.getItem(LOGGED_IN)) offerLogout();
-  localStorage.setItem(LOGGED_IN, said.expires_at); // another one each time: other tabs hear of it
+  localStorage.setItem(LOGGED_IN, JSON.stringify(said)); // it ends at another moment each time: other tabs hear of it
+  showSession();
   return "";
 }
 

@@ -54,7 +54,7 @@ export function makeRequest(form, path, read, done, { hasCost = true } = {}) {
     button.disabled = true;
     try {
       const { data } = await call(path, { method: "POST", body: read(), headers: { "Idempotency-Key": key } });
-      done(data);
+      await done(data);
     } catch (error) {
       say(said, showFaults(form, error, () => true) || "Some of it is refused: see the fields.");
       focusFault(form);

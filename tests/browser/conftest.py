@@ -58,6 +58,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = Settings(port=0, data_dir=folder, database_url="", broker_url="", admin_key=ADMIN_KEY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("CLR_WEBHOOK_PRIVATE", "true")
         with EmbeddedService(settings, say=lambda _: None) as embedded:
             yield embedded.url
 
@@ -127,7 +128,10 @@ def shown(service: str) -> dict[str, str]:
         "schedules": "/pages/schedules",
         "new-range-test": f"/pages/range-tests/new?like={found.rpartition('/')[2]}",
         "new-training-job": f"/pages/training-jobs/new?range_test_id={found.rpartition('/')[2]}",
+        "new-comparison": f"/pages/comparisons/new?range_test_id={found.rpartition('/')[2]}",
         "workers": "/pages/workers",
+        "keys": "/pages/keys",
+        "webhooks": "/pages/webhooks",
         "nowhere": "/pages/range-tests/0d9c6a52-3f0e-4b8e-9a57-6a1c1c0f6f0e",
     }
 

@@ -20,7 +20,10 @@ PAGES = (
     "schedules",
     "new-range-test",
     "new-training-job",
+    "new-comparison",
     "workers",
+    "keys",
+    "webhooks",
     "nowhere",
 )
 
@@ -36,7 +39,9 @@ def test_every_page_is_for_everybody(
     found = {}
     for name in PAGES:
         page.goto(shown[name])
-        page.wait_for_load_state("networkidle" if name not in ("jobs", "no-jobs", "workers") else "load")
+        page.wait_for_load_state(
+            "networkidle" if name not in ("jobs", "no-jobs", "workers", "keys", "webhooks") else "load"
+        )
         expect(page.get_by_role("main")).to_be_visible()
         if name == "jobs":
             expect(page.get_by_role("link", name="inside bounds")).to_be_visible()
