@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from store import jobs
 from store.database import Database
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -74,6 +75,7 @@ def test_a_comparison_is_named_and_its_jobs_keep_their_names(api: TestClient) ->
     assert api.get(f"/jobs/{member}").json()["tags"] == ["ci"]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

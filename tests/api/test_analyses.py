@@ -11,6 +11,7 @@ from clr.bounds import ANALYZER, Bounds
 from clr.halving import next_run
 from store import runs
 from store.database import Database
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 from tests.clr.curves import accuracy_with_edges, loss_of, plan
 from tests.clr.curves import measured as sweep_of
@@ -230,6 +231,7 @@ def test_a_curve_that_somebody_else_measured_is_read_and_not_kept(
     assert api.get("/jobs").json()["items"] == []
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("changed", "pointer", "said"),
     [

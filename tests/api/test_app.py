@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from store.settings import Settings
+from tests.api.early import SETTLED_EARLY
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,7 @@ def test_a_database_that_was_not_migrated_is_refused_with_the_cure(broker_url: s
         pass
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
@@ -175,6 +177,7 @@ def test_a_password_for_the_proxy_before_a_service_without_keys_is_left_alone(ap
     assert api.get("/jobs", headers={"Authorization": "Basic bWU6cHc="}).status_code == 200
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("header", ["Bearer anything", "Bearer", "anything", ""])
 def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, header: str) -> None:
     answer = api.get("/jobs", headers={"Authorization": header})
@@ -183,11 +186,13 @@ def test_a_key_is_not_silently_taken_where_there_are_none(api: TestClient, heade
     assert "this service has no keys: leave the Authorization header out" in answer.json()["detail"]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "127.1.2.3:9", "[::1]:8000"])
 def test_a_service_without_keys_is_reached_by_loopback(api: TestClient, host: str) -> None:
     assert api.get("/jobs", headers={"Host": host}).status_code == 200
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("host", ["evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "10.0.0.7:8000"])
 def test_a_service_without_keys_refuses_the_name_of_another(api: TestClient, host: str) -> None:
     answer = api.get("/jobs", headers={"Host": host})
@@ -195,6 +200,7 @@ def test_a_service_without_keys_refuses_the_name_of_another(api: TestClient, hos
     assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "host", ["", "localhost@evil.com", "evil.com@localhost", "[::1", "evil.com:x", "localhost/", "a b", "::1"]
 )

@@ -10,6 +10,7 @@ from api import examples
 from store import claims
 from store.database import Database
 from store.status import Reason
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, INCONCLUSIVE, claim, create, finish, measure
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -122,6 +123,7 @@ def test_a_curve_is_complete_once_its_job_is_final(api: TestClient, database: Da
     assert len(after["runs"][0]["step"]) <= 5
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "query", ["max_points=3", "max_points=x", "after_step=-2", f"after_step=1{'0' * 400}", "format=xml"]
 )

@@ -12,6 +12,7 @@ from clr.analysis import read_bounds
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import HeldOut, Point, Sweep
 from tests.api.caller import BODY, ask, begin, columns, end, measure, measure_all, plan_of, report
+from tests.api.early import SETTLED_EARLY
 
 
 def measure_here(config: RangeTestConfig) -> list[Sweep]:
@@ -239,6 +240,7 @@ def test_first_losses_of_one_seed_that_differ_are_a_warning(api: TestClient) -> 
     assert any(warning.startswith("sweeps of seed 0 began with the losses ") for warning in warnings)
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
@@ -287,6 +289,7 @@ def test_a_job_of_workers_is_not_measured_by_callers(api: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from clr.policies import parse_schedule
 from tests.api.caller import Digits, ask, begin, measure_all
+from tests.api.early import SETTLED_EARLY
 
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.05, "max_lr": 0.5, "step_size": 30}
 TRAINING: dict[str, Any] = {
@@ -141,6 +142,7 @@ def test_a_worker_cannot_train_what_a_caller_measured(api: TestClient) -> None:
     assert api.post(f"{test}/confirmations", json={}).json()["code"] == "measured_by_client"
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

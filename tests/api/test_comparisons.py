@@ -12,6 +12,7 @@ from store import claims, comparisons, runs
 from store.database import Database
 from store.models import Comparison, Job
 from store.status import Reason
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, finish
 from tests.api.queries import counted
 
@@ -373,6 +374,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(("body", "pointer", "message"), WRONG)
 def test_a_wrong_field_is_named(api: TestClient, body: dict[str, Any], pointer: str, message: str) -> None:
     answer = api.post("/comparisons", json={"workload": "digits"} | body)

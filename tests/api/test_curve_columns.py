@@ -16,6 +16,7 @@ from playwright._impl import _driver as playwright
 
 from store import runs
 from store.database import Database
+from tests.api.early import SETTLED_EARLY
 from tests.jobs import queue
 
 API = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -132,6 +133,7 @@ def test_a_job_without_points_has_empty_arrays(api: TestClient, database: Databa
     assert [series["rows"] for series in run["series"].values()] == [0, 0]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "query",
     [

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.documentation import FOLDER
+from tests.api.early import SETTLED_EARLY
 
 PUBLISHED = {
     "swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
@@ -31,6 +32,7 @@ def test_the_page_asks_nobody_else_and_has_no_script_in_it(api: TestClient) -> N
         assert file.headers["Content-Type"].partition(";")[0] in ("text/javascript", "text/css")
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("name", ["index.html", "..%2Fapp.py", "nothing.js", "LICENSE"])
 def test_nothing_else_is_served_from_there(api: TestClient, name: str) -> None:
     assert api.get(f"/docs/{name}").status_code == 404

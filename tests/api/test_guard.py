@@ -10,6 +10,7 @@ from starlette.types import Message
 
 from api.app import create_app
 from store.settings import Settings
+from tests.api.early import SETTLED_EARLY
 
 SECRET = "a-long-secret"
 
@@ -21,6 +22,7 @@ def keyed(api_settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("path", ["/range-tests", "/analyses", "/schedules/preview"])
 def test_the_body_of_a_caller_without_a_key_is_not_read(keyed: TestClient, path: str) -> None:
     said: list[Message] = []
@@ -38,6 +40,7 @@ def test_the_body_of_a_caller_without_a_key_is_not_read(keyed: TestClient, path:
     assert said[0]["status"] == 401
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "headers",
     [
@@ -57,6 +60,7 @@ def test_a_page_of_another_site_changes_nothing(
     assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "headers",
     [
@@ -79,6 +83,7 @@ def test_a_page_of_another_site_that_has_a_key_is_a_program(keyed: TestClient) -
     assert keyed.post("/schedules/preview", json=asked, headers=headers).status_code == 200
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("path", ["/jobs", "/healthz", "/metrics", "/openapi.json", "/nowhere"])
 def test_every_answer_lets_a_browser_do_nothing_with_it(api: TestClient, path: str) -> None:
     headers = api.get(path).headers

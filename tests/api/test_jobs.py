@@ -9,6 +9,7 @@ from sqlalchemy import update
 from store.database import Database
 from store.models import Job
 from tests.api.caller import begin
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import claim, create
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -80,6 +81,7 @@ def test_the_list_tells_what_callers_measure_from_what_workers_do(api: TestClien
     assert [job["id"] for job in listed] == [by_client]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
@@ -108,6 +110,7 @@ def test_a_page_token_belongs_to_its_filters(api: TestClient) -> None:
     assert (mixed.status_code, mixed.json()["code"]) == (400, "bad_page_token")
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "inside",
     [

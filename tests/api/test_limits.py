@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from store.database import Database
 from store.settings import Settings
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -25,6 +26,7 @@ def small_api(api_settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [

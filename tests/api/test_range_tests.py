@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from store.database import Database
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -63,6 +64,7 @@ def test_a_full_body_is_kept_as_given(api: TestClient) -> None:
     assert (job["name"], job["tags"]) == ("nightly", ["ci", "gpu"])
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("field", "value", "pointer", "says"),
     [
@@ -138,6 +140,7 @@ def test_a_wrong_field_is_refused_by_name_with_what_is_allowed(
     assert len(error["message"]) <= 500
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 @pytest.mark.parametrize(
     ("body", "pointer"),
@@ -225,6 +228,7 @@ def test_every_wrong_field_is_named_at_once(api: TestClient) -> None:
     assert pointers == ["/workload", "/seed", "/num_seeds", "/effort"]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     ("content", "content_type", "status"),
     [
@@ -285,6 +289,7 @@ def test_the_same_request_spelled_in_another_order_is_the_same(api: TestClient) 
     assert len(made) == 1
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9"])
 def test_a_key_that_is_no_short_printable_text_is_refused(api: TestClient, key: str) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
@@ -380,6 +385,7 @@ def test_more_long_polls_than_threads_hold_up_nobody(api: TestClient, database: 
     assert answers == ["succeeded"] * 60
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize("wait_s", ["nan", "inf", "-1", "61", "soon"])
 def test_a_wait_must_be_a_sane_number_of_seconds(api: TestClient, wait_s: str) -> None:
     answer = api.get(f"/range-tests/{create(api)['id']}", params={"wait_s": wait_s})

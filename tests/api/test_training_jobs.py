@@ -14,6 +14,7 @@ from store.checkpoints import FOLDER, NewCheckpoint
 from store.database import Database
 from store.settings import Settings
 from tests.api import lifecycle
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, INCONCLUSIVE, claim, finish
 from tests.services import free_port
 
@@ -195,6 +196,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(("body", "pointer", "message"), WRONG)
 def test_a_wrong_field_is_named_with_what_is_allowed(
     api: TestClient, body: dict[str, Any], pointer: str, message: str

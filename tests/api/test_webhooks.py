@@ -22,6 +22,7 @@ from store.models import Delivery
 from store.settings import Settings
 from store.status import Kind
 from tests import certificates
+from tests.api.early import SETTLED_EARLY
 from tests.api.lifecycle import BOUNDS, claim, create, finish
 from tests.api.receiver import PATIENCE_S, Receiver, receiving
 from tests.jobs import compare
@@ -260,6 +261,7 @@ def test_a_receiver_of_an_unknown_authority_hears_nothing_and_the_log_says_why(
     assert receiver.calls.empty()
 
 
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
