@@ -28,7 +28,7 @@ ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 KEY = "a-key-of-the-test"
-GIVEN = {"POSTGRES_PASSWORD": "0f1e2d3c", "REDIS_PASSWORD": "4b5a6978", "CLR_API_KEYS": json.dumps([KEY])}
+GIVEN = {"POSTGRES_PASSWORD": "0f1e2d3c", "REDIS_PASSWORD": "4b5a6978", "CLR_ADMIN_KEY": KEY}
 READY_S = 90
 EMPTY_S = 5
 

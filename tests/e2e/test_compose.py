@@ -132,7 +132,7 @@ def test_no_secret_stands_in_the_files() -> None:
     raw = compose("--profile", "*", "config", "--no-interpolate", "--format", "json").stdout
 
     assert '"POSTGRES_PASSWORD": "${POSTGRES_PASSWORD:?set it in .env}"' in raw
-    assert '"CLR_API_KEYS": "${CLR_API_KEYS:?set it in .env}"' in raw
+    assert '"CLR_ADMIN_KEY": "${CLR_ADMIN_KEY:?set it in .env}"' in raw
     passwords = {f"${{{name}_PASSWORD:?set it in .env}}" for name in ("POSTGRES", "REDIS")}
     assert set(re.findall(r"://\w*:([^@\"\n]*)@", raw)) == passwords
     assert not re.search(r"password|secret|key", DOCKERFILE, re.IGNORECASE)

@@ -63,7 +63,9 @@ def environment_of(name: str, secrets: dict[str, str]) -> dict[str, str]:
     container = CONTAINERS[name]
     plain = {each["name"]: each["value"] for each in container["env"] if "value" in each}
     shared = SETTINGS if container.get("envFrom") == [{"configMapRef": {"name": "clr-settings"}}] else {}
-    return shared | plain | {variable: secrets[variable] for variable in secrets_of(name)}
+    return (
+        shared | plain | {variable: secrets[variable] for variable in secrets_of(name) if variable in secrets}
+    )
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_the_programs_run_and_their_probes_hear_of_it(containers: Containers) ->
     containers.start("clr-worker")
     url = f"http://127.0.0.1:{containers.port}"
 
-    with Client(url, "A-LONG-SECRET", retry_s=0) as client:
+    with Client(url, SECRETS["CLR_ADMIN_KEY"], retry_s=0) as client:
         wait_until_ready(containers, client, workers=1)
         job = client.train("digits-mlp", {"policy": "fixed", "lr": 0.05}, num_steps=50)
         job.wait(timeout_s=patience(90))
@@ -192,9 +194,9 @@ def test_each_program_gets_the_secrets_that_it_needs_and_no_others() -> None:
     assert secrets_of("clr-migrate").keys() == {"CLR_DATABASE_URL"}
     assert secrets_of("clr-broker").keys() == {"REDISCLI_AUTH"}
     assert f":{SECRETS['REDISCLI_AUTH']}@" in SECRETS["CLR_BROKER_URL"]
-    assert secrets_of("clr-api").keys() == SECRETS.keys() - {"REDISCLI_AUTH"}
+    assert secrets_of("clr-api").keys() == {"CLR_API_KEYS", *SECRETS} - {"REDISCLI_AUTH"}
     for worker in ("clr-worker", "clr-worker-gpu"):
-        assert secrets_of(worker).keys() == SECRETS.keys() - {"CLR_API_KEYS", "REDISCLI_AUTH"}
+        assert secrets_of(worker).keys() == SECRETS.keys() - {"CLR_ADMIN_KEY", "REDISCLI_AUTH"}
     for name in CONTAINERS:
         assert all(
             source["name"] == "clr-secrets" and source["key"] == variable
