@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.policy_command import PolicyCommand
-from clr_tuner.commands.session import print_json
+from clr_tuner.commands.terminal import print_json, say
 
 app = typer.Typer()
 
@@ -64,7 +64,7 @@ def check_schedule(
     if as_json:
         print_json(found.to_dict())
     else:
-        typer.echo(str(found))
+        say(str(found))
     if not found.ok:
         raise typer.Exit(1)
 

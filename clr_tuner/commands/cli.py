@@ -25,7 +25,7 @@ from clr_tuner.commands import (
     training_job,
     workload,
 )
-from clr_tuner.commands.session import print_json, printable
+from clr_tuner.commands.terminal import log_printably, print_json, printable, say
 from clr_tuner.errors import ClientError, Interrupted, NoBounds
 
 
@@ -37,6 +37,7 @@ class _Commands(TyperGroup):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        log_printably()
         return super().main(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
@@ -47,6 +48,7 @@ class _Commands(TyperGroup):
             _tell(error, as_json=as_json)
             raise typer.Exit(error.exit_code) from error
         except TyperException as error:
+            error.message = printable(error.message)  # it may quote what the service said
             if as_json:
                 print_json({"code": "usage", "detail": error.format_message()})
             raise
@@ -56,10 +58,10 @@ def _tell(error: ClientError, *, as_json: bool) -> None:
     if as_json:
         print_json(error.to_dict())
     elif isinstance(error, NoBounds):
-        typer.echo(printable(str(error)))
+        say(str(error))
     if not isinstance(error, NoBounds):
         said = str(error) if isinstance(error, Interrupted) else f"error: {error}"
-        typer.echo(printable(said), err=True)
+        say(said, err=True)
 
 
 main = typer.Typer(
@@ -88,7 +90,7 @@ main.add_typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"clr-tuner {version('clr-tuner')}")
+        say(f"clr-tuner {version('clr-tuner')}")
         raise typer.Exit
 
 

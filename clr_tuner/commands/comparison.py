@@ -12,7 +12,8 @@ from clr_tuner.commands import options
 from clr_tuner.commands.describe import describe_comparison
 from clr_tuner.commands.options import collect_fields, read_plot_format
 from clr_tuner.commands.policy_command import PolicyCommand
-from clr_tuner.commands.session import about, columns, connect, follow, print_json, write_plot
+from clr_tuner.commands.session import about, connect, follow, write_plot
+from clr_tuner.commands.terminal import columns, print_json, say
 from clr_tuner.comparison import Comparison
 
 COMPARISONS = "Comparisons"
@@ -132,9 +133,7 @@ def comparisons(
         ]
         for comparison in items
     ]
-    typer.echo(
-        columns([["ID", "NAME", "WORKLOAD", "STATUS", "CREATED"], *rows]) if rows else "no comparisons"
-    )
+    say(columns([["ID", "NAME", "WORKLOAD", "STATUS", "CREATED"], *rows]) if rows else "no comparisons")
 
 
 def _refuse_unknown(policies: list[str]) -> None:
@@ -149,7 +148,7 @@ def _print(comparison: Comparison, *, as_json: bool) -> None:
     if as_json:
         print_json(comparison.data)
     else:
-        typer.echo(describe_comparison(comparison))
+        say(describe_comparison(comparison))
 
 
 def _read_entries(file: Path) -> list[Any]:

@@ -12,7 +12,7 @@ from clr_tuner.client import Client
 from clr_tuner.commands.describe import describe_bounds
 from clr_tuner.commands.progress import ProgressReport
 from clr_tuner.commands.serve import signals_interrupt
-from clr_tuner.commands.session import warn
+from clr_tuner.commands.terminal import say, warn
 from clr_tuner.embedded.service import EmbeddedService
 from clr_tuner.errors import INTERRUPTED, ClientError, NoBounds
 from clr_tuner.job import Job
@@ -47,17 +47,17 @@ def _demonstrate(settings: Settings, workload: str) -> None:
                 "admin_key": None,
             }
         )
-        typer.echo("starting the service: broker, worker, API ...")
+        say("starting the service: broker, worker, API ...")
         started_at = time.monotonic()
-        with EmbeddedService(isolated, say=typer.echo) as service:
-            typer.echo(f"ready at {service.url} after {time.monotonic() - started_at:.1f} s")
+        with EmbeddedService(isolated, say=say) as service:
+            say(f"ready at {service.url} after {time.monotonic() - started_at:.1f} s")
             try:
                 _range_test(service, workload=workload, pictures=settings.data_dir / "demo")
             except NoBounds:
                 raise
             except ClientError as error:
                 raise ClientError(f"{error}\n{service.tails()}") from error
-    typer.echo(f"everything is stopped again; {time.monotonic() - started_at:.1f} s in all")
+    say(f"everything is stopped again; {time.monotonic() - started_at:.1f} s in all")
 
 
 def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> None:
@@ -67,11 +67,11 @@ def _range_test(service: EmbeddedService, *, workload: str, pictures: Path) -> N
 
     with Client(service.url, retry_s=5) as client:
         job = client.range_test(workload)
-        typer.echo(f'POST {service.url}/range-tests {{"workload": "{workload}"}} -> job {job.id}')
+        say(f'POST {service.url}/range-tests {{"workload": "{workload}"}} -> job {job.id}')
         with ProgressReport() as progress:
             job.wait(on_progress=follow)
         _write_pictures(job, pictures / workload)
-        typer.echo(describe_bounds(Bounds.from_dict(job.bounds_data())))
+        say(describe_bounds(Bounds.from_dict(job.bounds_data())))
 
 
 def _write_pictures(job: Job, stem: Path) -> None:
@@ -80,4 +80,4 @@ def _write_pictures(job: Job, stem: Path) -> None:
     for format in formats:
         picture = stem.with_name(f"{stem.name}.{format}")
         picture.write_bytes(job.plot(format))
-        typer.echo(f"picture: {picture}")
+        say(f"picture: {picture}")

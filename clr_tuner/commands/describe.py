@@ -9,7 +9,7 @@ from clr.sensitivity import Sensitivity
 from clr.spread import Spread
 from clr.training_result import CycleEnd
 from clr_tuner.analysis import Analysis
-from clr_tuner.commands.session import columns, printable
+from clr_tuner.commands.terminal import columns
 from clr_tuner.comparison import Comparison, Row
 from clr_tuner.training_job import TrainingJob
 
@@ -110,7 +110,7 @@ def describe_training(job: TrainingJob) -> str:
         ]
         for name, end in (("final", result.final), ("best", result.best)):
             lines.append(f"{name:<9} {_cycle_end(end) if end else 'no cycle came to its end'}")
-    return printable("\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)]))
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in job.warnings)])
 
 
 def describe_comparison(comparison: Comparison) -> str:
@@ -129,7 +129,7 @@ def describe_comparison(comparison: Comparison) -> str:
             columns([header, *map(_cells, comparison.rows)]),
             f"* the best, and what is within noise of it: {comparison.test}",
         ]
-    return printable("\n".join([*lines, *(f"warning: {warning}" for warning in comparison.warnings)]))
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in comparison.warnings)])
 
 
 def _cells(row: Row) -> list[str | None]:

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.options import ApiKey, AsJson, Url
-from clr_tuner.commands.session import connect, print_json
+from clr_tuner.commands.session import connect
+from clr_tuner.commands.terminal import print_json, say
 
 HERE = "In your own process"
 
@@ -31,6 +32,6 @@ def upload(
     if as_json:
         print_json(job.data)
     else:
-        typer.echo(
+        say(
             f"{job.kind.replace('_', ' ')} {job.id} is {job.status}{f': {job.outcome}' if job.outcome else ''}"
         )

@@ -8,7 +8,8 @@ import typer
 
 from clr_tuner.commands.describe import describe_params
 from clr_tuner.commands.options import ApiKey, AsJson, JobId, OfSearch, OfStatus, OfTag, OfWorkload, Url
-from clr_tuner.commands.session import columns, connect, identify, print_json, printable, write_plot
+from clr_tuner.commands.session import connect, identify, write_plot
+from clr_tuner.commands.terminal import columns, print_json, say
 
 JOBS = "Jobs"
 
@@ -51,7 +52,7 @@ def jobs(
         ]
         for job in items
     ]
-    typer.echo(columns([header, *rows]) if rows else "no jobs")
+    say(columns([header, *rows]) if rows else "no jobs")
 
 
 @app.command(rich_help_panel=JOBS)
@@ -68,7 +69,7 @@ def status(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey 
         steps = f"{progress.get('phase')}: {progress.get('completed')} of {progress['total']}"
         lines.append(("progress", f"{steps} {progress.get('unit') or ''}"))
     lines += [(name, job.data.get(name)) for name in ("attempt", "created_at", "started_at", "finished_at")]
-    typer.echo(columns([line for line in lines if line[1] is not None]))
+    say(columns([line for line in lines if line[1] is not None]))
 
 
 @app.command(rich_help_panel=JOBS)
@@ -85,7 +86,7 @@ def curve(
         if as_json:
             print_json({**identify(job), **job.curve(max_points)})
         else:
-            typer.echo(job.curve_csv(max_points), nl=False)
+            say(job.curve_csv(max_points), nl=False)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -116,7 +117,7 @@ def cancel(id: JobId, as_json: AsJson = False, url: Url = None, api_key: ApiKey 
     if as_json:
         print_json(job.data)
     else:
-        typer.echo(f"job {job.id} is {job.status}")
+        say(f"job {job.id} is {job.status}")
 
 
 @app.command(rich_help_panel=JOBS)
@@ -129,6 +130,6 @@ def workloads(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) 
         return
     width = max((len(workload["name"]) for workload in items), default=0)
     for workload in items:
-        typer.echo(printable(f"{workload['name']:<{width}} {workload.get('description', '')}"))
+        say(f"{workload['name']:<{width}} {workload.get('description', '')}")
         if params := describe_params(workload.get("params_schema") or {}):
-            typer.echo(f"{'':<{width}} --param {params}")
+            say(f"{'':<{width}} --param {params}")

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.options import ApiKey, AsJson, Url
-from clr_tuner.commands.session import columns, connect, print_json, warn
+from clr_tuner.commands.session import connect
+from clr_tuner.commands.terminal import columns, print_json, say, warn
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def create(
     warn(
         f"key {key['id']} may {key['scope']} in the project {key['project']}; keep its secret, shown this once:"
     )
-    typer.echo(key["secret"])
+    say(key["secret"])
 
 
 @app.command()
@@ -55,7 +56,7 @@ def whoami(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) -> 
     if as_json:
         print_json(told)
     else:
-        typer.echo(columns([line for line in told.items() if line[1] is not None]))
+        say(columns([line for line in told.items() if line[1] is not None]))
 
 
 @app.command("list")
@@ -69,7 +70,7 @@ def list_them(as_json: AsJson = False, url: Url = None, api_key: ApiKey = None) 
     names = ("id", "name", "project", "scope", "prefix", "expires_at", "revoked_at")
     rows = [[key[name] for name in names] for key in keys]
     header = [name.upper().replace("_AT", "") for name in names]
-    typer.echo(columns([header, *rows]) if rows else "no keys")
+    say(columns([header, *rows]) if rows else "no keys")
 
 
 @app.command()
@@ -85,4 +86,4 @@ def revoke(
     if as_json:
         print_json(key)
     else:
-        typer.echo(f"the key {key['prefix']}... of {key['name']} is revoked")
+        say(f"the key {key['prefix']}... of {key['name']} is revoked")

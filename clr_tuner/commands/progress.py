@@ -5,10 +5,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from clr_tuner.commands.terminal import printable, say
 from clr_tuner.errors import ClientError
 from clr_tuner.job import Job
 from clr_tuner.resource import Resource
@@ -27,10 +27,10 @@ class ProgressReport:
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[unit]}"),
+                TextColumn("{task.fields[unit]}", markup=False),
                 TimeElapsedColumn(),
                 console=console,
                 transient=True,
@@ -62,6 +62,7 @@ class ProgressReport:
 
     def show(self, what: str, completed: int, total: int | None, unit: str = "steps", *, of: str) -> None:
         """Show how far this is. of: the thing that is in progress; another one gets a bar of its own."""
+        what, unit = printable(what), printable(unit)
         if self._bar:
             if self._of not in ("", of):
                 self._bar.remove_task(self._task)
@@ -72,7 +73,7 @@ class ProgressReport:
         quarter = int(4 * completed / total) * 25 if total else 0
         line = f"{what}, {quarter} % of {total} {unit}" if quarter else what
         if line != self._said:
-            typer.echo(line, err=True)
+            say(line, err=True)
             self._said = line
 
     def _why(self, resource: Resource) -> str:

@@ -15,7 +15,8 @@ from clr_tuner.commands.describe import (
     describe_verdict,
 )
 from clr_tuner.commands.options import collect_fields, read_plot_format
-from clr_tuner.commands.session import about, connect, follow, identify, print_json, require_kind, write_plot
+from clr_tuner.commands.session import about, connect, follow, identify, require_kind, write_plot
+from clr_tuner.commands.terminal import print_json, say
 from clr_tuner.errors import DIVERGED, INCONCLUSIVE
 from clr_tuner.range_test import RangeTest
 
@@ -122,7 +123,7 @@ def bounds(
     if as_json:
         print_json({**identify(job), "snippet": code})
     else:
-        typer.echo(code, nl=False)
+        say(code, nl=False)
 
 
 @app.command(rich_help_panel=RANGE_TESTS)
@@ -160,7 +161,7 @@ def confirm(
     if as_json:
         print_json({**identify(comparison), "range_test_id": range_test.id, **confirmation.data})
     else:
-        typer.echo(f"{describe_comparison(comparison)}\n{describe_verdict(confirmation.verdict)}")
+        say(f"{describe_comparison(comparison)}\n{describe_verdict(confirmation.verdict)}")
     if confirmation.verdict is None:
         raise typer.Exit(DIVERGED)
 
@@ -187,7 +188,7 @@ def analyse(
     if as_json:
         print_json({**identify(job), **asdict(analysis)})
     else:
-        typer.echo(describe_analysis(analysis))
+        say(describe_analysis(analysis))
     if analysis.outcome in ("inconclusive", "no_lr"):
         raise typer.Exit(INCONCLUSIVE)
 
@@ -198,4 +199,4 @@ def print_bounds(job: RangeTest, *, as_json: bool, **budget: Any) -> None:
     if as_json:
         print_json({**identify(job), **data})
     else:
-        typer.echo(describe_bounds(Bounds.from_dict(data)))
+        say(describe_bounds(Bounds.from_dict(data)))

@@ -20,7 +20,8 @@ from clr_tuner.commands.here import HERE
 from clr_tuner.commands.options import collect_fields, read_plot_format
 from clr_tuner.commands.progress import ProgressReport
 from clr_tuner.commands.range_test import print_bounds
-from clr_tuner.commands.session import about, connect, print_json, warn, write_plot
+from clr_tuner.commands.session import about, connect, write_plot
+from clr_tuner.commands.terminal import print_json, say, warn
 from clr_tuner.errors import ClientError, Interrupted, NoBounds, NotInstalled, Unreachable
 
 if TYPE_CHECKING:
@@ -248,4 +249,4 @@ def _print_kept(answer: "Bounds | Inconclusive", file: Path, plot: Path | None, 
     if as_json:
         print_json({"file": str(file), **answer.to_dict()})
     else:
-        typer.echo(describe_bounds(answer))
+        say(describe_bounds(answer))

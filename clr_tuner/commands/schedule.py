@@ -7,7 +7,7 @@ import typer
 
 from clr_tuner.commands.options import Picture, read_plot_format
 from clr_tuner.commands.policy_command import PolicyCommand
-from clr_tuner.commands.session import columns, print_json
+from clr_tuner.commands.terminal import columns, print_json, say
 from clr_tuner.errors import ClientError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def schedule(
         return
     rows = Preview.of(schedule, range(0, num_shown, -(-num_shown // ROWS)))
     table = zip(rows.step, (f"{lr:.6g}" for lr in rows.lr), rows.cycle, map(_shorten, rows.x), strict=True)
-    typer.echo(columns([["STEP", "LR", "CYCLE", "X"], *table]))
+    say(columns([["STEP", "LR", "CYCLE", "X"], *table]))
 
 
 def _draw(schedule: "Schedule", num_steps: int, file: Path) -> None:
@@ -73,7 +73,7 @@ def _draw(schedule: "Schedule", num_steps: int, file: Path) -> None:
         file.write_bytes(picture)
     except OSError as error:
         raise ClientError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"picture: {file}", err=True)
+    say(f"picture: {file}", err=True)
 
 
 def _shorten(x: float | None) -> str | None:

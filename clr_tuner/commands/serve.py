@@ -4,9 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import typer
-
-from clr_tuner.commands.session import warn
+from clr_tuner.commands.terminal import say, warn
 from clr_tuner.embedded.processes import on_end
 from clr_tuner.embedded.service import EmbeddedService
 from store.settings import Settings
@@ -17,15 +15,15 @@ TEND_S = 0.25
 def run_service(settings: Settings) -> None:
     """Serve until a signal asks for the end. Raises `CannotServe`."""
     with signals_interrupt(), suppress(KeyboardInterrupt):
-        typer.echo("starting ...")
+        say("starting ...")
         with EmbeddedService(settings, say=warn) as service:
-            typer.echo(_write_welcome(service, settings))
+            say(_write_welcome(service, settings))
             with suppress(KeyboardInterrupt):
                 while True:
                     service.tend()
                     time.sleep(TEND_S)
-            typer.echo("stopping; Ctrl-C again kills at once")
-    typer.echo("stopped")
+            say("stopping; Ctrl-C again kills at once")
+    say("stopped")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clr_tuner.commands.installed import require_service, require_worker
-from clr_tuner.commands.session import columns, warn
+from clr_tuner.commands.terminal import columns, say, warn
 
 SERVING = "The service"
 
@@ -93,7 +93,7 @@ def settings() -> None:
     from clr_tuner.embedded.settings import describe_settings, read_settings
 
     rows = describe_settings(read_settings(say=warn))
-    typer.echo(columns([["VARIABLE", "VALUE", "MEANING"], *rows]))
+    say(columns([["VARIABLE", "VALUE", "MEANING"], *rows]))
 
 
 @app.command(rich_help_panel=SERVING)
@@ -111,6 +111,4 @@ def backup(
     from clr_tuner.embedded.settings import read_settings
 
     copied = back_up(read_settings(say=warn), file, checkpoints=checkpoints, force=force)
-    typer.echo(
-        f"{file} holds the database as it was{f', with {copied} checkpoint files' if checkpoints else ''}"
-    )
+    say(f"{file} holds the database as it was{f', with {copied} checkpoint files' if checkpoints else ''}")

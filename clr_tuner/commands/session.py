@@ -1,7 +1,6 @@
-"""What the commands share: a client, a wait that Ctrl-C cancels, and what is printed."""
+"""What the commands share: a client, and a wait that Ctrl-C cancels."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ import typer
 from clr_tuner.client import Client
 from clr_tuner.commands.options import read_plot_format
 from clr_tuner.commands.progress import ProgressReport
+from clr_tuner.commands.terminal import say
 from clr_tuner.errors import ClientError, Interrupted, Unreachable
 from clr_tuner.job import Job
 from clr_tuner.resource import Resource
@@ -58,7 +58,7 @@ def about(resource: Resource) -> Iterator[None]:
 
 def follow(resource: Resource) -> None:
     """Wait for it, showing how far it is; Ctrl-C cancels it. Raises `JobFailed`."""
-    typer.echo(f"{resource.noun} {resource.id}", err=True)
+    say(f"{resource.noun} {resource.id}", err=True)
     try:
         with ProgressReport() as progress:
             resource.wait(on_progress=progress)
@@ -78,32 +78,4 @@ def write_plot(resource: Resource, file: Path) -> None:
         file.write_bytes(picture)
     except OSError as error:
         raise ClientError(f"{file} cannot be written: {error.strerror}") from None
-    typer.echo(f"picture: {file}", err=True)
-
-
-def printable(text: str) -> str:
-    """Text of others that steers no terminal: whatever is not printed, but the end of a line, is spelled out."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else ascii(character)[1:-1]
-        for character in text
-    )
-
-
-def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned text columns; None is left blank."""
-    cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    )
-
-
-def print_json(answer: Any) -> None:
-    """Print an answer for a program to read."""
-    typer.echo(json.dumps(answer, indent=2))
-
-
-def warn(line: str) -> None:
-    """Print a line for a person, where it does not mix with what was asked for."""
-    typer.echo(line, err=True)
+    say(f"picture: {file}", err=True)

@@ -10,17 +10,8 @@ from clr_tuner.commands import options
 from clr_tuner.commands.describe import describe_training
 from clr_tuner.commands.options import collect_fields, read_plot_format, require_folder
 from clr_tuner.commands.policy_command import PolicyCommand
-from clr_tuner.commands.session import (
-    about,
-    columns,
-    connect,
-    follow,
-    identify,
-    print_json,
-    require_kind,
-    warn,
-    write_plot,
-)
+from clr_tuner.commands.session import about, connect, follow, identify, require_kind, write_plot
+from clr_tuner.commands.terminal import columns, print_json, say, warn
 from clr_tuner.errors import DIVERGED, ClientError, JobFailed, NoBounds
 from clr_tuner.range_test import RangeTest
 from clr_tuner.training_job import TrainingJob
@@ -193,7 +184,7 @@ def checkpoints(
         ]
         for checkpoint in items
     ]
-    typer.echo(columns([["STEP", "CYCLE", "", "BYTES", "CREATED"], *rows]) if rows else "no checkpoints")
+    say(columns([["STEP", "CYCLE", "", "BYTES", "CREATED"], *rows]) if rows else "no checkpoints")
 
 
 def _see_through(
@@ -202,7 +193,7 @@ def _see_through(
     """Follow a training job to its end, and print and fetch what came of it."""
     _follow(job)
     if not as_json:
-        typer.echo(describe_training(job))
+        say(describe_training(job))
     if plot:
         write_plot(job, plot)
     diverged = job.outcome == "diverged"

@@ -9,6 +9,7 @@ import typer
 
 from clr import json_text
 from clr_tuner.commands.installed import require_worker
+from clr_tuner.commands.terminal import say
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,8 +30,8 @@ def new(
         raise typer.BadParameter(str(error)) from None
     folder = f"./{name}" if into == Path() else str(into / name)
     for file in files:
-        typer.echo(f"wrote {file}")
-    typer.echo(f"""
+        say(f"wrote {file}")
+    say(f"""
 next, in the worker's environment:
   python -m pip install {shlex.quote(folder)}
   clr-tuner workload check {name}
