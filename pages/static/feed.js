@@ -1,6 +1,7 @@
 // What a job's page is told while the job runs: from one stream of events, or by asking where there is none.
 import { get, query, trouble } from "./api.js";
 import { follow } from "./live.js";
+import { Stream } from "./streams.js";
 import { FINAL } from "./words.js";
 
 const MOST_POINTS = 2000; // of each run: more than a screen has pixels
@@ -76,7 +77,7 @@ export function listen(id, handlers, onLost) {
   let last = null;
   let isOver = false;
   function open() {
-    source = new EventSource(address + query({ last_event_id: last }));
+    source = new Stream(address + query({ last_event_id: last }));
     for (const [name, handle] of Object.entries(handlers))
       source.addEventListener(name, (event) => {
         last = event.lastEventId || last;
