@@ -43,7 +43,7 @@ export function makeField(name, schema, pointer, given, isNeeded = false) {
   const { input, read } = makeInput(schema, about, given ?? null);
   const label = h("label", { for: id }, name);
   const parts = schema.type === "boolean" ? [h("span", { class: "check" }, input, label)] : [label, input];
-  return { element: h("div", { class: "field" }, parts, hint, fault), read };
+  return { element: h("div", { class: schema.maxLength > 200 ? "field long" : "field" }, parts, hint, fault), read };
 }
 
 /** A box for each of a list's values. */

@@ -1,9 +1,9 @@
 // The form that starts a comparison: any number of schedules, each with its optimizer, at an equal budget.
 import { get } from "./api.js";
 import { fieldset, sendRow, showForm, WorkloadChoice } from "./asking.js";
-import { fill, h, root, say } from "./dom.js";
+import { fill, h, root } from "./dom.js";
 import { makeList, makeObject } from "./form.js";
-import { complete, partial } from "./policies.js";
+import { partial } from "./policies.js";
 import { Preview } from "./preview.js";
 import { makeRequest } from "./request.js";
 import { rate, words } from "./words.js";
@@ -43,7 +43,6 @@ function makeForm(schemas, workloads, given, tests) {
   const rest = makeObject(schemas, request, "", given, { without: ELSEWHERE });
   const place = h("div");
   const drawn = h("div");
-  const standsIn = h("p", { class: "hint" });
   const form = h("form", { "aria-label": "New comparison" }, workload.element, bounds(), place, drawn,
     fieldset("How long", budget.elements, "One of the three, or none: then 4 cycles each."),
     fieldset("How often, and whose", first.elements),
@@ -72,27 +71,21 @@ function makeForm(schemas, workloads, given, tests) {
 
   /** Rates of a range test for all entries: they are typed in, to be seen and changed. */
   function bounds() {
-    const select = h("select", { id: "bounds" }, h("option", { value: "" }, tests.length ? "as typed below; found first where left out" : "no range test has found any yet"),
-      tests.map(({ id, name, workload: of, summary }) => h("option", { value: id }, `${name || id.slice(0, 8)} (${of}): ${rate(summary.base_lr)} to ${rate(summary.max_lr)}`)));
+    const select = h("select", { id: "bounds" }, h("option", { value: "" }, tests.length ? "as typed below; a range test finds what is left out" : "as typed below; no range test has found bounds yet"),
+      tests.map(({ id, name, workload: of, summary }) => h("option", { value: id }, `bounds of ${name || id.slice(0, 8)} (${of}): ${rate(summary.base_lr)} to ${rate(summary.max_lr)}`)));
     select.addEventListener("input", () => {
       const test = tests.find(({ id }) => id === select.value);
       if (!test) return;
       make((entries.read() || USUAL).map(({ schedule, ...entry }) => ({ ...entry, schedule: { ...schedule, ...ratesOf(test.summary, schedule.policy) } })));
     });
-    return fieldset("Rates", h("div", { class: "field" }, h("label", { for: "bounds" }, "Bounds of a range test for every entry"), select));
+    return h("div", { class: "field" }, h("label", { for: "bounds" }, "Rates of every entry"), select);
   }
 
   function draw() {
     preview ??= new Preview(drawn);
-    drawn.append(standsIn);
-    const steps = budget.read().num_steps || PREVIEWED_STEPS;
-    const lines = (entries.read() || []).map(({ schedule, label }, place) => {
-      const { whole, lacking } = complete(schedule, policies[schedule.policy].required, steps);
-      return { name: label || `${place + 1}: ${words(schedule.policy)}`, schedule: whole, lacking };
-    });
+    const lines = (entries.read() || []).map(({ schedule, label }, place) => ({ name: label || `${place + 1}: ${words(schedule.policy)}`, schedule }));
     drawn.hidden = !lines.length;
-    preview.ask(lines, steps);
-    say(standsIn, lines.some(({ lacking }) => lacking.length) ? "Their shapes: what is left out is found out before they train." : "");
+    preview.sketch(lines, policies, budget.read().num_steps || PREVIEWED_STEPS);
   }
 
   make(given.entries || (given.preset ? [] : USUAL));

@@ -1,9 +1,9 @@
 // The form that starts a training job: inside the bounds of a range test, or under a schedule of one's own.
 import { get } from "./api.js";
 import { fieldset, sendRow, showForm, WorkloadChoice } from "./asking.js";
-import { h, root, say } from "./dom.js";
+import { h, root } from "./dom.js";
 import { makeChoice, makeObject } from "./form.js";
-import { complete, partial } from "./policies.js";
+import { partial } from "./policies.js";
 import { Preview } from "./preview.js";
 import { makeRequest } from "./request.js";
 import { rate } from "./words.js";
@@ -30,7 +30,6 @@ function makeForm(schemas, workloads, given, from) {
   const rates = from ? h("p", { class: "warning" }, "Rates come from the range test ", h("a", { href: `${root}/pages/range-tests/${from.id}` }, from.name || from.id.slice(0, 8)),
     from.summary ? `: ${rate(from.summary.base_lr)} to ${rate(from.summary.max_lr)}. ` : ". ", "Leave base_lr and max_lr empty.") : null;
   const drawn = h("div");
-  const standsIn = h("p", { class: "hint" });
   const form = h("form", { "aria-label": "New training job" }, rates, workload.element, choice.element, drawn,
     fieldset("How long", budget.elements, "One of the three, or none: then 4 cycles."),
     fieldset("Whose", first.elements),
@@ -41,13 +40,10 @@ function makeForm(schemas, workloads, given, from) {
 
   function draw() {
     preview ??= new Preview(drawn);
-    drawn.append(standsIn);
     const wanted = choice.read();
     const { num_steps: asked, num_cycles: cycles = PREVIEWED } = budget.read();
     const steps = asked || wanted.num_steps || 2 * cycles * (wanted.step_size || 500);
-    const { whole, lacking } = complete(wanted, policies[wanted.policy].required, steps, from?.summary);
-    preview.ask([{ name: "lr", schedule: whole }], steps);
-    say(standsIn, lacking.length ? `Its shape, with ${lacking.map((name) => `${name} ${[whole[name]].flat().map(rate).join(", ")}`).join(", ")}: what is left out is found out before it trains.` : "");
+    preview.sketch([{ name: "lr", schedule: wanted }], policies, steps, from?.summary);
   }
 
   form.addEventListener("input", draw);

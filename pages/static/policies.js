@@ -22,7 +22,7 @@ export function partial(choices) {
 }
 
 /**
- * The schedule with something in the place of what is left out, to be drawn, and the names of that. `required` are the
+ * {schedule, lacking}: it with something in the place of what is left out, to be drawn, and the names of that. `required` are the
  * names that its policy needs, `known` is {base_lr, max_lr, step_size} where a range test told them, or some of them.
  */
 export function complete(schedule, required, steps, known = {}) {
@@ -34,5 +34,5 @@ export function complete(schedule, required, steps, known = {}) {
     drop_every: Math.max(1, Math.floor(steps / 3)), milestones: [Math.max(1, Math.floor(steps / 2)), Math.max(2, Math.floor(0.75 * steps))],
   };
   const lacking = required.filter((name) => schedule[name] === undefined && usual[name] !== undefined && !(name === "base_lr" && schedule.preset));
-  return { whole: { ...schedule, ...Object.fromEntries(lacking.map((name) => [name, usual[name]])) }, lacking };
+  return { schedule: { ...schedule, ...Object.fromEntries(lacking.map((name) => [name, usual[name]])) }, lacking };
 }

@@ -2,7 +2,8 @@
 import { call, Problem } from "./api.js";
 import { Chart } from "./chart.js";
 import { fill, h, say } from "./dom.js";
-import { number } from "./words.js";
+import { complete } from "./policies.js";
+import { number, rate } from "./words.js";
 
 const WAIT_MS = 200;
 const MOST_ROWS = 1000;
@@ -12,6 +13,7 @@ const TONES = 6;
 export class Preview {
   constructor(parent) {
     this.said = h("p", { class: "hint", role: "status" });
+    this.standIns = "";
     this.legend = h("div", { class: "legend" });
     parent.append(this.said);
     this.chart = new Chart(parent, { title: "Learning rate against the step", xName: "step", yName: "learning rate", readX: (x) => Math.round(x).toLocaleString("en"), height: 280 });
@@ -26,6 +28,14 @@ export class Preview {
     this.timer = setTimeout(() => this.draw(lines, steps, onAnswer), WAIT_MS);
   }
 
+  /** The same for schedules of which something is left out: what is drawn in its place is said. */
+  sketch(lines, policies, steps, known) {
+    const whole = lines.map(({ name, schedule }) => ({ name, ...complete(schedule, policies[schedule.policy].required, steps, known) }));
+    const lacking = whole.flatMap(({ schedule, lacking }) => lacking.map((name) => `${name} ${[schedule[name]].flat().map(rate).join(", ")}`));
+    this.standIns = lacking.length ? `. What is left out is found before it trains; drawn is ${[...new Set(lacking)].join(", ")}` : "";
+    this.ask(whole, steps);
+  }
+
   async draw(lines, steps, onAnswer) {
     this.latest = lines;
     const every = Math.max(1, Math.ceil(steps / MOST_ROWS));
@@ -34,9 +44,9 @@ export class Preview {
     const drawn = lines.map((line, place) => ({ ...line, ...answers[place], tone: (place % TONES) + 1 })).filter(({ data }) => data);
     this.chart.element.hidden = !drawn.length;
     if (drawn.length) this.chart.show(drawn.map(({ name, data, tone }) => ({ name, tone: `--line-${tone}`, x: data.step, y: data.lr, width: 2 })));
-    fill(this.legend, drawn.length > 1 ? drawn.map(({ name, tone }) => h("span", { class: `tone-${tone}` }, h("span", { class: "key" }), ` ${name}`)) : []);
+    fill(this.legend, drawn.length > 1 ? drawn.map(({ name, tone }) => h("span", {}, h("span", { class: `key tone-${tone}` }), ` ${name}`)) : []);
     const error = answers.find((answer) => answer.error)?.error || null;
-    say(this.said, drawn.length ? describe(drawn.map(({ data }) => data), steps) : error instanceof Problem ? `Not drawn yet: ${error.message}` : error ? "The service does not answer." : "");
+    say(this.said, drawn.length ? describe(drawn.map(({ data }) => data), steps) + this.standIns : error instanceof Problem ? `Not drawn yet: ${error.message}` : error ? "The service does not answer." : "");
     onAnswer(drawn.map(({ data }) => data), error);
   }
 

@@ -29,7 +29,7 @@ const required = JSON.parse(process.argv[1]);
 const entries = Object.entries(required);
 const each = (make) => Object.fromEntries(entries.map(([policy, names]) => [policy, make(policy, names)]));
 const start = each((policy, names) => ({{ ...Object.fromEntries(names.map((name) => [name, START[name]])), policy }}));
-const completed = each((policy, names) => complete({{ policy }}, names, {STEPS}).whole);
+const completed = each((policy, names) => complete({{ policy }}, names, {STEPS}).schedule);
 console.log(JSON.stringify({{ start, completed, flat: each((policy) => flat(start[policy])) }}));
 """
     node, *_ = playwright.compute_driver_executable()

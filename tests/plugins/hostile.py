@@ -26,6 +26,7 @@ Fault = Literal[
     "none",
     "raise",
     "raise_unprintable",
+    "raise_markup",
     "exit",
     "quit",
     "segfault",
@@ -61,6 +62,10 @@ def _raise_unprintable() -> None:
     raise ArithmeticError("a NUL \0 and a lone surrogate \ud800")
 
 
+def _raise_markup() -> None:
+    raise ArithmeticError("<img src=x onerror=alert(1)> \u202e turned round " + "W" * 300)
+
+
 def _memory() -> None:
     raise MemoryError("asked for 1 TiB")
 
@@ -89,6 +94,7 @@ def _program() -> None:
 FAULTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "raise_unprintable": _raise_unprintable,
+    "raise_markup": _raise_markup,
     "memory": _memory,
     "talk": _talk,
     "exit": lambda: sys.exit(3),
