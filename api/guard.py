@@ -35,7 +35,11 @@ class Guard:
 
 
 def refuse_foreign_page(request: Request) -> None:
-    """Refuse what a browser sends for a page of another origin; one that carries a key is a program."""
+    """Refuse what a browser sends for a page of another origin, with a session's cookie or where there are no keys.
+
+    Every browser says so itself, with Sec-Fetch-Site or, if it is older, Origin: who sends neither is a program, and
+    so is who carries a key.
+    """
     headers = request.headers
     if headers.get("Authorization", "").lower().startswith("bearer "):
         return

@@ -56,8 +56,8 @@ def begin_session(
 ) -> CallerView:
     """Turn the key of the Authorization header into a cookie that browsers send by themselves, for twelve hours.
 
-    It is HttpOnly and SameSite=Strict, and Secure where the request came by https. What changes something needs a
-    page of the same origin with it. 409 `no_keys` where the service has none.
+    It is HttpOnly and SameSite=Strict, and Secure where the request came by https. Pages of another
+    origin change nothing with it. 409 `no_keys` where the service has none.
     """
     if resources.caller.key_id is None:
         raise Problem(409, "no_keys", "this service has no keys: whoever reaches it needs no session")
