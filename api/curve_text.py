@@ -18,7 +18,7 @@ from api.jobs import get
 from store import runs
 from store.database import Database
 from store.models import Job
-from store.runs import COLUMNS, Columns, Floats, StoredRun
+from store.runs import COLUMNS, Floats, StoredRun
 from store.status import FINAL, Driver, Kind
 
 PART = 2**20  # characters, about
@@ -188,16 +188,17 @@ def _read(session: Session, outline: Outline, stretch: Stretch, from_step: int) 
         ):
             if piece[0, 0] > stretch.last_step:
                 return
-            yield piece[:, piece[0] <= stretch.last_step]
+            is_whole = piece[0, -1] <= stretch.last_step
+            yield piece if is_whole else piece[:, piece[0] <= stretch.last_step]
 
     if not _is_thinned(outline, stretch):
         yield from read(from_step)
         return
     key = (outline, replace(stretch, column=None))
     if key not in LAST_THINNED:
-        whole = Columns(COLUMNS[stretch.series], list(read(outline.after_step + 1)))
+        whole = read(outline.after_step + 1)
         LAST_THINNED.clear()
-        LAST_THINNED[key] = np.concatenate(downsample(whole, outline.max_points).pieces, axis=1)
+        LAST_THINNED[key] = np.concatenate(downsample(whole, stretch.num_rows, outline.max_points), axis=1)
     rows = LAST_THINNED[key]
     rows = rows[:, rows[0] >= from_step]
     yield from (rows[:, first : first + ROWS] for first in range(0, rows.shape[1], ROWS))

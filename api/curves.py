@@ -1,15 +1,20 @@
 """Curves as the API tells them: JSON columns or CSV rows; what is not finite is null in JSON and spelled out in CSV."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, Field
 
 from api.jobs import get
 from store.database import Database
 from store.models import Job
-from store.runs import Columns, StoredRun, load
+from store.runs import COLUMNS, Floats, StoredRun, load
 from store.status import Driver, Kind
+
+BLOCK = 8192  # rows that are thinned at once
+LOSS = COLUMNS["train"].index("loss")  # as in `held_out`
 
 
 class HeldOutSeries(BaseModel):
@@ -57,27 +62,58 @@ def find_with_runs(database: Database, job_id: str, *, kind: Kind) -> tuple[Job,
         return get(session, job_id, kind=kind), load(session, job_id)
 
 
-def downsample(columns: Columns, max_points: int | None) -> Columns:
+def downsample(pieces: Iterable[Floats], num_rows: int, max_points: int | None) -> list[Floats]:
     """At most `max_points` (>= 4) rows: the first, the last, and the lowest and highest finite loss of equal
-    stretches between them."""
-    num_rows = columns.num_rows
+    stretches between them.
+
+    pieces: each (columns as `COLUMNS` has them, some rows), in step order; num_rows: of them all. A few are held at
+    once. Where there are fewer after all, the last ones are as they came.
+    """
     if max_points is None or num_rows <= max_points:
-        return columns
-    loss = columns["loss"]
-    picks = [np.array([0, num_rows - 1])]
-    for first, stretches, length in _cut_stretches(num_rows, (max_points - 2) // 2):
-        begins = np.arange(first, first + stretches * length, length)
-        losses = loss[first : first + stretches * length].reshape(stretches, length)
-        finite = np.isfinite(losses)
-        picks.append(begins + np.where(finite, losses, np.inf).argmin(axis=1))
-        picks.append(begins + np.where(finite, losses, -np.inf).argmax(axis=1))
-    return columns.take(np.unique(np.concatenate(picks)))
+        return list(pieces)
+    taken: list[Floats] = []
+    last = np.empty((0, 0))
+    blocks = list(_cut_blocks(num_rows, (max_points - 2) // 2))
+    for rows, (stretches, length) in zip(
+        _regroup(pieces, [math.prod(block) for block in blocks]), blocks, strict=False
+    ):
+        if rows.shape[1] == stretches * length:
+            picks = _pick_extremes(rows[LOSS].reshape(stretches, length))
+            rows, last = rows[:, picks if taken else np.union1d(0, picks)], rows[:, -1:]
+        taken.append(rows)
+    if taken and last.size and taken[-1][0, -1] < last[0, 0]:
+        taken.append(last)
+    return taken
 
 
-def _cut_stretches(rows: int, stretches: int) -> Iterator[tuple[int, int, int]]:
-    """(first row, how many stretches, their length): the rows cut so that lengths differ by one at most."""
+def _pick_extremes(losses: Floats) -> npt.NDArray[np.intp]:
+    """losses: (stretches, length); where in them all lie the lowest and highest finite one of each, in order."""
+    finite = np.isfinite(losses)
+    begins = np.arange(0, losses.size, losses.shape[1])
+    lowest = begins + np.where(finite, losses, np.inf).argmin(axis=1)
+    return np.union1d(lowest, begins + np.where(finite, losses, -np.inf).argmax(axis=1))
+
+
+def _cut_blocks(rows: int, stretches: int) -> Iterator[tuple[int, int]]:
+    """(how many stretches, their length) of blocks of rows: lengths differ by one at most."""
     length, longer = divmod(rows, stretches)
-    if longer:
-        yield 0, longer, length + 1
-    if length:
-        yield longer * (length + 1), stretches - longer, length
+    for number, each in ((longer, length + 1), (stretches - longer, length)):
+        most = max(1, BLOCK // max(1, each))
+        for first in range(0, number if each else 0, most):
+            yield min(most, number - first), each
+
+
+def _regroup(pieces: Iterable[Floats], sizes: Iterable[int]) -> Iterator[Floats]:
+    """The same rows in pieces of these sizes, as far as there are any."""
+    held: list[Floats] = []
+    num_held = 0
+    coming = iter(pieces)
+    for size in sizes:
+        while num_held < size and (piece := next(coming, None)) is not None:
+            held.append(piece)
+            num_held += piece.shape[1]
+        if not num_held:
+            return
+        rows = np.concatenate(held, axis=1)
+        yield rows[:, :size]
+        held, num_held = [rows[:, size:]], max(0, num_held - size)

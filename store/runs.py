@@ -5,8 +5,9 @@ loss and accuracy (NaN where there is none). Non-finite values are stored as the
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from store.models import CurveChunk, Job, Run
 from store.status import Kind, Status
 
 Floats = npt.NDArray[np.float64]
+Key = tuple[int, int, str]  # sweep, seed, series
+Keep = Callable[[Key, Iterator[Floats]], Sequence[Floats]]
 
 COLUMNS = {"train": ("step", "lr", "loss"), "held_out": ("step", "lr", "loss", "accuracy")}
 CHUNKS_AT_ONCE = 128  # that a driver reads ahead, in whatever form the database sends them
@@ -49,21 +52,6 @@ class Columns(Mapping[str, Floats]):
     def num_rows(self) -> int:
         """How many rows there are."""
         return sum(piece.shape[1] for piece in self.pieces)
-
-    def split(self, name: str) -> Iterator[Floats]:
-        """One column, piece by piece."""
-        index = self._names.index(name)
-        return (piece[index] for piece in self.pieces)
-
-    def take(self, rows: npt.NDArray[np.intp]) -> "Columns":
-        """These rows alone, by their numbers, which rise."""
-        stops = np.cumsum([piece.shape[1] for piece in self.pieces])
-        parts = np.split(rows, np.searchsorted(rows, stops)[:-1])
-        taken = [
-            piece[:, part - stop + piece.shape[1]]
-            for piece, part, stop in zip(self.pieces, parts, stops, strict=True)
-        ]
-        return Columns(self._names, [np.concatenate(taken, axis=1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,34 +167,53 @@ def _read_chunks(session: Session, of_series: dict[str, Any], from_step: int) ->
             yield np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[of_series["series"]]), -1)
 
 
-def load(session: Session, job_id: str, *, series: Collection[str] = tuple(COLUMNS)) -> list[StoredRun]:
+def load(
+    session: Session, job_id: str, *, series: Collection[str] = tuple(COLUMNS), keep: Keep | None = None
+) -> list[StoredRun]:
     """Every run of a job, ordered by (sweep, seed), with its stored rows.
 
-    series: those that are wanted.
+    series: those that are wanted. keep: of each, what is kept of its chunks as they come; all where there is none.
     """
     of_run = (Run.sweep, Run.seed)
     rows = session.scalars(select(Run).where(Run.job_id == job_id).order_by(*of_run)).all()
     key = (CurveChunk.sweep, CurveChunk.seed, CurveChunk.series)
-    chunks = session.execute(
+    query = (
         select(*key, CurveChunk.data)
         .where(CurveChunk.job_id == job_id, CurveChunk.series.in_(series))
-        .order_by(*key, CurveChunk.first_step),  # as the primary key has it: nothing is sorted
-        execution_options={"yield_per": CHUNKS_AT_ONCE, "binary": True},
+        .order_by(*key, CurveChunk.first_step)  # as the primary key has it: nothing is sorted
     )
-    pieces: dict[tuple[int, int, str], list[Floats]] = defaultdict(list)
-    for sweep, seed, name, data in chunks:
-        columns = np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1)
-        pieces[sweep, seed, name].append(columns)
+    options = {"yield_per": CHUNKS_AT_ONCE, "binary": True}
+    pieces: dict[Key, Sequence[Floats]] = {}
+    with session.execute(query, execution_options=options) as chunks:
+        for of_series, group in groupby(chunks, key=lambda chunk: (chunk[0], chunk[1], chunk[2])):
+            coming = (
+                np.frombuffer(data, dtype="<f8").reshape(len(COLUMNS[name]), -1) for *_, name, data in group
+            )
+            pieces[of_series] = list(coming) if keep is None else keep(of_series, coming)
     return [
         StoredRun(
             sweep=row.sweep,
             seed=row.seed,
             plan=row.plan,
             finished=row.finished_at is not None,
-            series={name: Columns(COLUMNS[name], pieces[row.sweep, row.seed, name]) for name in series},
+            series={
+                name: Columns(COLUMNS[name], pieces.get((row.sweep, row.seed, name), ())) for name in series
+            },
         )
         for row in rows
     ]
+
+
+def count_rows(session: Session, job_id: str) -> dict[Key, int]:
+    """How many rows there are of each series that has any; none of them is read."""
+    key = (CurveChunk.sweep, CurveChunk.seed, CurveChunk.series)
+    sizes = (
+        select(*key, func.sum(func.length(CurveChunk.data))).where(CurveChunk.job_id == job_id).group_by(*key)
+    )
+    return {
+        (sweep, seed, name): int(size) // (np.dtype("<f8").itemsize * len(COLUMNS[name]))
+        for sweep, seed, name, size in session.execute(sizes)
+    }
 
 
 def load_looks(session: Session, comparison_id: str) -> dict[str, dict[str, Floats]]:
