@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from starlette.requests import Request
 
+from api import memory
 from api.errors import Problem
 from api.turns import TooMany, Turns
 from api.waiting import leave
@@ -93,7 +94,7 @@ class Pool:
     async def _start(self) -> "_Child":
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         _, child = await asyncio.get_running_loop().subprocess_exec(
-            _Child,
+            lambda: _Child(self._tidy),
             *(sys.executable, "-P", "-m", "api.pool_process"),
             stderr=None,
             env=os.environ | {"PYTHONPATH": path},
@@ -102,6 +103,11 @@ class Pool:
         self._children.add(child)
         child.tell(self._database_url)
         return child
+
+    def _tidy(self) -> None:
+        """A process has ended: after the last one nobody asks for what is long any more."""
+        if all(child.ended.is_set() for child in self._children):
+            memory.give_back()
 
     async def close(self) -> None:
         """End every process."""
@@ -113,7 +119,8 @@ class Pool:
 class _Child(asyncio.SubprocessProtocol):
     """One process (api/pool_process.py), asked and answering through its pipes."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
         self.work = 0
         self.is_over = False
         self.ended = asyncio.Event()
@@ -140,6 +147,7 @@ class _Child(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended.set()
+        self._on_end()
 
     async def ask(self, message: Any) -> tuple[bool, Any]:
         if self._ending:
@@ -150,7 +158,10 @@ class _Child(asyncio.SubprocessProtocol):
             self.tell(message)
         else:
             self.process_exited()
-        return await self._answer
+        try:
+            return await self._answer
+        finally:
+            self._answer = None
 
     def tell(self, message: Any) -> None:
         """Send it; what it needs to be understood is loaded there."""
