@@ -54,7 +54,7 @@ Finish = Callable[[Resources, str], Job]
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Losses of a run that a report may repeat, read before anything is locked: a judge must have seen all of them.
+    """Losses of a run that a report may repeat, read before anything is locked.
 
     of: token and next step of the run, which tell whether it has others by now.
     """
@@ -154,13 +154,15 @@ def _load_past(resources: Resources, job_id: str, number: int, body: PointsReque
         run = session.get(ClientRun, (job_id, number))
         if run is None or run.token != body.token:
             return None
-        planned = Planned.of(_load_plan(session, run))
-        from_step = 0 if planned.replays else body.from_step
+        kept = client_runs.kept(run)
+        planned = Planned.of(_load_plan(session, run), kept=kept or ())
+        replays = planned.divergence is not None and kept is None
+        from_step = 0 if replays else body.from_step
         train = runs.load_series(
             session, job_id, sweep=run.sweep, seed=run.seed, series="train", from_step=from_step
         )
     losses = train["loss"].tolist()
-    if planned.replays:
+    if replays:
         for loss in losses:
             planned.judge(loss)
     repeated = body.from_step - from_step
@@ -188,7 +190,8 @@ def _receive(session: Session, job: Job, run: ClientRun, body: PointsRequest, pa
             for look in news.looks
         ],
     )
-    client_runs.receive(session, job, run, rows, diverged=news.diverged)
+    kept = past.planned.divergence.keep() if past.planned.divergence else []
+    client_runs.receive(session, job, run, rows, diverged=news.diverged, kept=kept)
 
 
 def _load_received(session: Session, run: ClientRun, report: Report, past: Past) -> Received:

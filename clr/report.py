@@ -52,22 +52,25 @@ class Received:
 class Planned:
     """What a caller was asked to measure: the rate of each of `num_steps` steps.
 
-    judge: takes each loss in step order; whether the run diverged with it. replays: it must have seen all before.
+    divergence: of a sweep; it must have seen all losses before. None of a training, whose losses may be anything
+    finite.
     """
 
     lr: Callable[[int], float]
     num_steps: int
-    judge: Callable[[float], bool]
-    replays: bool
+    divergence: Divergence | None = None
 
     @classmethod
-    def of(cls, plan: Mapping[str, Any]) -> Self:
-        """Of a stored plan, of a sweep or of a training, whose losses may be anything finite."""
+    def of(cls, plan: Mapping[str, Any], *, kept: Sequence[str] = ()) -> Self:
+        """Of a stored plan. kept: what the divergence kept of the losses that were received."""
         if is_sweep(plan):
             sweep = SweepPlan(**plan)
-            return cls(sweep.lr, sweep.num_steps, Divergence().judge, replays=True)
-        schedule = parse_schedule(plan["schedule"])
-        return cls(schedule, plan["num_steps"], lambda loss: not math.isfinite(loss), replays=False)
+            return cls(sweep.lr, sweep.num_steps, Divergence(kept))
+        return cls(parse_schedule(plan["schedule"]), plan["num_steps"])
+
+    def judge(self, loss: float) -> bool:
+        """Take the next loss, in step order; whether the run diverged with it."""
+        return self.divergence.judge(loss) if self.divergence else not math.isfinite(loss)
 
 
 def describe_plan(plan: SweepPlan) -> dict[str, Any]:

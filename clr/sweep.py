@@ -250,24 +250,35 @@ class Divergence:
     WARM_UP = 10  # steps that tell the starting level and its noise
     MEMORY = 0.9  # of the running mean that is judged
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Sequence[str] = ()) -> None:
+        """kept: what another one's `keep` answered, whose judgement goes on here."""
+        mean, best, *first = map(float.fromhex, kept or ("0x0p0", "inf"))
         self._first: list[float] = []
         self._start = self._noise = 0.0  # of the first losses: their mean, and how far they lie apart
-        self._mean = 0.0
-        self._best = math.inf
+        for loss in first:
+            self._take_first(loss)
+        self._mean, self._best = mean, best
+
+    def keep(self) -> list[str]:
+        """All that it remembers of the losses so far, to the last bit, in the spelling of `float.hex`."""
+        return [value.hex() for value in (self._mean, self._best, *self._first)]
 
     def judge(self, loss: float) -> bool:
         """Take the next loss; whether the sweep should end here."""
         if not math.isfinite(loss):
             return True
         if len(self._first) < self.WARM_UP:
-            self._first.append(loss)
-            self._mean = self._start = sum(self._first) / len(self._first)
-            self._noise = max(self._first) - min(self._first)
+            self._take_first(loss)
+            self._mean = self._start
             return False
         self._mean = self.MEMORY * self._mean + (1 - self.MEMORY) * loss
         self._best = min(self._best, self._mean)
         return self._mean - self._start > max(self._start - self._best, 2 * self._noise)
+
+    def _take_first(self, loss: float) -> None:
+        self._first.append(loss)
+        self._start = sum(self._first) / len(self._first)
+        self._noise = max(self._first) - min(self._first)
 
 
 def run_sweep(

@@ -165,14 +165,29 @@ def renew(session: Session, job: Job, run: ClientRun, *, lease_s: float) -> None
     session.flush()
 
 
-def receive(session: Session, job: Job, run: ClientRun, rows: Rows, *, diverged: bool) -> None:
-    """Keep new rows."""
+def kept(run: ClientRun) -> list[str] | None:
+    """What was kept of the losses that were received of this run; None where it is not of just these."""
+    if run.received_up_to == 0:
+        return []
+    of, *values = run.kept or [""]
+    return values if of == _name_received(run) else None
+
+
+def _name_received(run: ClientRun) -> str:
+    return f"{run.received_up_to} under {run.token}"
+
+
+def receive(
+    session: Session, job: Job, run: ClientRun, rows: Rows, *, diverged: bool, kept: Sequence[str]
+) -> None:
+    """Keep new rows. kept: of all losses with them, what judges the next one."""
     of_run = {"sweep": run.sweep, "seed": run.seed}
     for series, new in (("train", rows.train), ("held_out", rows.held_out)):
         if new:
             runs.append(session, job.id, **of_run, series=series, rows=new)
     run.received_up_to += len(rows.train)
     run.diverged = diverged
+    run.kept = [_name_received(run), *kept]
     _count(job, len(rows.train))
 
 

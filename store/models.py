@@ -137,6 +137,7 @@ class ClientRun(Base):
     """A run that a caller's own process measures: who holds it, until when, and how much of it was received.
 
     number: counts the runs of the job in the order in which they were asked for.
+    kept: of which rows, and then what the next loss is judged by (clr/sweep.py).
     """
 
     __tablename__ = "client_runs"
@@ -151,6 +152,7 @@ class ClientRun(Base):
     lease_expires_at: Mapped[float]
     received_up_to: Mapped[int]
     diverged: Mapped[bool]
+    kept: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     finished_at: Mapped[float | None]
 
 

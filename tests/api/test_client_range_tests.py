@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import delete, update
 
 from clr.analysis import read_bounds
 from clr.range_test import RangeTestConfig, next_sweep
 from clr.sweep import HeldOut, Point, Sweep
+from store.database import Database
+from store.models import ClientRun, CurveChunk
 from tests.api.caller import BODY, ask, begin, columns, end, measure, measure_all, plan_of, report
 from tests.api.early import SETTLED_EARLY
 
@@ -85,6 +88,32 @@ def test_the_answer_does_not_depend_on_how_rows_are_batched(api: TestClient) -> 
         answers.append((curve, api.get(f"{path}/bounds").json()["max_lr"]))
 
     assert answers[0] == answers[1] == answers[2]
+
+
+def test_a_report_is_judged_without_the_rows_before_it(api: TestClient, database: Database) -> None:
+    path, asked, rows = first_sweep(api, effort="quick")
+    report(api, path, asked, rows[:50])
+    with database.write() as session:
+        session.execute(delete(CurveChunk))
+
+    last = report(api, path, asked, rows[50:], from_step=sum(isinstance(row, Point) for row in rows[:50]))
+
+    num_steps = sum(isinstance(row, Point) for row in rows)
+    assert last.json() == {"received_up_to": num_steps, "stop": "diverged"}
+
+
+def test_a_report_is_judged_by_the_rows_before_it_where_nothing_was_kept_of_them(
+    api: TestClient, database: Database
+) -> None:
+    path, asked, rows = first_sweep(api, effort="quick")
+    report(api, path, asked, rows[:50])
+    with database.write() as session:
+        session.execute(update(ClientRun).values(kept=None))
+
+    last = report(api, path, asked, rows[50:], from_step=sum(isinstance(row, Point) for row in rows[:50]))
+
+    num_steps = sum(isinstance(row, Point) for row in rows)
+    assert last.json() == {"received_up_to": num_steps, "stop": "diverged"}
 
 
 def test_the_same_rows_again_change_nothing(api: TestClient) -> None:

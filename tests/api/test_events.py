@@ -105,14 +105,14 @@ def test_rows_that_a_caller_takes_back_are_told_as_cut(service: Service) -> None
         job = create(session, NewJob(kind="range_test", workload="mine", config={}, driver="client"))[0]
         client_runs.begin(session, job)
         run = client_runs.give(session, job, PLAN, client_id="me", lease_s=60, completed=0, total=100)
-        client_runs.receive(session, job, run, rows(range(30)), diverged=False)
+        client_runs.receive(session, job, run, rows(range(30)), diverged=False, kept=[])
     with service.stream(f"/jobs/{job.id}/events") as events:
         until(events, "points")
         with service.database.write() as session:
             held, run = client_runs.lock(session, job.id), client_runs.get(session, job.id, number=0)
             client_runs.void(session, held, run, after_step=9)
             client_runs.renew(session, held, run, lease_s=60)
-            client_runs.receive(session, held, run, rows(range(10, 12)), diverged=False)
+            client_runs.receive(session, held, run, rows(range(10, 12)), diverged=False, kept=[])
         heard = until(events, "points")
 
     assert [event.data["from_step"] for event in heard if event.name == "reset"] == [10]

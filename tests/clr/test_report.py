@@ -1,5 +1,6 @@
 """What is stored of a run depends on its rows, not on how they were batched or repeated."""
 
+import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -26,18 +27,18 @@ class Store:
         self.losses: dict[int, float] = {}
         self.looks: dict[int, Any] = {}
         self.diverged = False
+        self._kept: list[str] = []
 
     def take(self, report: Report) -> None:
-        planned = Planned.of(self._plan)
-        if planned.replays:
-            for loss in self.losses.values():
-                planned.judge(loss)
+        planned = Planned.of(self._plan, kept=self._kept)
         up_to = len(self.losses)
         received = Received(up_to=up_to, diverged=self.diverged, losses=self.losses, looks=self.looks)
         news = find_news(report, received, planned)
         self.losses = self.losses | {point.step: point.loss for point in news.points}
         self.looks = self.looks | {look.step: look for look in news.looks}
         self.diverged = news.diverged
+        if planned.divergence and news.points:
+            self._kept = json.loads(json.dumps(planned.divergence.keep(), allow_nan=False))
 
     def __repr__(self) -> str:  # NaN is like NaN here
         return f"{self.losses} {self.looks} {self.diverged}"
