@@ -3,6 +3,7 @@
 import re
 
 import httpx2
+import pytest
 from playwright.sync_api import Page, expect
 
 from clr_tuner.client import Client
@@ -142,3 +143,33 @@ def test_a_form_is_filled_in_and_sent_by_the_keyboard_alone(page: Page) -> None:
     page.wait_for_url(STARTED)
     expect(page.get_by_role("heading", level=1)).to_have_text("no mouse")
     assert outline == "solid"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/pages/range-tests/new?workload=digits-cnn",
+        "/pages/training-jobs/new?workload=digits-cnn",
+        "/pages/schedules?policy=staged",
+        "/pages/keys",
+        "/pages/webhooks",
+    ],
+)
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(page: Page, path: str) -> None:
+    page.goto(path)
+    expect(page.locator("main form")).to_be_visible()
+    page.locator("main summary").evaluate_all(
+        "(all) => all.forEach((one) => (one.parentElement.open = true))"
+    )
+    controls = page.locator("main :is(a[href], button, input, select, summary, [tabindex='0']):visible")
+    missed = controls.evaluate_all("(all) => (window.missed = new Set(all)).size")
+    page.evaluate("document.querySelector('main').focus()")
+
+    for _ in range(missed):
+        page.keyboard.press("Tab")
+        is_seen = page.evaluate(
+            "(missed.delete(document.activeElement), getComputedStyle(document.activeElement).outlineStyle == 'solid')"
+        )
+        assert is_seen
+
+    assert page.evaluate("[...missed].map((one) => one.outerHTML)") == []
