@@ -1,10 +1,10 @@
 // What the forms share: the workloads with their parameters, and what was asked for before.
-import { explain, get, trouble } from "./api.js";
+import { get } from "./api.js";
 import { fill, h, root, say } from "./dom.js";
 import { makeChoice, makeObject, Schemas } from "./form.js";
 import { follow } from "./live.js";
 
-const EVERY_MS = 2000;
+const EVERY_MS = 3000;
 
 /** The schemas, the workloads, and what to begin with: the job that the address calls `like`, and its other words. */
 async function prepare(path) {
@@ -16,22 +16,16 @@ async function prepare(path) {
   return { schemas: new Schemas(document), workloads: items, given: { ...before, ...asked, ...(tags ? { tags } : {}) } };
 }
 
-/** Show what `make(schemas, workloads, given)` makes, once all that it needs is there. */
-export async function showForm(path, make) {
+/** Show the form that `make(schemas, workloads, given)` gives, once all that it needs is there. */
+export function showForm(path, make) {
   const main = document.getElementById("main");
-  try {
+  const empty = sayNoWorkloads();
+  follow(async () => {
     const { schemas, workloads, given } = await prepare(path);
-    if (workloads.length) return main.append(await make(schemas, workloads, given));
-    const empty = sayNoWorkloads();
-    main.append(empty);
-    follow(async () => {
-      const { items } = await get("/workloads");
-      if (items.length) empty.replaceWith(await make(schemas, items, given));
-      return items.length > 0;
-    }, EVERY_MS);
-  } catch (error) {
-    trouble(explain(error));
-  }
+    main.append(workloads.length ? await make(schemas, workloads, given) : empty);
+    if (workloads.length) empty.remove();
+    return workloads.length > 0;
+  }, EVERY_MS);
 }
 
 /** Fields under a name. */

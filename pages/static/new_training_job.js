@@ -43,7 +43,7 @@ function makeForm(schemas, workloads, given, from) {
     const wanted = choice.read();
     const { num_steps: asked, num_cycles: cycles = PREVIEWED } = budget.read();
     const steps = asked || wanted.num_steps || 2 * cycles * (wanted.step_size || 500);
-    preview.sketch([{ name: "lr", schedule: wanted }], policies, steps, from?.summary);
+    preview.sketch([{ name: "lr", schedule: wanted }], policies, steps, from?.summary || {});
   }
 
   form.addEventListener("input", draw);

@@ -26,10 +26,9 @@ export function partial(choices) {
  * names that its policy needs, `known` is {base_lr, max_lr, step_size} where a range test told them, or some of them.
  */
 export function complete(schedule, required, steps, known = {}) {
-  const { base_lr: base, max_lr: max, step_size: size } = { base_lr: START.base_lr, max_lr: START.max_lr, step_size: START.step_size, ...known };
-  const low = schedule.base_lr ?? base;
+  const [base, max, size] = ["base_lr", "max_lr", "step_size"].map((name) => known[name] ?? START[name]);
   const usual = {
-    base_lr: low, max_lr: schedule.max_lr ?? max, lr: schedule.policy === "fixed" ? Math.sqrt(base * max) : max,
+    base_lr: base, max_lr: max, lr: schedule.policy === "fixed" ? Math.sqrt(base * max) : max,
     step_size: size, t_0: 2 * size, num_steps: Math.max(4, steps), gamma: 0.05 ** (1 / steps), rate: 9 / steps,
     drop_every: Math.max(1, Math.floor(steps / 3)), milestones: [Math.max(1, Math.floor(steps / 2)), Math.max(2, Math.floor(0.75 * steps))],
   };

@@ -1,7 +1,8 @@
 // The schedule designer: any policy with its parameters, its curve as one types, and the code that applies it.
-import { explain, get, query, trouble } from "./api.js";
+import { get, query } from "./api.js";
 import { copyButton, fill, h, root } from "./dom.js";
 import { makeChoice, Schemas } from "./form.js";
+import { follow } from "./live.js";
 import { flat, START } from "./policies.js";
 import { Preview } from "./preview.js";
 import { showFaults } from "./request.js";
@@ -10,11 +11,10 @@ const main = document.getElementById("main");
 const asked = Object.fromEntries(new URLSearchParams(location.search));
 main.append(h("p", {}, "Choose a policy and its parameters; the curve is what the service would apply, step by step. The address keeps them: send it to a colleague."));
 
-try {
+follow(async () => {
   show(new Schemas(await get("/openapi.json")));
-} catch (error) {
-  trouble(explain(error));
-}
+  return true;
+});
 
 function show(schemas) {
   const choices = schemas.choices(schemas.get("PreviewRequest").properties.schedule, "policy");

@@ -30,7 +30,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def opened(database: str, tmp_path: Path) -> Iterator[str]:
-    """An API without workers and without keys. Yields its URL."""
+    """An API without workers and without keys, for a page that closes before it. Yields its URL."""
     port = find_free_port("127.0.0.1")
     url = f"http://127.0.0.1:{port}"
     env = os.environ | {"PYTHONPATH": str(ROOT), "CLR_DATABASE_URL": database}
@@ -45,7 +45,7 @@ def opened(database: str, tmp_path: Path) -> Iterator[str]:
         api.wait()
 
 
-def test_who_makes_the_first_key_is_logged_in_with_it(page: Page, opened: str) -> None:
+def test_who_makes_the_first_key_is_logged_in_with_it(opened: str, page: Page) -> None:
     page.goto(f"{opened}/pages/keys")
     expect(page.get_by_text("No key was made yet")).to_be_visible()
     page.get_by_label("name").fill("the first")
@@ -61,7 +61,7 @@ def test_who_makes_the_first_key_is_logged_in_with_it(page: Page, opened: str) -
     assert httpx2.get(f"{opened}/jobs").status_code == 401
 
 
-def test_a_form_fills_itself_once_there_is_something_to_train(page: Page, opened: str, database: str) -> None:
+def test_a_form_fills_itself_once_there_is_something_to_train(opened: str, database: str, page: Page) -> None:
     page.goto(f"{opened}/pages/range-tests/new")
     expect(page.get_by_text("There is nothing to train yet")).to_be_visible()
 

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
+from clr.policies import by_policy
 from clr_tuner.client import Client
 from tests.browser.pages import post, wait_for_points
 
@@ -92,6 +93,18 @@ def test_a_comparison_is_asked_for_again_as_it_was(page: Page, service: str) -> 
     expect(page.locator("fieldset[data-item]")).to_have_count(10)
     expect(page.locator(entry(page, 3)).get_by_label("label")).to_have_value("Adam fixed")
     expect(page.get_by_text(re.compile("It queues 1[05] jobs"))).to_be_visible()
+
+
+def test_the_designer_draws_every_policy_at_once(page: Page) -> None:
+    page.goto("/pages/schedules")
+    page.get_by_label("Steps to show").fill("5000")
+
+    for policy in by_policy():
+        page.get_by_label("policy").first.select_option(policy)
+        page.wait_for_url(re.compile(f"policy={policy}&"))
+        expect(page.get_by_text("5,000 steps")).to_be_visible()
+        expect(page.get_by_label("torch code")).to_contain_text("range(5000)")
+        assert page.locator("main .fault").all_inner_texts() == [""] * page.locator("main .fault").count()
 
 
 def test_the_designer_keeps_any_schedule_in_its_address(page: Page) -> None:

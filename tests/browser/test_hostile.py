@@ -14,7 +14,7 @@ def expect_only_text(page: Page) -> None:
     assert page.locator("main img, main script, main b").count() == 0
     for size in SCREENS:
         page.set_viewport_size(size)  # type: ignore[arg-type]
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        page.wait_for_function("(most) => document.documentElement.scrollWidth <= most", arg=size["width"])
 
 
 def test_what_a_workload_says_as_it_fails_is_text(page: Page, service: str) -> None:
