@@ -3,6 +3,7 @@
 A page may be read by anybody who reaches the service, as it says nothing of what the service knows.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ PAGES = {  # path: (module, title)
     "/pages/keys": ("keys", "Keys"),
     "/pages/webhooks": ("webhooks", "Webhooks"),
 }
+IMPORTS = re.compile(r'^import .* from "\./(\w+)\.js";$', re.MULTILINE)
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -56,6 +58,17 @@ class Assets(StaticFiles):
         return response
 
 
+def list_parts(module: str) -> list[str]:
+    """The modules that this one needs, whoever imports them: a browser that is told asks for all of them at once."""
+    parts: set[str] = set()
+    left = [module]
+    while left:
+        new = set(IMPORTS.findall((FOLDER / "static" / f"{left.pop()}.js").read_text())) - parts
+        parts |= new
+        left += new
+    return sorted(parts)
+
+
 def add_pages(app: FastAPI) -> None:
     """Have the application show the web page at `/`."""
     environment = Environment(
@@ -65,9 +78,12 @@ def add_pages(app: FastAPI) -> None:
     router = APIRouter(include_in_schema=False)
 
     def answer(module: str, title: str) -> Callable[[Request], HTMLResponse]:
+        parts = list_parts(module)
+
         def show(request: Request) -> HTMLResponse:
             root = request.scope.get("root_path", "").rstrip("/")
-            return HTMLResponse(shell.render(root=root, module=module, title=title), headers=HEADERS)
+            shown = shell.render(root=root, module=module, title=title, parts=parts)
+            return HTMLResponse(shown, headers=HEADERS)
 
         return show
 

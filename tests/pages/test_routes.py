@@ -46,6 +46,19 @@ def test_every_page_has_its_module(browser: TestClient) -> None:
         assert answer.headers["Cache-Control"] == "no-cache"
 
 
+def test_a_page_asks_at_once_for_all_that_its_module_imports(browser: TestClient) -> None:
+    for path, (module, _) in PAGES.items():
+        shell = browser.get(f"/behind{path}").text
+        told = {module, *re.findall(r'modulepreload" href="/behind/pages/static/(\w+)\.js"', shell)}
+        needed = {
+            part
+            for each in told
+            for part in re.findall(r'from "\./(.*)\.js"', (STATIC / f"{each}.js").read_text())
+        }
+        assert told == needed | {module}, path
+        assert ("uPlot.iife.min.js" in shell) == ("chart" in needed), path
+
+
 def test_what_is_vendored_is_what_was_published() -> None:
     held = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in STATIC.glob("vendor/*")}
 
