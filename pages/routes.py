@@ -17,6 +17,7 @@ from starlette.types import Scope
 FOLDER = Path(__file__).parent
 PAGES = {  # path: (module, title)
     "/": ("jobs", "Jobs"),
+    "/pages/overlay": ("overlay", "Jobs over each other"),
     "/pages/range-tests/new": ("new_range_test", "New range test"),
     "/pages/range-tests/{id}": ("range_test", "Range test"),
     "/pages/training-jobs/new": ("new_training_job", "New training job"),

@@ -71,7 +71,7 @@ export function feed(path, id, { onJob, onCurve }) {
 }
 
 /** One stream of a job's events: closed in a hidden tab, and gone on with from its last id. */
-export function listen(id, handlers, onLost) {
+export function listen(id, handlers, onLost, onOpen = () => {}) {
   const address = `${document.documentElement.dataset.root}${id ? `/jobs/${id}` : ""}/events`;
   let source = null;
   let last = null;
@@ -83,7 +83,10 @@ export function listen(id, handlers, onLost) {
         last = event.lastEventId || last;
         handle(JSON.parse(event.data));
       });
-    source.onopen = () => trouble();
+    source.onopen = () => {
+      trouble();
+      onOpen();
+    };
     source.onerror = () => {
       if (isOver) return;
       if (source.readyState === EventSource.CLOSED) {

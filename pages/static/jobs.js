@@ -1,16 +1,17 @@
 // The list of jobs of every kind: what each stands at and what it found, narrowed by the query of the address.
-import { call, explain, get, query, trouble } from "./api.js";
+import { call, explain, get } from "./api.js";
 import { fill, h, keep, root, say } from "./dom.js";
 import { listen } from "./feed.js";
+import { asked, filters, here, narrowed, reader, showPages, STATUSES } from "./list.js";
 import { follow } from "./live.js";
 import { ago, FINAL, found, PAGES, PATHS, ran, standing, words } from "./words.js";
 
 const EVERY_MS = 2000;
-const FILTERS = ["kind", "status", "workload", "tag", "page_token"];
-const STATUSES = ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"];
-const LISTS = { "": "/jobs", range_test: "/range-tests", training_job: "/training-jobs" };
+const PAGE_SIZE = 50; // unless the address says another
+const MOST_OVERLAID = 12;
+const MOST_NAMED = 10; // of those that are to be deleted
+const LISTS = { range_test: "/range-tests", training_job: "/training-jobs" };
 
-const asked = new URLSearchParams(location.search);
 const ticked = new Map();
 const main = document.getElementById("main");
 const rows = h("tbody");
@@ -20,42 +21,40 @@ const together = h("div", { class: "row actions", hidden: true });
 const list = h("table", { class: "jobs" },
   h("caption", { class: "unseen" }, "Jobs, newest first"),
   h("thead", {}, h("tr", {}, ["", "Job", "Status", "Found", "Progress", "Workload", "Made"].map((name) =>
-    h("th", { scope: "col" }, name || h("span", { class: "unseen" }, "Choose"))))),
+    h("th", { scope: "col" }, name || h("input", { type: "checkbox", "aria-label": "All that are shown", onchange: tickAll }))))),
   rows);
 
-main.append(filters(), together, list, empty, pages);
+const searching = h("p", { class: "dim", role: "status" });
+const said = h("p", { class: "warning", role: "alert", hidden: true });
+
+main.append(filters({ search: null, kind: Object.keys(LISTS), status: STATUSES, workload: null, tag: null, driver: ["worker", "client"] }), together, said, list, empty, searching, pages);
+const read = reader(LISTS[asked.get("kind")] || "/jobs", narrowed(["search", "status", "workload", "tag", "driver", "page_token"]), Number(asked.get("page_size")) || PAGE_SIZE);
 let loop = null;
 let isHeard = true; // by events; asked for again and again where there are none
-const waiting = new Set();
 listen(null, { status: hear, progress: hear, result: () => {} }, () => {
   isHeard = false;
   loop.now();
-});
+}, () => loop.now()); // what changed before it was open was not heard
 loop = follow(look, EVERY_MS);
 
 /** What changed of a job that is shown; the whole list where that may change with it. */
 function hear(change) {
   const row = rowOf(change.id);
-  const isNarrowed = ["status", "page_token"].some((name) => asked.get(name));
-  if (row && !(isNarrowed && change.status)) updateRow(row, { ...row.job, ...change });
-  else if (change.status && !asked.get("page_token") && !waiting.size) {
-    waiting.add(setTimeout(() => {
-      waiting.clear();
-      loop.now();
-    }, 500));
-  }
+  if (row && !(asked.get("status") && change.status)) updateRow(row, { ...row.job, ...change });
+  else if (change.status && (row || !asked.get("page_token"))) loop.soon();
 }
 
 const rowOf = (id) => [...rows.children].find((child) => child.dataset.key === id);
 
 async function look() {
-  const { kind = "", ...narrowed } = Object.fromEntries(FILTERS.map((name) => [name, asked.get(name) || ""]));
-  const { items, next_page_token: next } = await get((LISTS[kind] || "/jobs") + query(narrowed));
-  keep(rows, items, (job) => job.id, makeRow, updateRow);
-  list.hidden = items.length === 0;
-  empty.hidden = items.length > 0;
-  if (!items.length) await showEmpty();
-  showPages(next);
+  await read((items, next, searchedTo) => {
+    keep(rows, items, (job) => job.id, makeRow, updateRow);
+    list.hidden = items.length === 0;
+    say(searching, searchedTo ? `Searching older jobs: those since ${searchedTo.slice(0, 16).replace("T", " ")} UTC are searched.` : "");
+    if (!searchedTo) showPages(pages, next, "jobs");
+  });
+  empty.hidden = rows.childElementCount > 0;
+  if (!empty.hidden) await showEmpty();
   return isHeard;
 }
 
@@ -71,10 +70,18 @@ function makeRow(job) {
 }
 
 function updateRow(row, job) {
-  if (ticked.has(job.id)) ticked.set(job.id, job);
-  row.job = job;
+  if (ticked.has(job.id)) {
+    ticked.set(job.id, job);
+    if (row.job.status !== job.status) showTogether();
+  }
   const part = (name) => row.querySelector(name);
-  const title = job.name || `${words(job.kind)} ${job.id.slice(0, 8)}`;
+  say(part(".made"), ago(job.created_at));
+  showProgress(part(".progress"), job);
+  const shown = JSON.stringify({ ...job, progress: null });
+  row.job = job;
+  if (row.shown === shown) return;
+  row.shown = shown;
+  const title = titleOf(job);
   say(part(".name a"), title);
   part(".choose input").setAttribute("aria-label", `Choose ${title}`);
   const tags = job.tags.map((tag) => h("a", { class: "tag", href: here({ tag, page_token: "" }) }, tag));
@@ -82,61 +89,32 @@ function updateRow(row, job) {
   const status = part(".status");
   status.dataset.is = standing(job);
   say(status, standing(job));
-  say(part(".found"), found(job.summary));
-  showProgress(part(".progress"), job);
+  say(part(".found"), foundBy(job));
   say(part(".workload"), job.workload);
-  const made = part(".made");
-  say(made, ago(job.created_at));
-  made.title = job.created_at;
+  part(".made").title = job.created_at;
 }
+
+const titleOf = (job) => job.name || `${words(job.kind)} ${job.id.slice(0, 8)}`;
+
+/** What a list shows of a result, or why there is none. */
+const foundBy = (job) => found(job.summary) || (job.status === "failed" && job.reason ? words(job.reason) : "");
 
 function showProgress(cell, job) {
   if (FINAL.has(job.status)) {
-    say(cell, job.started_at ? `${ran(job)}` : "");
+    say(cell, ran(job));
+    return;
+  }
+  if (job.status === "queued") {
+    say(cell, job.after_job ? "waits for its range test" : "waits");
     return;
   }
   const { completed = 0, total } = job.progress || {};
   if (!cell.querySelector("progress")) fill(cell, h("progress", { "aria-label": "Progress" }), h("span", { class: "dim hint" }));
   const bar = cell.querySelector("progress");
-  if (job.status === "queued") bar.removeAttribute("value");
   bar.max = total || 1;
-  bar.value = total ? completed : 0;
+  if (total) bar.value = completed;
+  else bar.removeAttribute("value");
   say(cell.querySelector("span"), job.progress ? ` ${completed.toLocaleString("en")}${total ? ` of ${total.toLocaleString("en")}` : ""}` : "");
-}
-
-function filters() {
-  const select = (name, label, choices) => {
-    const field = h("select", { id: name, name, onchange: () => form.requestSubmit() },
-      h("option", { value: "" }, "any"), choices.map((choice) => h("option", { value: choice }, words(choice))));
-    field.value = asked.get(name) || "";
-    return h("div", { class: "field" }, h("label", { for: name }, label), field);
-  };
-  const input = (name, label) =>
-    h("div", { class: "field" }, h("label", { for: name }, label), h("input", { id: name, name, value: asked.get(name) || "", list: name === "workload" ? "workloads" : null }));
-  const known = h("datalist", { id: "workloads" });
-  get("/workloads").then(({ items }) => fill(known, items.map(({ name }) => h("option", { value: name }))), () => {});
-  const form = h("form", { class: "filters", role: "search", "aria-label": "Narrow the list" },
-    select("kind", "Kind", ["range_test", "training_job"]), select("status", "Status", STATUSES),
-    input("workload", "Workload"), input("tag", "Tag"), known,
-    h("button", {}, "Show"), asked.size ? h("a", { class: "button", href: `${root}/` }, "Show all") : null);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    location.assign(`${root}/${query(Object.fromEntries(new FormData(form)))}`);
-  });
-  return form;
-}
-
-/** The address of this list with some of its filters changed. */
-function here(changes) {
-  return `${root}/${query({ ...Object.fromEntries(asked), ...changes })}`;
-}
-
-function showPages(next) {
-  const first = asked.get("page_token") ? h("a", { class: "button", href: here({ page_token: "" }) }, "Newest") : null;
-  const more = next ? h("a", { class: "button", href: here({ page_token: next }) }, "Older jobs") : null;
-  const shown = `${Boolean(first)} ${next}`;
-  if (pages.dataset.shown !== shown) fill(pages, first, more);
-  pages.dataset.shown = shown;
 }
 
 async function showEmpty() {
@@ -159,7 +137,12 @@ async function showEmpty() {
 function tick(id, chosen) {
   if (chosen) ticked.set(id, rowOf(id).job);
   else ticked.delete(id);
+  said.hidden = true;
   showTogether();
+}
+
+function tickAll({ target }) {
+  for (const box of rows.querySelectorAll(".choose input")) if (box.checked !== target.checked) box.click();
 }
 
 function showTogether() {
@@ -167,21 +150,43 @@ function showTogether() {
   const running = jobs.filter((job) => !FINAL.has(job.status));
   const over = jobs.filter((job) => FINAL.has(job.status));
   together.hidden = jobs.length === 0;
+  const overlay = `${root}/pages/overlay?ids=${jobs.map(({ id }) => id).join(",")}`;
+  const button = (name, these, act, kind) => h("button", { type: "button", class: kind, disabled: !these.length, onclick: () => act(these) }, `${name} ${these.length || ""}`);
   fill(together, h("span", {}, `${jobs.length} chosen`),
-    h("button", { type: "button", disabled: !running.length, onclick: () => doAll(running, "Cancel", (path) => call(`${path}/cancel`, { method: "POST" })) }, `Cancel ${running.length || ""}`),
-    h("button", { type: "button", class: "danger", disabled: !over.length, onclick: () => doAll(over, "Delete, with everything measured,", (path) => call(path, { method: "DELETE" })) }, `Delete ${over.length || ""}`));
+    jobs.length <= MOST_OVERLAID ? h("a", { class: "button", href: overlay }, "Overlay") : h("span", { class: "dim" }, `Overlay: ${MOST_OVERLAID} at most`),
+    button("Cancel", running, cancelAll), button("Delete", over, deleteAll, "danger"));
 }
 
-async function doAll(jobs, verb, act) {
-  if (!confirm(`${verb} ${jobs.length} job${jobs.length > 1 ? "s" : ""}?`)) return;
-  try {
-    for (const job of jobs) {
+function cancelAll(jobs) {
+  if (confirm(`Cancel ${countOf(jobs)}? What was measured stays.\n\n${describe(jobs, (job) => standing(job))}`))
+    doAll(jobs, (path) => call(`${path}/cancel`, { method: "POST" }));
+}
+
+function deleteAll(jobs) {
+  const holds = (job) => [words(job.kind), found(job.summary), job.kind === "training_job" ? "checkpoints" : ""].filter(Boolean).join(", ");
+  if (confirm(`Delete ${countOf(jobs)} for good, with every point that was measured?\n\n${describe(jobs, holds)}`))
+    doAll(jobs, (path) => call(path, { method: "DELETE" }));
+}
+
+const countOf = (jobs) => `${jobs.length} job${jobs.length > 1 ? "s" : ""}`;
+
+function describe(jobs, about) {
+  const lines = jobs.slice(0, MOST_NAMED).map((job) => `• ${titleOf(job).slice(0, 60)} (${about(job)})`);
+  return [...lines, ...(jobs.length > MOST_NAMED ? [`• and ${jobs.length - MOST_NAMED} more`] : [])].join("\n");
+}
+
+/** Do this to each of them; those that refuse stay chosen, and the first says why. */
+async function doAll(jobs, act) {
+  const refused = [];
+  for (const job of jobs)
+    try {
       await act(PATHS[job.kind] + job.id);
       ticked.delete(job.id);
+    } catch (error) {
+      refused.push(`${titleOf(job).slice(0, 60)}: ${explain(error)}`);
     }
-  } catch (error) {
-    trouble(explain(error));
-  }
+  said.hidden = !refused.length;
+  say(said, refused.length > 1 ? `${refused[0]} So it is with ${refused.length - 1} more, which stay chosen.` : refused[0] || "");
   for (const box of rows.querySelectorAll("input:checked")) box.checked = ticked.has(box.closest("tr").dataset.key);
   showTogether();
   loop.now();

@@ -13,8 +13,10 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from clr_tuner.client import Client
 from clr_tuner.embedded.service import EmbeddedService
+from store.database import Database
+from store.jobs import insert_rows
 from store.settings import Settings
-from tests.browser.pages import SCHEDULE, post
+from tests.browser.pages import SCHEDULE, old_jobs, post
 from tests.machine import patience
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,9 +44,14 @@ def find_chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Of the service."""
+    return Settings(port=0, data_dir=tmp_path_factory.mktemp("serve"), database_url="", broker_url="")
+
+
+@pytest.fixture(scope="session")
+def service(settings: Settings) -> Iterator[str]:
     """What `make serve` runs, with workloads that misbehave. Yields its URL."""
-    settings = Settings(port=0, data_dir=tmp_path_factory.mktemp("serve"), database_url="", broker_url="")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(ROOT / "tests" / "plugins")]))
         with EmbeddedService(settings, say=lambda _: None) as embedded:
@@ -68,6 +75,15 @@ def client(service: str) -> Iterator[Client]:
     """The same service, from Python."""
     with Client(service) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def many(service: str, settings: Settings) -> None:
+    """More old jobs than one answer searches, the newest thousand with a tag; the oldest is called `needle`."""
+    database = Database(settings.resolved_database_url)
+    with database.write() as session:
+        insert_rows(session, old_jobs())
+    database.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -119,6 +135,8 @@ def shown(service: str) -> dict[str, str]:
     return {
         "jobs": "/",
         "no-jobs": "/?tag=none-has-it",
+        "overlay": "/pages/overlay?ids="
+        + ",".join(page.rpartition("/")[2] for page in (found, nothing, trained)),
         "range-test": found,
         "inconclusive": nothing,
         "failed": failed,

@@ -2,13 +2,39 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 from playwright.sync_api import Locator, Page, expect
 
+from store.search import LOOKED_THROUGH
+from store.status import Kind, Status
+
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> \u05e9\u05dc\u05d5\u05dd 🦄 "
 HOSTILE = HOSTILE.strip() + "W" * (200 - len(HOSTILE.strip()))
 SCHEDULE = {"policy": "triangular2", "base_lr": 0.01, "max_lr": 0.1}
+
+
+def old_jobs() -> list[dict[str, Any]]:
+    """Finished range tests of long ago: one more than an answer searches, and 50."""
+    return [
+        {
+            "id": str(uuid4()),
+            "kind": Kind.RANGE_TEST,
+            "name": f"old {number}" if number else "needle",
+            "tags": ["thousand"] if number >= LOOKED_THROUGH - 949 else [],
+            "workload": "digits-mlp",
+            "config": {},
+            "status": Status.SUCCEEDED,
+            "outcome": "bounds_found",
+            "result": {"base_lr": 0.01, "max_lr": 0.1},
+            "attempt": 1,
+            "created_at": 1e9 + number,
+            "started_at": 1e9 + number,
+            "finished_at": 1e9 + number + 5,
+        }
+        for number in range(LOOKED_THROUGH + 51)
+    ]
 
 
 def post(service: str, path: str, **body: Any) -> str:

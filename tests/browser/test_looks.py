@@ -11,6 +11,7 @@ SCREENS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "h
 PAGES = (
     "jobs",
     "no-jobs",
+    "overlay",
     "range-test",
     "inconclusive",
     "failed",
