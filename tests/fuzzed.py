@@ -1,5 +1,6 @@
 """What `make fuzz` asks about: jobs of each kind, ended, queued and measured by a caller; and what it may spend."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ SHARE = 0.8  # of the ids asked for are of something that is there
 SPENT = 5  # of each kind, for what cancels and deletes
 OPERATIONS = """
 [[operations]]
-include-path-regex = '^/{path}/\\{{id\\}}(?!/cancel)'
+include-path-regex = '^/{path}/\\{{id\\}}(?!/cancel|/ask|/sweeps/|/checkpoints/)'
 exclude-method = ["DELETE"]
 parameters = {{ "path.id" = {{ dictionary = "kept-{path}", probability = {share} }} }}
 
@@ -26,15 +27,33 @@ include-path-regex = '^/{path}/\\{{id\\}}(/cancel)?$'
 exclude-method = ["GET"]
 parameters = {{ "path.id" = {{ dictionary = "spent-{path}", probability = {share} }} }}
 """
-RUNS = """
+RUN = """
 [[operations]]
-include-path-regex = '/sweeps/'
-parameters = {{ "path.number" = 0, "body.token" = {{ dictionary = "tokens", probability = {share} }} }}
-
+include-path-regex = '^/{path}/\\{{id\\}}.*/{what}$'
+[operations.parameters]
+"path.id" = "{id}"
+"path.number" = 0
+{body}
+"""
+BODIES = {  # of what a caller says of its run: fields with what they hold mostly
+    "ask": {"client_id": "me"},
+    "points": {"token": "token-{id}", "from_step": "first"},
+    "finish": {"token": "token-{id}"},
+}
+HOOKS = """
+[[operations]]
+include-operation-id = "create_webhook"
+phases.examples.enabled = false
+phases.coverage.enabled = false
+parameters = { "body.url" = { dictionary = "urls", probability = 1.0 } }
+"""
+NOBODY = "http://127.0.0.1:9/hook"  # listens there
+CHECKPOINT = """
 [[operations]]
 include-path-regex = '/checkpoints/'
-parameters = {{ "path.step" = 79 }}
+parameters = {{ "path.id" = "{id}", "path.step" = {{ dictionary = "steps", probability = {share} }} }}
 """
+STEP = 79
 
 
 @dataclass(slots=True)
@@ -48,10 +67,13 @@ class Ids:
 class Fuzzed:
     """A service with something in it; the test plays the worker."""
 
-    def __init__(self, api: httpx2.Client, database: Database) -> None:
-        self._api, self._database = api, database
-        self._tokens: list[str] = []
-        self._ids = {"range-tests": Ids(), "training-jobs": Ids(), "comparisons": Ids(), "jobs": Ids()}
+    def __init__(self, api: httpx2.Client, database: Database, folder: Path) -> None:
+        """folder: the data directory of the service."""
+        self._api, self._database, self._folder = api, database, folder
+        self._runs: list[tuple[str, str, str, str]] = []  # path, what is said of it, id and token
+        self._trained = ""
+        paths = ("range-tests", "training-jobs", "comparisons", "jobs", "webhooks", "keys")
+        self._ids = {path: Ids() for path in paths}
 
     def fill(self) -> None:
         """Make jobs of every kind, in every state that a reader may find."""
@@ -67,18 +89,31 @@ class Fuzzed:
         for path, fields in asked.items():
             self._ids[path].kept.append(self._create(path, workload="digits", **fields))
             self._ids[path].spent += [self._create(path, workload="digits", **fields) for _ in range(SPENT)]
+        for path, body in {"webhooks": {"url": NOBODY}, "keys": {"name": "spent"}}.items():
+            made = [self._api.post(f"/{path}", json=body).json()["id"] for _ in range(SPENT + 1)]
+            self._ids[path] = Ids(made[:1], made[1:])
         for path in ("range-tests", "training-jobs"):
-            self._give(path)
+            for what in BODIES:  # a job each: what is said by one would end it for another
+                self._give(path, what)
             self._ids["jobs"].kept += self._ids[path].kept
 
     def write(self, path: Path) -> None:
         """Tell Schemathesis."""
         text = '[parameters]\n"query.wait_s" = 0.1\n'  # no long polls
-        known = {"tokens": self._tokens}
+        known: dict[str, Sequence[object]] = {"first": [0], "steps": [STEP], "me": ["me"], "urls": [NOBODY]}
         for name, ids in self._ids.items():
             known |= {f"kept-{name}": ids.kept, f"spent-{name}": ids.spent or ids.kept}
             text += OPERATIONS.format(path=name, share=SHARE)
-        text += RUNS.format(share=SHARE)
+        for name, what, id, token in self._runs:
+            bound = [(field, words.format(id=id)) for field, words in BODIES[what].items()]
+            lines = [
+                f'"body.{field}" = {{ dictionary = "{words}", probability = {SHARE} }}'
+                for field, words in bound
+            ]
+            text += RUN.format(path=name, what=what, id=id, body="\n".join(lines))
+            known |= {f"token-{id}": [token]}
+        text += HOOKS
+        text += CHECKPOINT.format(id=self._trained, share=SHARE)
         text += "".join(f"\n[dictionaries.{name}]\nvalues = {values}\n" for name, values in known.items())
         path.write_text(text)
 
@@ -91,6 +126,8 @@ class Fuzzed:
         job_id = self._create("range-tests", workload="digits")
         assert claim(self._database) == job_id
         measure(self._database, job_id, [2.0 / (step + 1) for step in range(100)])
+        with self._database.write() as session:
+            runs.finish_run(session, job_id, sweep=1, seed=0)
         finish(self._database, job_id, outcome, result)
         self._ids["range-tests"].kept.append(job_id)
 
@@ -102,18 +139,30 @@ class Fuzzed:
             rows = [(step, 0.05, 1 / (step + 1)) for step in range(80)]
             runs.append(session, job_id, sweep=0, seed=0, series="train", rows=rows)
             runs.finish_run(session, job_id, sweep=0, seed=0)
-            where = {"path": f"{FOLDER}/{job_id}/1/step-79.pt", "hostname": "gpu-box"}
-            new = NewCheckpoint(step=79, size_bytes=4, cycle=2, best=True, **where)
+            where = {"path": f"{FOLDER}/{job_id}/1/step-{STEP}.pt", "hostname": "gpu-box"}
+            new = NewCheckpoint(step=STEP, size_bytes=4, cycle=2, best=True, **where)
             checkpoints.publish(session, job_id, 1, new)
+        file = self._folder / where["path"]
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"four")
+        self._trained = job_id
         finish(self._database, job_id, Outcome.TRAINED, RESULT)
         self._ids["training-jobs"].kept.append(job_id)
 
-    def _give(self, path: str) -> None:
+    def _give(self, path: str, what: str) -> None:
         """A job that a caller measures, which holds its first run."""
         mine: dict[str, Any] = {"driver": "client", "name": "mine", "optimizer": {"name": "SGD"}}
         mine |= {"schedule": RATES, "num_steps": 80} if path == "training-jobs" else {"steps_per_epoch": 40}
         job_id = self._create(path, batch_size=32, **mine)
         asked = self._api.post(f"/{path}/{job_id}/ask", json={"client_id": "me"})
         assert asked.status_code == 200, asked.text
-        self._tokens.append(asked.json()["lease"]["token"])
+        token, told = asked.json()["lease"]["token"], asked.json()
+        if what == "finish":
+            rows = {
+                "token": token,
+                "from_step": 0,
+                "loss": [1.0] * len((told.get("sweep") or told["rates"])["lr"]),
+            }
+            assert self._api.put(f"/{path}/{job_id}/sweeps/0/points", json=rows).status_code == 200
+        self._runs.append((path, what, job_id, token))
         self._ids[path].kept.append(job_id)
