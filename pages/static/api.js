@@ -118,7 +118,7 @@ function askForKey() {
     addEventListener("storage", hear);
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
-      const wrong = await beginSession(key.value);
+      const wrong = await beginSession(key.value.trim());
       say(said, wrong);
       if (!wrong) end();
     });

@@ -30,7 +30,7 @@ async function begin() {
 
 async function showKey({ name, secret }) {
   await get("/keys", { quiet: true }).catch(() => beginSession(secret)); // the first key asks for one from now on
-  fill(made, showSecret(secret, `The key ${name} was made`, "Send it as Authorization: Bearer SECRET, or set it as CLR_API_KEY."));
+  showSecret(made, secret, `The key ${name} was made`, "Send it as Authorization: Bearer SECRET, or set it as CLR_API_KEY.");
   loop.now();
 }
 

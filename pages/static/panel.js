@@ -1,5 +1,5 @@
 // What the admin's pages share: a form that makes one thing, and its secret, which is shown once.
-import { copyButton, h } from "./dom.js";
+import { copyButton, fill, h } from "./dom.js";
 import { makeObject } from "./form.js";
 import { makeRequest } from "./request.js";
 
@@ -12,14 +12,16 @@ export function makePanel(schemas, request, title, path, done, rest = []) {
     rest.length ? h("details", {}, h("summary", {}, "More: limits"), h("div", { class: "grid" }, more.elements)) : null,
     h("div", { class: "row send" }, h("button", { class: "primary" }, title)));
   makeRequest(form, path, () => ({ ...first.read(), ...more.read() }), (answer) => {
-    form.reset();
+    form.replaceWith(makePanel(schemas, request, title, path, done, rest));
     return done(answer);
   }, { hasCost: false });
   return form;
 }
 
-/** A secret with a button that copies it. */
-export function showSecret(secret, title, use) {
-  return h("section", { class: "card" }, h("h2", {}, title), h("p", {}, "This is its secret, shown this once: keep it now."),
-    h("div", { class: "row" }, h("code", { class: "secret" }, secret), copyButton("Copy the secret", () => secret)), h("p", { class: "hint" }, use));
+/** Show a secret with a button that copies it, at the place. */
+export function showSecret(place, secret, title, use) {
+  const copy = copyButton("Copy the secret", () => secret);
+  fill(place, h("section", { class: "card" }, h("h2", {}, title), h("p", {}, "This is its secret, shown this once: keep it now."),
+    h("div", { class: "row" }, h("code", { class: "secret" }, secret), copy), h("p", { class: "hint" }, use)));
+  copy.focus();
 }

@@ -55,7 +55,7 @@ export class Preview {
     const key = JSON.stringify(body);
     if (this.kept.has(key)) return this.kept.get(key);
     try {
-      const { data } = await call("/schedules/preview", { method: "POST", body, quiet: true });
+      const { data } = await call("/schedules/preview", { method: "POST", body, quiet: this.kept.size > 0 });
       if (this.kept.size >= MOST_KEPT) this.kept.clear();
       this.kept.set(key, { data });
       return { data };

@@ -26,7 +26,7 @@ const loop = follow(async () => {
 }, EVERY_MS);
 
 function show({ secret, url }) {
-  fill(made, showSecret(secret, `${url} will be called`, "It checks the signature of a call, with any library of Standard Webhooks."));
+  showSecret(made, secret, `${url} will be called`, "It checks the signature of a call, with any library of Standard Webhooks.");
   loop.now();
 }
 

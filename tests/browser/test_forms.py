@@ -72,6 +72,22 @@ def test_entries_are_added_removed_refused_in_their_places_and_compared(page: Pa
     expect(page.get_by_role("table").first).to_contain_text("ours")
 
 
+def test_a_fault_of_a_stage_of_an_entry_is_told_there(page: Page) -> None:
+    page.goto("/pages/comparisons/new?workload=digits-mlp&num_epochs=1")
+    page.locator(entry(page, 1)).get_by_role("button", name="Remove this entry").click()
+    second = page.locator(entry(page, 2))
+    second.get_by_label("policy").select_option("staged")
+    second.get_by_role("button", name="Add a stage").click()
+    second.get_by_role("button", name="Add a stage").click()
+    stage = second.get_by_role("group", name="stage 2")
+    second.get_by_role("group", name="stage 1").get_by_role("button", name="Remove this stage").click()
+    alone = second.get_by_role("group", name="stage 1")
+    alone.get_by_label("start").fill("-5")
+
+    expect(alone.locator(".field", has=page.get_by_label("start")).locator(".fault")).to_contain_text("0")
+    expect(stage).to_have_count(0)
+
+
 def test_a_comparison_begins_with_the_bounds_of_a_range_test(page: Page, client: Client) -> None:
     job = client.range_test("digits-mlp", effort="quick").wait()
     bounds = job.bounds()

@@ -101,6 +101,13 @@ def test_who_may_only_look_is_told_so(page: Page, locked: str) -> None:
     expect(page.get_by_role("button", name="Make a webhook")).to_have_count(0)
 
 
+def test_who_may_only_look_designs_schedules(page: Page, locked: str) -> None:
+    page.goto(f"{locked}/pages/schedules?policy=hann")
+    log_in(page, f" {make_key(locked, 'a designer', 'read')} ")
+
+    expect(page.get_by_label("torch code")).to_contain_text("hann")
+
+
 def test_a_session_that_ends_in_a_form_loses_nothing_of_it(page: Page, locked: str) -> None:
     page.goto(f"{locked}/pages/range-tests/new?workload=digits-mlp")
     log_in(page, make_key(locked, "who asks", "submit"))
@@ -127,6 +134,8 @@ def test_a_webhook_is_made_called_and_deleted(admin: Page) -> None:
     admin.get_by_role("button", name="Make a webhook").click()
 
     expect(admin.locator("code.secret")).to_contain_text("whsec_")
+    expect(admin.get_by_role("button", name="Copy the secret")).to_be_focused()
+    expect(admin.get_by_label("job.cancelled")).to_be_checked()
     card = admin.get_by_role("region", name=url)
     expect(card).to_contain_text("job.failed")
     expect(card).not_to_contain_text("job.cancelled")
