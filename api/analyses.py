@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.curves import find_with_runs
 from api.errors import Problem, invalid
-from api.examples import CURVE_TO_READ
+from api.examples.bounds import CURVE_TO_READ
 from api.jobs import JobId, find
 from api.openapi import responses
 from api.pointers import pointer_to

@@ -16,7 +16,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from api.examples import METRICS
+from api.examples.workloads import METRICS
 from api.resources import OpenResourcesDep
 from store import counters, gauges
 from store.database import Database

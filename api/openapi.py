@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api.errors import MEDIA_TYPE, ProblemBody
-from api.examples import ANSWERS
+from api.examples.answers import ANSWERS
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ConfigDict, Field, StrictInt, ValidationError, field_validator
 
 from api.errors import invalid, invalid_at
-from api.examples import PREVIEW_REQUESTS
+from api.examples.workloads import PREVIEW_REQUESTS
 from api.openapi import BUSY, responses
 from api.pool import unless_gone
 from api.requests.body import Body, require_json

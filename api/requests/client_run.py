@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, FiniteFloat, StrictBool, StrictInt, model_validator
 
 from api.errors import invalid
-from api.examples import ASK_REQUESTS, POINTS_REQUESTS
+from api.examples.client_runs import ASK_REQUESTS, POINTS_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Body, Text
 from api.requests.looks import Looks, Number, nan_for_null

@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, field_validator, model_validator
 
 from api.errors import invalid
-from api.examples import COMPARISON_REQUESTS
+from api.examples.comparisons import COMPARISON_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Text, refuse_unknown
 from api.requests.training_job import Budget, TrainingOptions, check_schedule

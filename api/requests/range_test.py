@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StrictInt, ValidationError, model_validator
 
 from api.errors import invalid
-from api.examples import CLIENT_RANGE_TEST_REQUESTS, RANGE_TEST_REQUESTS
+from api.examples.client_runs import CLIENT_RANGE_TEST_REQUESTS
+from api.examples.range_tests import RANGE_TEST_REQUESTS
 from api.requests.body import Text, refuse_unknown
 from api.requests.client import ClientRequest
 from api.requests.workload import Seed, Timeout, WorkloadRequest

@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from api.errors import invalid, invalid_at
-from api.examples import CLIENT_TRAINING_JOB_REQUESTS, TRAINING_JOB_REQUESTS
+from api.examples.client_runs import CLIENT_TRAINING_JOB_REQUESTS
+from api.examples.training_jobs import TRAINING_JOB_REQUESTS
 from api.pointers import pointer_to
 from api.requests.body import Body, Text
 from api.requests.client import ClientRequest

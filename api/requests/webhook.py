@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field, field_validator
 
-from api.examples import WEBHOOK_REQUESTS
+from api.examples.webhooks import WEBHOOK_REQUESTS
 from api.requests.body import Body, Text
 
 EventName = Literal["job.succeeded", "job.failed", "job.cancelled", "comparison.finished"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.examples import CURVE_TO_READ
+from api.examples.bounds import CURVE_TO_READ
 from clr.bounds import ANALYZER, Bounds
 from clr.halving import next_run
 from store import runs

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import examples
+from api.examples import bounds as examples
 from store import claims
 from store.database import Database
 from store.status import Reason
