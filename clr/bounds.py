@@ -209,7 +209,8 @@ class Bounds:
     ) -> str:
         """Code to paste that trains under `schedule(policy, ...)`: torch's own scheduler where it has such a one.
 
-        Without a budget it is that of four cycles. framework: torch or keras. Raises ValueError as `schedule` does.
+        Without a budget it is that of four cycles. framework: torch, keras, lightning or transformers. Raises
+        ValueError as `schedule` does.
         """
         schedule = self.schedule(policy, num_steps=num_steps, num_epochs=num_epochs, **parameters)
         budget = self._budget(num_steps, num_epochs) or self._cycles(None).num_steps

@@ -1,4 +1,4 @@
-"""Code to paste that trains under a schedule: by torch's own scheduler where it has such a one, or in Keras.
+"""Code to paste that trains under a schedule: by torch's own scheduler where it has such a one, or in a framework.
 
 Where torch has none, `clr_tuner.Scheduler` plays it: the base installation is enough for that.
 """
@@ -14,7 +14,7 @@ from clr.spelling import did_you_mean
 if TYPE_CHECKING:
     from clr.policies import Schedule
 
-Framework = Literal["torch", "keras"]
+Framework = Literal["torch", "keras", "lightning", "transformers"]
 
 TORCH = """\
 from itertools import chain, repeat
@@ -59,16 +59,45 @@ epochs = -(-{num_steps} * accumulated // len(train_data))  # {num_steps} steps, 
 model.fit(train_data, epochs=epochs, callbacks=[LearningRate()])
 """
 
+LIGHTNING = """\
+import clr_tuner as ct
+from clr_tuner.integrations.lightning import with_schedule
+from lightning.pytorch import Trainer
+
+schedule = ct.parse_schedule({spec})
+make_optimizer = model.configure_optimizers  # returns an optimizer, and no scheduler
+model.configure_optimizers = lambda: with_schedule(make_optimizer(), schedule)
+trainer = Trainer(max_epochs=-1, max_steps={num_steps})  # a step is an update, also with accumulate_grad_batches
+trainer.fit(model, train_loader)
+"""
+
+TRANSFORMERS = """\
+from dataclasses import replace
+
+import clr_tuner as ct
+from transformers import Trainer
+
+schedule = {spec}
+args = replace(args, max_steps={num_steps})  # updates
+scheduler = ct.Scheduler(optimizer, schedule)
+trainer = Trainer(model, args, train_dataset=train_data, optimizers=(optimizer, scheduler))
+trainer.train()
+"""
+
+FRAMEWORKS: Mapping[str, str] = {"keras": KERAS, "lightning": LIGHTNING, "transformers": TRANSFORMERS}
+
 
 def write_snippet(schedule: Schedule, num_steps: int, *, framework: Framework = "torch") -> str:
     """The code that trains `num_steps` steps under this schedule; momentum is left as the optimizer has it, but for
-    the preset torch, which cycles it.
+    the preset torch, which cycles it in torch.
 
     torch: it uses the names model, criterion, optimizer and train_loader, whose batches are (inputs, targets). keras:
-    model, compiled, and train_data, which has a length in batches. Raises ValueError for another framework.
+    model, compiled, and train_data, which has a length in batches. lightning: model, a LightningModule, and
+    train_loader. transformers: model, optimizer, args (TrainingArguments) and train_data.
+    Raises ValueError for another framework.
     """
-    if framework == "keras":
-        return KERAS.format(spec=_literal(_spec(schedule)), num_steps=num_steps)
+    if framework in FRAMEWORKS:
+        return FRAMEWORKS[framework].format(spec=_literal(_spec(schedule)), num_steps=num_steps)
     if framework != "torch":
         names = get_args(Framework)
         hint = did_you_mean(str(framework), names)
@@ -101,7 +130,7 @@ def say_optimizer(spec: Mapping[str, Any], framework: Framework) -> str:
 
     spec: {"name", its parameters}.
     """
-    if spec["name"] != "Muon" or framework != "torch":
+    if spec["name"] != "Muon" or framework == "keras":
         return ""
     parameters = (f"{name}={_literal(value)}" for name, value in spec.items() if name != "name")
     return MUON.format(parameters=", ".join(parameters))

@@ -1,7 +1,7 @@
 """The commands of those who look for bounds: run a range test, print what it found."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -96,7 +96,8 @@ def bounds(
         ),
     ] = None,
     framework: Annotated[
-        str | None, typer.Option(help="What --snippet is written for: torch (the default) or keras.")
+        str | None,
+        typer.Option(help=f"What --snippet is written for: {', '.join(get_args(Framework))}; default torch."),
     ] = None,
     as_json: options.AsJson = False,
     url: options.Url = None,

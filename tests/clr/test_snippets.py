@@ -98,5 +98,5 @@ def test_keras_code_compiles_and_tells_the_budget() -> None:
 def test_a_framework_that_is_not_known_is_told_which_are() -> None:
     schedule = parse_schedule({"policy": "fixed", "lr": 0.1})
 
-    with pytest.raises(ValueError, match="one of torch, keras, not 'jax'"):
+    with pytest.raises(ValueError, match="one of torch, keras, lightning, transformers, not 'jax'"):
         write_snippet(schedule, 10, framework="jax")  # type: ignore[arg-type]

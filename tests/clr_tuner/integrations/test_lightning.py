@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec, module_from_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import clr_tuner as ct
+from clr.snippets import write_snippet
 from clr_tuner.integrations.lightning import RangeTestCallback, range_test, with_schedule
 from tests.clr_tuner.integrations.page import python_block
 
@@ -533,3 +535,14 @@ def test_where_it_is_missing_one_is_told_what_installs_it(monkeypatch: pytest.Mo
 
     with pytest.raises(ImportError, match="pip install 'lightning>="):
         spec.loader.exec_module(module_from_spec(spec))
+
+
+@pytest.mark.filterwarnings("ignore:The number of training batches")  # than it logs after
+def test_the_code_to_paste_has_the_rate_of_each_update(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where Lightning leaves its checkpoint
+
+    exec(write_snippet(SCHEDULE, 30, framework="lightning"), {"model": Classifier(), "train_loader": load()})
+
+    assert rates == pytest.approx([SCHEDULE(step) for step in range(30)])

@@ -15,6 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments, set_seed
 
 import clr_tuner as ct
+from clr.snippets import write_snippet
 from clr.sweep import Sweep
 from clr_tuner.integrations.transformers import RangeTestCallback, range_test
 from tests.clr_tuner.integrations.page import python_block
@@ -306,3 +307,13 @@ def test_without_the_framework_the_error_names_what_to_install(monkeypatch: pyte
 
     with pytest.raises(ImportError, match=r"pip install 'transformers\[torch\]"):
         import_module("clr_tuner.integrations.transformers")
+
+
+def test_the_code_to_paste_has_the_rate_of_each_update(tmp_path: Path, used: list[float]) -> None:
+    trainer, model = make_trainer(tmp_path), Digits()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    names = {"model": model, "optimizer": optimizer, "args": trainer.args, "train_data": ROWS}
+
+    exec(write_snippet(SCHEDULE, 30, framework="transformers"), names)
+
+    assert used == pytest.approx([SCHEDULE(step) for step in range(30)])
