@@ -23,6 +23,7 @@ Array = npt.NDArray[np.float32]
 
 MEDIA_TYPE = "application/octet-stream"
 MOST_COLUMNS, USUAL_COLUMNS = 10_000, 2_000
+VALUES_FROM: dict[Axis, int] = {"step": 1, "log_lr": 2}  # of a series' columns, those that are told
 
 
 def pack(
@@ -58,19 +59,28 @@ def _pack_run(
 ) -> dict[str, Any]:
     """What the header says of a run, whose arrays are added."""
     series = {}
-    for name in COLUMNS:
+    broken: list[int] = []
+    num_steps = 0
+    for name, of_series in COLUMNS.items():
 
-        def read(name: str = name) -> Iterator[tuple[Floats, Floats]]:
-            of_series: dict[str, Any] = {"sweep": run.sweep, "seed": run.seed, "series": name}
-            for piece in runs.read_series(session, job_id, **of_series, from_step=after_step + 1):
-                yield _place(piece, x)
+        def read(name: str = name) -> Iterator[Floats]:
+            of_run: dict[str, Any] = {"sweep": run.sweep, "seed": run.seed, "series": name}
+            yield from runs.read_series(session, job_id, **of_run, from_step=after_step + 1)
 
-        spans = [(places.min(), places.max()) for places, _ in read() if len(places)]
+        spans = []
+        for piece in read():
+            places, _ = _place(piece, x)
+            if len(places):
+                spans.append((places.min(), places.max()))
+            if name == "train":
+                num_steps = int(piece[0, -1]) + 1
+                broken = broken or piece[0][~np.isfinite(piece[2])][:1].astype(int).tolist()
         span = (min(low for low, _ in spans), max(high for _, high in spans)) if spans else (0.0, 0.0)
-        table = _Table(span, columns, len(COLUMNS[name]) - 2)
-        for places, values in read():
-            table.add(places, values)
-        fields = [f"{value}_{what}" for value in COLUMNS[name][2:] for what in ("min", "max", "last")]
+        told = of_series[VALUES_FROM[x] :]
+        table = _Table(span, columns, len(told))
+        for piece in read():
+            table.add(*_place(piece, x))
+        fields = [f"{value}_{what}" for value in told for what in ("min", "max", "last")]
         packed = table.pack()
         offset = sum(array.nbytes for array in arrays)
         series[name] = {"fields": ["x", *fields], "rows": packed.shape[1], "offset": offset}
@@ -82,6 +92,8 @@ def _pack_run(
         "shape": run.plan["shape"],
         "label": run.plan.get("label"),
         "finished": run.finished,
+        "non_finite_from": broken[0] if broken else None,
+        "broke_off": run.finished and num_steps < run.plan.get("num_steps", 0),
         "series": series,
     }
 
@@ -89,9 +101,9 @@ def _pack_run(
 def _place(piece: Floats, x: Axis) -> tuple[Floats, Floats]:
     """Where on the axis rows lie, and their values; a rate of 0 has no place on one of logarithms."""
     if x == "step":
-        return piece[0], piece[2:]
+        return piece[0], piece[VALUES_FROM[x] :]
     piece = piece[:, (piece[1] > 0) & np.isfinite(piece[1])]
-    return np.log10(piece[1]), piece[2:]
+    return np.log10(piece[1]), piece[VALUES_FROM[x] :]
 
 
 class _Table:

@@ -108,8 +108,9 @@ def test_every_column_has_the_extremes_and_the_last_that_numpy_finds(
         header = read(answer.content)
         (run,) = header.pop("runs")
         assert header == {"complete": False, "measured_by": "worker", "x": x}
-        told = {name: run[name] for name in ("seed", "sweep", "phase", "shape", "label", "finished")}
-        assert told == {"seed": 0, "sweep": 1, **PLAN, "label": None, "finished": False}
+        told = {name: value for name, value in run.items() if name != "series"}
+        named = {"seed": 0, "sweep": 1, **PLAN, "label": None, "finished": False}
+        assert told == {**named, "non_finite_from": 5, "broke_off": False}
         for name, table in zip(("train", "held_out"), tables, strict=True):
             check(run["series"][name], table, columns, x)
 
@@ -117,7 +118,8 @@ def test_every_column_has_the_extremes_and_the_last_that_numpy_finds(
 def check(series: dict[str, Any], table: np.ndarray, columns: int, x: str) -> None:
     kept = table[table[:, 1] > 0] if x == "log_lr" else table
     places = np.log10(kept[:, 1]) if x == "log_lr" else kept[:, 0]
-    for index, value in enumerate(("loss", "accuracy")[: table.shape[1] - 2], start=2):
+    first = 2 if x == "log_lr" else 1
+    for index, value in enumerate(("lr", "loss", "accuracy")[first - 1 : table.shape[1] - 1], start=first):
         names = ("x", *(f"{value}_{what}" for what in ("min", "max", "last")))
         for field, expected in zip(names, thin(places, kept[:, index], columns), strict=True):
             np.testing.assert_allclose(series[field], expected, rtol=1e-6, atol=1e-6)
@@ -131,6 +133,21 @@ def test_a_job_without_points_has_empty_arrays(api: TestClient, database: Databa
     (run,) = read(api.get(f"/range-tests/{job_id}/curve?format=f32").content)["runs"]
 
     assert [series["rows"] for series in run["series"].values()] == [0, 0]
+
+
+@pytest.mark.parametrize(("num_steps", "broke_off"), [(2, True), (1, False)])
+def test_a_sweep_that_ended_before_its_plan_broke_off(
+    api: TestClient, database: Database, num_steps: int, broke_off: bool
+) -> None:
+    of_run: dict[str, Any] = {"job_id": queue(database).id, "sweep": 1, "seed": 0}
+    with database.write() as session:
+        runs.begin_run(session, **of_run, plan={**PLAN, "num_steps": num_steps})
+        runs.append(session, **of_run, series="train", rows=[[0, 0.1, 2.0]])
+        runs.finish_run(session, **of_run)
+
+    (run,) = read(api.get(f"/range-tests/{of_run['job_id']}/curve?format=f32").content)["runs"]
+
+    assert run["broke_off"] is broke_off
 
 
 @SETTLED_EARLY
