@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 from clr.picture_format import PictureFormat
 
-# Okabe and Ito's colours (2008); the last two are the bounds' alone.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#8C564B")
-BASE_COLOR, MAX_COLOR = "#4D4D4D", "#D55E00"
+# Okabe and Ito's hues (2008), as dark as white paper needs, and as the web page has them (pages/static/page.css); the
+# last two are the bounds' alone.
+PALETTE = ("#0072B2", "#B87700", "#00795A", "#B0568A", "#1F9BCF", "#8C564B")
+BASE_COLOR, MAX_COLOR = "#4D4D4D", "#B84E00"
 Line = tuple[float, Sequence[float]]
 DASHED: Line = (0, (4, 2))
 DOTTED: Line = (0, (1, 1.5))

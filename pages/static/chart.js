@@ -1,24 +1,44 @@
 // A chart of lines over a rate or a step, drawn by uPlot; colours are the page's own, in light and dark.
 import { h, say } from "./dom.js";
+import { addGestures } from "./gestures.js";
+import { colour, drawBands, drawMarks, finds } from "./marks.js";
+import { describeLines, onPaper, savePicture, showLegend } from "./picture.js";
 import { rate } from "./words.js";
 
 const NARROW = 480;
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const PAPER_WIDTH = 700; // pixels of a printed page
 const isNumber = (value) => value !== null && Number.isFinite(value);
 
 /**
- * Series are {name, tone, x, y, width?, faint?, dash?}: x increasing, y null where nothing was measured.
- * Marks are {bands: [{from, to, tone}], lines: [{at, tone, name}], ticks: [{at}]}, all at places of x.
+ * Series are {name, tone, x, y, width?, faint?, dash?, kind?}: x increasing, y null where nothing was measured; kind: what the
+ * legend calls such lines. Marks are {bands: [{from, to, tone, about?}], lines: [{at, tone, name?, dash?, about?}],
+ * ticks: [{at}], crosses: [{at, tone}], dots: [{at, y, tone, about?}]}, all at places of x; about: what the legend says.
+ * Dragging zooms, a double click shows all; shift and dragging, arrow keys, + and -, and fingers move what is shown.
  */
 export class Chart {
   constructor(parent, { title, xName, yName, logX = false, yRange, height = 300, sync, like = null, readX = rate, readY = rate }) {
     Object.assign(this, { title, xName, yName, logX, yRange, height, sync, like, readX, readY, series: [], marks: {} });
-    this.place = h("div", { role: "img", "aria-label": title });
-    this.reading = h("p", { class: "reading dim" });
-    this.element = h("figure", { class: "chart" }, h("figcaption", {}, h("strong", {}, title)), this.place, this.reading);
+    this.place = h("div", { role: "img", "aria-label": title, tabindex: 0, class: "place" });
+    this.reading = h("span", { class: "reading dim" });
+    this.legend = h("ul", { class: "legend" });
+    this.whole = h("button", { type: "button", hidden: true, onclick: () => this.zoom(...this.wholeX()) }, "Show all");
+    const png = h("button", { type: "button", onclick: () => this.savePng() }, "PNG");
+    this.element = h("figure", { class: "chart" },
+      h("figcaption", { class: "row" }, h("strong", {}, title), this.reading, h("span", { class: "row actions" }, this.whole, png)), this.place, this.legend);
     parent.append(this.element);
+    addGestures(this);
     new ResizeObserver(() => this.fit()).observe(this.element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.plot?.redraw());
+    addEventListener("beforeprint", () => onPaper(true, () => this.fit(PAPER_WIDTH)));
+    addEventListener("afterprint", () => onPaper(false, () => this.fit()));
+  }
+
+  /** Call it, and what it shows, something else. */
+  rename(title, yName) {
+    if (yName !== this.yName) this.shape = null;
+    Object.assign(this, { title, yName });
+    say(this.element.querySelector("strong"), title);
+    this.place.setAttribute("aria-label", title);
   }
 
   /** Draw these; the reader's zoom stays while the same lines grow. */
@@ -28,6 +48,8 @@ export class Chart {
     const shape = JSON.stringify(series.map(({ name, tone, faint }) => [name, tone, faint]));
     const zoomed = this.plot && this.zoomed() ? { ...this.plot.scales.x } : null;
     this.series = series;
+    this.levels = this.yRange ? this.yRange(series) : null;
+    showLegend(this.legend, describeLines(this));
     if (this.plot && shape === this.shape) {
       this.plot.setData(join(series), !zoomed);
       if (zoomed) this.plot.setScale("x", { min: zoomed.min, max: zoomed.max });
@@ -45,8 +67,19 @@ export class Chart {
     return isNumber(min) && (min > low * (1 + 1e-9) || max < high * (1 - 1e-9));
   }
 
-  fit() {
-    const width = this.element.clientWidth;
+  /** Show x from here to there, in the charts with the same cursor too; not beyond what there is. */
+  zoom(from, to) {
+    const [low, high] = this.wholeX();
+    const isAll = from <= low && to >= high;
+    const group = this.sync ? uPlot.sync(this.sync).plots : [this.plot];
+    for (const plot of group) {
+      const data = plot.data[0];
+      const [min, max] = isAll ? [data[0], data[data.length - 1]] : [Math.max(low, from), Math.min(high, to)];
+      if (min < max) plot.setScale("x", { min, max });
+    }
+  }
+
+  fit(width = this.element.clientWidth) {
     if (this.plot && width && Math.abs(this.plot.width - width) > 1) this.plot.setSize({ width, height: this.height });
   }
 
@@ -82,7 +115,7 @@ export class Chart {
       labelSize: 20,
     });
     const width = this.element.clientWidth || 600;
-    const xAxis = { ...axis(this.xName), size: 34, ...(this.logX ? LOG_AXIS : { space: 70 }) };
+    const xAxis = { ...axis(this.xName), size: 34, ...(this.logX ? LOG_AXIS : { space: 70, values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? this.readX(value) : "")) }) };
     return {
       width,
       height: this.height,
@@ -90,14 +123,15 @@ export class Chart {
       cursor: { points: { show: false }, y: false, ...(this.sync ? { sync: { key: this.sync, scales: ["x", null] } } : {}) },
       scales: {
         x: { time: false, distr: this.logX ? 3 : 1, range: (_, low, high) => this.rangeX(low, high) },
-        y: { range: (_, low, high) => (this.yRange ? this.yRange(this.series) : pad(low, high)) },
+        y: { range: (_, low, high) => this.levels || pad(low, high) },
       },
       axes: [xAxis, { ...axis(this.yName), size: width < NARROW ? 56 : 60, values: (_, splits) => splits.map((value) => this.readY(value)) }],
       series: [{}, ...this.series.map((line) => describe(line))],
       hooks: {
-        drawClear: [(plot) => this.drawBands(plot)],
-        draw: [(plot) => this.drawLines(plot)],
+        drawClear: [(plot) => drawBands(plot, this.marks)],
+        draw: [(plot) => drawMarks(plot, this.marks, this.series)],
         setCursor: [(plot) => this.read(plot)],
+        setScale: [() => this.plot && (this.whole.hidden = !this.zoomed())],
       },
     };
   }
@@ -109,63 +143,19 @@ export class Chart {
     return isZoom ? [low, high] : this.wholeX();
   }
 
-  drawBands({ ctx, bbox, valToPos }) {
-    ctx.save();
-    clip(ctx, bbox);
-    for (const { from, to, tone } of this.marks.bands || []) {
-      const left = valToPos(from, "x", true);
-      ctx.globalAlpha = 0.16;
-      ctx.fillStyle = colour(tone);
-      ctx.fillRect(left, bbox.top, Math.max(1, valToPos(to, "x", true) - left), bbox.height);
-    }
-    ctx.restore();
-  }
-
-  drawLines({ ctx, bbox, valToPos }) {
-    const dense = devicePixelRatio || 1;
-    ctx.save();
-    clip(ctx, bbox);
-    for (const { at, tone, name, dash } of this.marks.lines || []) {
-      const x = valToPos(at, "x", true);
-      ctx.strokeStyle = ctx.fillStyle = colour(tone);
-      ctx.lineWidth = (dash ? 1 : 1.8) * dense;
-      ctx.setLineDash(dash ? [3 * dense, 3 * dense] : []);
-      stroke(ctx, x, bbox.top, bbox.top + bbox.height);
-      if (!name) continue;
-      ctx.font = `600 ${12 * dense}px system-ui, sans-serif`;
-      const isLeft = name === "base_lr" || x + ctx.measureText(name).width + 6 * dense > bbox.left + bbox.width;
-      ctx.textAlign = isLeft ? "right" : "left";
-      ctx.textBaseline = "top";
-      ctx.fillText(name, x + (isLeft ? -4 : 4) * dense, bbox.top + (name === "base_lr" ? 3 : 18) * dense);
-    }
-    ctx.setLineDash([]);
-    ctx.strokeStyle = colour("--dim");
-    ctx.lineWidth = 1.5 * dense;
-    const bottom = bbox.top + bbox.height;
-    for (const { at } of this.marks.ticks || []) stroke(ctx, valToPos(at, "x", true), bottom - 10 * dense, bottom);
-    for (const { at, tone } of this.marks.crosses || []) cross(ctx, valToPos(at, "x", true), bbox.top + 8 * dense, 4 * dense, colour(tone));
-    ctx.restore();
-  }
-
   /** What the strong lines say under the pointer, as text. */
   read(plot) {
     if (plot.cursor.left === null || plot.cursor.left < 0) return;
     const x = plot.posToVal(plot.cursor.left, "x");
     const said = this.series
       .filter((line) => !line.faint && line.x.length && x >= line.x[0] && x <= line.x[line.x.length - 1])
-      .map((line) => `${line.name} ${this.readY(nearest(line, x))}`);
+      .map((line) => `${line.name} ${this.readY(line.y[finds(line.x, x)])}`);
     say(this.reading, [`${this.xName} ${this.readX(x)}`, ...said].join(" · "));
   }
 
-  /** The chart as a PNG, on the page's own ground. */
-  savePng(name) {
-    const drawn = this.plot.ctx.canvas;
-    const canvas = h("canvas", { width: drawn.width, height: drawn.height });
-    const ctx = canvas.getContext("2d");
-    ctx.fillStyle = colour("--ground");
-    ctx.fillRect(0, 0, canvas.width, canvas.height);
-    ctx.drawImage(drawn, 0, 0);
-    h("a", { href: canvas.toDataURL("image/png"), download: `${name}.png` }).click();
+  /** The chart as a PNG on white, with its title and its legend. */
+  savePng(name = this.title.toLowerCase().replaceAll(" ", "-")) {
+    return savePicture(this, name);
   }
 }
 
@@ -210,38 +200,3 @@ const LOG_AXIS = {
     });
   },
 };
-
-function nearest({ x, y }, at) {
-  let low = 0;
-  let high = x.length - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (x[middle] < at) low = middle + 1;
-    else high = middle;
-  }
-  const place = low > 0 && at - x[low - 1] < x[low] - at ? low - 1 : low;
-  return y[place];
-}
-
-function clip(ctx, { left, top, width, height }) {
-  ctx.beginPath();
-  ctx.rect(left, top, width, height);
-  ctx.clip();
-}
-
-function stroke(ctx, x, top, bottom) {
-  ctx.beginPath();
-  ctx.moveTo(x, top);
-  ctx.lineTo(x, bottom);
-  ctx.stroke();
-}
-
-function cross(ctx, x, y, size, tone) {
-  ctx.strokeStyle = tone;
-  ctx.beginPath();
-  ctx.moveTo(x - size, y - size);
-  ctx.lineTo(x + size, y + size);
-  ctx.moveTo(x - size, y + size);
-  ctx.lineTo(x + size, y - size);
-  ctx.stroke();
-}

@@ -1,38 +1,53 @@
 // What a job's page is told while the job runs: from one stream of events, or by asking where there is none.
 import { get, query, trouble } from "./api.js";
+import { getCurve, ofRows } from "./curve.js";
 import { follow } from "./live.js";
 import { Stream } from "./streams.js";
 import { FINAL } from "./words.js";
 
-const MOST_POINTS = 2000; // of each run: more than a screen has pixels
 const MOST_STREAMED = 20000; // steps of a job that is followed point by point
 const DRAW_MS = 250;
+const SHARE = 100; // a long curve is asked for again after so many times what that took
+const AGAIN_MS = 2000; // until a stream that the service has ended is asked for again
+const SLOWEST_MS = 60000;
 
-/** Tell `onJob(job)` and `onCurve(curve)` what is new, until the job is final. Gives {refresh}. */
-export function feed(path, id, { onJob, onCurve }) {
+/** Tell `onJob(job)` and `onCurve(curve)` what is new, with `x` as in curve.js, until the job is final. Gives {refresh}. */
+export function feed(path, id, { x, onJob, onCurve }) {
   let job = null;
-  let curve = { runs: [] };
   let stream = null;
+  let isHeard = false;
+  let isLong = false;
   let seen = null;
+  let due = 0;
   const runs = new Map();
 
-  const whole = () => get(`${path}/curve${query({ max_points: MOST_POINTS })}`);
-
-  /** Ask for everything, and say whether the job is final. */
+  /** Ask for everything, and say whether there is nothing more to ask for. */
   async function ask() {
     job = await get(path);
+    const isFinal = FINAL.has(job.status);
     const now = `${job.status} ${job.progress?.completed}`;
-    if (now !== seen && job.progress) curve = await whole();
-    if (now !== seen) await onCurve(curve, job);
-    seen = now;
+    if (now !== seen && (isFinal || performance.now() >= due)) {
+      const begun = performance.now();
+      const curve = job.started_at ? await getCurve(path, { x }) : { runs: [] };
+      due = performance.now() + Math.min(SLOWEST_MS, SHARE * (performance.now() - begun));
+      await onCurve(curve, job);
+      seen = now;
+    }
     await onJob(job);
-    return FINAL.has(job.status);
+    return isFinal;
   }
 
-  async function begin() {
-    const isFinal = await ask();
-    if (isFinal || (job.progress?.completed || 0) > MOST_STREAMED || !window.EventSource) return isFinal;
-    stream ??= listen(id, handlers, () => loop.now());
+  async function look() {
+    if (stream) return (await ask()) || isHeard;
+    job = await get(path);
+    isLong ||= job.progress?.completed > MOST_STREAMED;
+    if (FINAL.has(job.status) || isLong || !window.EventSource) return ask();
+    await onJob(job);
+    isHeard = true;
+    stream = listen(id, handlers, () => {
+      isHeard = false;
+      loop.now();
+    }, () => (isHeard = true));
     return true;
   }
 
@@ -40,8 +55,9 @@ export function feed(path, id, { onJob, onCurve }) {
     status: (status) => tell({ ...job, ...status }),
     progress: ({ progress }) => tell({ ...job, progress }),
     points: (points) => {
-      append(runs, points);
-      draw();
+      isLong = append(runs, points) > MOST_STREAMED;
+      if (!isLong) draw();
+      else leave();
     },
     reset: ({ run, from_step: from }) => {
       cut(runs.get(keyOf(run)), from);
@@ -53,6 +69,14 @@ export function feed(path, id, { onJob, onCurve }) {
     },
   };
 
+  /** Too long to be told point by point. */
+  function leave() {
+    stream.close();
+    stream = null;
+    runs.clear();
+    loop.now();
+  }
+
   function tell(changed) {
     job = changed;
     if (!FINAL.has(job.status)) onJob(job);
@@ -62,21 +86,28 @@ export function feed(path, id, { onJob, onCurve }) {
   function draw() {
     drawing ??= setTimeout(() => {
       drawing = null;
-      if (!FINAL.has(job.status)) onCurve({ runs: [...runs.values()] }, job);
+      if (!FINAL.has(job.status)) onCurve({ runs: [...runs.values()].map((run) => ofRows(run, x)) }, job);
     }, DRAW_MS);
   }
 
-  const loop = follow(() => (stream ? ask() : begin()));
+  const loop = follow(look);
   return { refresh: () => loop.now() };
 }
 
-/** One stream of a job's events: closed in a hidden tab, and gone on with from its last id. */
-export function listen(id, handlers, onLost, onOpen = () => {}) {
+/**
+ * One stream of a job's events, or of all jobs': closed in a hidden tab, and gone on with from its last id, also where the
+ * service ended it: `onLost` hears of that, and `onHeard` of each time that it is there.
+ */
+export function listen(id, handlers, onLost, onHeard = () => {}) {
   const address = `${document.documentElement.dataset.root}${id ? `/jobs/${id}` : ""}/events`;
   let source = null;
   let last = null;
   let isOver = false;
+  let failures = 0;
+  let timer = null;
   function open() {
+    clearTimeout(timer);
+    source?.close();
     source = new Stream(address + query({ last_event_id: last }));
     for (const [name, handle] of Object.entries(handlers))
       source.addEventListener(name, (event) => {
@@ -84,19 +115,23 @@ export function listen(id, handlers, onLost, onOpen = () => {}) {
         handle(JSON.parse(event.data));
       });
     source.onopen = () => {
+      failures = 0;
       trouble();
-      onOpen();
+      onHeard();
     };
     source.onerror = () => {
       if (isOver) return;
-      if (source.readyState === EventSource.CLOSED) {
-        isOver = true;
-        onLost();
-      } else trouble("The connection is lost. This page connects again by itself.");
+      if (source.readyState !== EventSource.CLOSED) {
+        trouble("The connection is lost. This page connects again by itself.");
+        return;
+      }
+      onLost();
+      timer = setTimeout(turn, Math.min(SLOWEST_MS, AGAIN_MS * 2 ** failures++));
     };
   }
   function turn() {
     if (isOver) return;
+    clearTimeout(timer);
     source?.close();
     source = null;
     if (!document.hidden) open();
@@ -107,6 +142,7 @@ export function listen(id, handlers, onLost, onOpen = () => {}) {
   return {
     close() {
       isOver = true;
+      clearTimeout(timer);
       source?.close();
       document.removeEventListener("visibilitychange", turn);
     },
@@ -115,17 +151,19 @@ export function listen(id, handlers, onLost, onOpen = () => {}) {
 
 const keyOf = ({ sweep, seed }) => `${sweep} ${seed}`;
 
+/** Add what came to its run; how many points that has now. */
 function append(runs, points) {
   const known = runs.get(keyOf(points));
   if (!known) {
     runs.set(keyOf(points), points);
-    return;
+    return points.step.length;
   }
   for (const [into, from] of [[known, points], [known.held_out, points.held_out]]) {
     for (const name of Object.keys(from)) if (Array.isArray(from[name])) into[name] = into[name].concat(from[name]);
     into.non_finite_from ??= from.non_finite_from;
   }
   known.finished = points.finished;
+  return known.step.length;
 }
 
 function cut(run, from) {

@@ -1,15 +1,15 @@
 // Some jobs over each other, as the address names them: what each found in a table, then their lines in one chart of each kind.
-import { explain, get, Problem, query } from "./api.js";
+import { explain, get, Problem } from "./api.js";
 import { Chart } from "./chart.js";
-import { lossRange, smooth, windowOf } from "./curve.js";
-import { fill, h, root, say } from "./dom.js";
+import { getCurve, lossRange, smooth, windowOf } from "./curve.js";
+import { fill, h, root } from "./dom.js";
 import { asked } from "./list.js";
 import { follow } from "./live.js";
 import { groupRuns, linesOf } from "./ranges.js";
 import { FINAL, found, number, PAGES, PATHS, standing, words } from "./words.js";
 
 const MOST = 12; // jobs: a colour each of six, then dashed
-const MOST_POINTS = 1000; // of each run
+const COLUMNS = 1000; // of pixels
 const EVERY_MS = 2000;
 
 const ids = [...new Set((asked.get("ids") || "").split(",").map((id) => id.trim()).filter(Boolean))].slice(0, MOST);
@@ -40,7 +40,6 @@ function section(title, about, shared, ...names) {
   const element = h("section", { "aria-label": title, hidden: true }, h("h2", {}, title), h("p", { class: "hint" }, about));
   main.append(element);
   const [loss, score] = names.map((name) => new Chart(element, { ...shared, title: `${name} ${title.slice(title.indexOf("against"))}`, yName: "loss", yRange: lossRange, readY: number, height: 320 }));
-  element.append(h("div", { class: "row actions" }, [loss, score].map((chart, place) => h("button", { type: "button", onclick: () => chart.savePng(`overlay-${names[place].toLowerCase()}`) }, `${names[place]} as PNG`))));
   return { element, loss, score, against: title.slice(title.indexOf("against")) };
 }
 
@@ -56,7 +55,7 @@ async function read(id) {
   try {
     const job = await get(`/jobs/${encodeURIComponent(id)}`);
     const path = PATHS[job.kind] + job.id;
-    const curve = await get(`${path}/curve${query({ max_points: MOST_POINTS })}`);
+    const curve = await getCurve(path, { x: job.kind === "range_test" ? "log_lr" : "step", columns: COLUMNS });
     return { job, curve, bounds: job.outcome === "bounds_found" ? await get(`${path}/bounds`) : null };
   } catch (error) {
     if (error instanceof Problem && error.status === 404) return { gone: explain(error) };
@@ -78,28 +77,25 @@ function showRows() {
 
 function showKind(kind) {
   const { element, loss, score, against } = kinds[kind];
-  const drawn = ids.map((id, place) => ({ place, ...known.get(id) })).filter(({ job, curve }) => job?.kind === kind && curve.runs.some((run) => run.step.length));
+  const drawn = ids.map((id, place) => ({ place, ...known.get(id) })).filter(({ job, curve }) => job?.kind === kind && curve.runs.some(({ train }) => train.loss.x.length));
   element.hidden = !drawn.length;
   if (!drawn.length) return;
   const lines = kind === "range_test" ? linesOfTest : linesOfTraining;
   const looks = drawn.flatMap(({ curve }) => curve.runs.map((run) => run.held_out));
-  const what = looks.some((held) => held.accuracy.some((value) => value !== null)) ? "accuracy" : "loss";
+  const what = looks.some((held) => held.accuracy.y.some((value) => value !== null)) ? "accuracy" : "loss";
   const marks = { lines: drawn.flatMap(({ bounds, place }) => (bounds ? [{ at: bounds.max_lr, tone: toneOf(place), name: `${place + 1}`, dash: Boolean(dashOf(place)) }] : [])) };
-  loss.show(drawn.flatMap((one) => lines(one, (run) => ({ x: run[loss.logX ? "lr" : "step"], y: run.loss }), true)), marks);
-  score.yName = what;
+  loss.show(drawn.flatMap((one) => lines(one, ({ train }) => train.loss, true)), marks);
   score.yRange = what === "accuracy" ? null : lossRange;
-  const title = `Held-out ${what} ${against}`;
-  say(score.element.querySelector("strong"), title);
-  score.place.setAttribute("aria-label", title);
-  score.show(drawn.flatMap((one) => lines(one, ({ held_out: held }) => ({ x: held[score.logX ? "lr" : "step"], y: held[what] }), false)), marks);
+  score.rename(`Held-out ${what} ${against}`, what);
+  score.show(drawn.flatMap((one) => lines(one, ({ held_out: held }) => held[what], false)), marks);
 }
 
 /** The sweep that the bounds are read from, or the last where none are. */
 function linesOfTest({ place, job, curve, bounds }, readRun) {
   const groups = groupRuns(curve.runs, bounds?.evidence.range);
   const group = groups.find(({ isChosen }) => isChosen) || groups.filter(({ phase }) => phase !== "probe").at(-1);
-  const strong = group ? linesOf([group], readRun, { raw: false }).filter(({ faint }) => !faint) : [];
-  return strong.map((line) => ({ ...line, name: `${place + 1} ${titleOf(job)}`, tone: toneOf(place), dash: dashOf(place), width: 2 }));
+  const strong = group ? linesOf([group], readRun, { raw: false, what: "" }).filter(({ faint }) => !faint) : [];
+  return strong.map((line) => ({ ...line, kind: null, name: `${place + 1} ${titleOf(job)}`, tone: toneOf(place), dash: dashOf(place), width: 2 }));
 }
 
 function linesOfTraining({ place, job, curve }, readRun, isNoisy) {

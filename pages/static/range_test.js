@@ -1,14 +1,15 @@
 // One range test: its bounds and why in words first, then the curve against the rate, live while it is measured.
+import { sayBounds, sayInconclusive } from "./answer.js";
 import { get, Problem, query } from "./api.js";
 import { Chart } from "./chart.js";
-import { lossRange } from "./curve.js";
-import { copyButton, fill, h, root, say, table } from "./dom.js";
+import { lossRange, windowOf } from "./curve.js";
+import { makeCurveTable } from "./curve_table.js";
+import { fill, h, root, say } from "./dom.js";
+import { showEvidence, showSnippets } from "./evidence.js";
 import { feed } from "./feed.js";
 import { configFacts, id, JobHead } from "./job.js";
-import { groupRuns, breaks, linesOf } from "./ranges.js";
-import { FINAL, number, percent, rate, words } from "./words.js";
-
-const MOST_ROWS = 500; // of the table; all of them are in the CSV
+import { breaks, groupRuns, linesOf } from "./ranges.js";
+import { FINAL, number, roughly } from "./words.js";
 
 const path = `/range-tests/${id}`;
 const main = document.getElementById("main");
@@ -25,20 +26,17 @@ const charts = h("section", { "aria-label": "The curve", hidden: true },
   h("h2", {}, "The curve"), legend,
   h("div", { class: "check" }, raw, h("label", { for: "raw" }, "Every batch and look as measured (faint)")), smoothing);
 const more = h("section");
-const rows = h("details", { hidden: true }, h("summary", {}, "The curve as a table"));
+const rows = makeCurveTable(path);
 const setup = h("details", { hidden: true }, h("summary", {}, "What was asked for"));
-main.append(answer, charts, more, rows, setup);
+main.append(answer, charts, more, rows.element, setup);
 
-const shared = { xName: "learning rate", logX: true, sync: "lr" };
-const lossChart = new Chart(charts, { ...shared, title: "Training loss against the learning rate", yName: "loss", yRange: lossRange, readY: number });
-const scoreChart = new Chart(charts, { ...shared, title: "Held-out accuracy against the learning rate", yName: "accuracy", height: 260, like: lossChart, readY: number });
+const shared = { xName: "learning rate", logX: true, sync: "lr", readY: number };
+const lossChart = new Chart(charts, { ...shared, title: "Training loss against the learning rate", yName: "loss", yRange: lossRange });
+const scoreChart = new Chart(charts, { ...shared, title: "Held-out accuracy against the learning rate", yName: "accuracy", height: 260, like: lossChart });
 charts.append(h("div", { class: "row actions" },
-  h("button", { type: "button", onclick: () => lossChart.savePng(`loss-${id}`) }, "Loss as PNG"),
-  h("button", { type: "button", onclick: () => scoreChart.savePng(`held-out-${id}`) }, "Held-out as PNG"),
   ["svg", "pdf"].map((format) => h("a", { class: "button", href: `${root}${path}/plot.${format}` }, `Picture as ${format.toUpperCase()}`)),
   h("a", { class: "button", href: `${root}${path}/curve?format=csv`, download: `${id}.csv` }, "Every point as CSV")));
-rows.addEventListener("toggle", showRows);
-const loop = feed(path, id, { onJob, onCurve });
+const loop = feed(path, id, { x: "log_lr", onJob, onCurve });
 
 function onJob(job) {
   state.job = job;
@@ -50,8 +48,13 @@ function onJob(job) {
 
 async function onCurve(curve, job) {
   Object.assign(state, { curve, job });
-  if (FINAL.has(job.status) && !state.bounds && !state.refusal) await findBounds();
-  show();
+  const isFirst = FINAL.has(job.status) && !state.bounds && !state.refusal;
+  if (isFirst) await findBounds();
+  showAnswer();
+  showCurve();
+  if (!isFirst) return;
+  fill(more, state.bounds ? showSnippets(state.bounds, path) : null, showEvidence(state.bounds || state.refusal));
+  rows.show();
 }
 
 async function findBounds() {
@@ -72,47 +75,12 @@ function actions(job) {
   ].filter(Boolean);
 }
 
-function show() {
-  showAnswer();
-  showCurve();
-  showMore();
-  if (rows.open) showRows();
-}
-
 function showAnswer() {
   const { job, bounds, refusal } = state;
-  if (bounds) fill(answer, sayBounds(bounds), bounds.warnings.map((warning) => h("p", { class: "warning" }, warning)));
-  else if (refusal?.code === "inconclusive") fill(answer, sayInconclusive(refusal));
+  if (bounds) fill(answer, sayBounds(bounds));
+  else if (refusal?.code === "inconclusive") fill(answer, sayInconclusive(refusal, id));
   else if (!FINAL.has(job.status)) fill(answer, h("p", {}, job.status === "queued" ? "The bounds will stand here once a worker has measured the curve." : "The bounds will stand here once the curve is measured; it grows below."));
   else fill(answer);
-}
-
-function sayBounds(bounds) {
-  const one = (name, side) => {
-    const [low, high] = bounds[`${name}_interval`];
-    return h("div", { class: side },
-      h("div", {}, name), h("div", { class: "rate" }, rate(bounds[name])),
-      h("div", { class: "dim" }, low < high ? `between ${rate(low)} and ${rate(high)} over seeds` : "no interval: one seed was measured"),
-      h("p", {}, bounds[`reason_${side}`], "."));
-  };
-  return h("div", { class: "card" },
-    h("p", {}, h("strong", {}, `Cycle between ${rate(bounds.base_lr)} and ${rate(bounds.max_lr)}`), `, half a cycle in ${bounds.step_size} steps. Without cycles, train at ${rate(bounds.constant_lr)}.`),
-    h("div", { class: "answer" }, one("base_lr", "base"), one("max_lr", "max")));
-}
-
-function sayInconclusive(refusal) {
-  return h("div", { class: "card" },
-    h("h2", {}, "No trustworthy answer"),
-    h("p", {}, refusal.detail), refusal.why ? h("p", {}, h("strong", {}, "Why: "), words(refusal.why)) : null,
-    refusal.next_experiment ? h("p", {}, h("strong", {}, "Try next: "), sayNext(refusal.next_experiment)) : null,
-    (refusal.warnings || []).map((warning) => h("p", { class: "warning" }, warning)));
-}
-
-/** What to try, in words, and a form that is filled in with it. */
-function sayNext({ message, request }) {
-  const asked = Object.fromEntries(Object.entries(request || {}).filter(([, value]) => typeof value !== "object"));
-  const form = `${root}/pages/range-tests/new${query({ like: id, ...asked })}`;
-  return [`${message}. `, Object.keys(asked).length ? h("a", { href: form }, "Fill in the form with that") : null].filter(Boolean);
 }
 
 function choose(name, value) {
@@ -123,34 +91,37 @@ function choose(name, value) {
 }
 
 function showCurve() {
-  const { curve, bounds } = state;
+  const { curve, bounds, refusal } = state;
   const groups = groupRuns(curve?.runs || [], bounds?.evidence.range);
-  charts.hidden = rows.hidden = !groups.length;
+  charts.hidden = rows.element.hidden = !groups.length;
   if (!groups.length) return;
   const hidden = new Set((asked.get("hide") || "").split(" ").filter(Boolean));
   showLegend(groups, hidden);
   const shown = groups.filter(({ key }) => !hidden.has(key));
-  const marks = { ...markBounds(bounds || state.refusal), crosses: breaks(shown) };
-  const options = { raw: raw.checked };
-  const hasAccuracy = shown.some(({ runs }) => runs.some(({ held_out: looks }) => looks.accuracy.some((value) => value !== null)));
-  const what = hasAccuracy || !shown.length ? "accuracy" : "loss";
-  lossChart.show(linesOf(shown, (run) => ({ x: run.lr, y: run.loss }), options), marks);
-  scoreChart.yRange = what === "accuracy" ? () => [0, 1] : lossRange;
-  say(scoreChart.element.querySelector("strong"), `Held-out ${what} against the learning rate`);
-  scoreChart.place.setAttribute("aria-label", `Held-out ${what} against the learning rate`);
-  scoreChart.show(linesOf(shown, (run) => ({ x: run.held_out.lr, y: run.held_out[what] }), options), marks);
-  say(smoothing, "Strong lines are means over a window of a twentieth of a sweep, and over seeds where a range has several; dashed: the scout. " +
-    (bounds ? "Shaded: the intervals of base_lr and max_lr. Ticks at the bottom: what other finders would choose. " : "") + (marks.crosses.length ? "A cross: the loss stopped being finite there." : ""));
+  const marks = { ...markBounds(bounds || refusal), crosses: breaks(shown) };
+  const has = (run) => run.held_out.accuracy.y.some((value) => value !== null);
+  const metric = !shown.length || shown.some(({ runs }) => runs.some(has)) ? "accuracy" : "loss";
+  const losses = linesOf(shown, ({ train }) => train.loss, { raw: raw.checked, what: "training loss", each: "each batch" });
+  const looks = metric === "loss" ? [] : linesOf(shown, ({ held_out: held }) => held.loss, { raw: false, what: "held-out loss" }).map((line) => ({ ...line, kind: "held-out loss" }));
+  lossChart.show([...losses, ...looks.filter(({ faint }) => !faint).map((line) => ({ ...line, name: `${line.name}, held out`, width: 1.4, dash: [2, 3] }))], marks);
+  scoreChart.yRange = metric === "accuracy" ? () => [0, 1.02] : lossRange;
+  scoreChart.rename(`Held-out ${metric} against the learning rate`, metric);
+  scoreChart.element.hidden = !groups.some(({ runs }) => runs.some(({ held_out: held }) => held.loss.x.length));
+  scoreChart.show(linesOf(shown, ({ held_out: held }) => held[metric], { raw: raw.checked, what: `held-out ${metric}`, each: "each look" }), marks);
+  const windows = shown.flatMap(({ runs }) => runs.map(({ train }) => windowOf(train.loss.y.length)));
+  const [least, most] = [Math.min(...windows), Math.max(...windows)];
+  say(smoothing, `Smoothed: means over a window of a twentieth of a sweep${windows.length ? `, ${least === most ? "" : `${least} to `}${most} batches` : ""}. Of several seeds: their mean. Dashed: the scout.${bounds ? " Shaded: the intervals of base_lr and max_lr." : ""}`);
 }
 
 function markBounds(found) {
   const ticks = (found?.candidates || []).filter(({ lr }) => lr).map(({ lr }) => ({ at: lr }));
   if (!found?.base_lr) return { ticks };
   const sides = [["base_lr", "--base"], ["max_lr", "--max"]];
+  const interval = (name) => found[`${name}_interval`];
   return {
     ticks,
-    bands: sides.map(([name, tone]) => ({ from: found[`${name}_interval`][0], to: found[`${name}_interval`][1], tone })),
-    lines: sides.map(([name, tone]) => ({ at: found[name], tone, name })),
+    bands: sides.map(([name, tone]) => ({ from: interval(name)[0], to: interval(name)[1], tone, about: interval(name)[0] < interval(name)[1] ? `${name} interval ${interval(name).map(roughly).join(" to ")}` : null })),
+    lines: sides.map(([name, tone]) => ({ at: found[name], tone, name, about: `${name} ${roughly(found[name])}` })),
   };
 }
 
@@ -172,39 +143,4 @@ function toggle(key, isShown) {
   if (isShown) hidden.delete(key);
   else hidden.add(key);
   choose("hide", hidden.size ? [...hidden].join(" ") : null);
-}
-
-function showMore() {
-  const { bounds, refusal } = state;
-  const candidates = (bounds || refusal)?.candidates;
-  fill(more,
-    bounds ? showSnippets(bounds) : null,
-    bounds?.sensitivity ? showSensitivity(bounds.sensitivity) : null,
-    candidates?.length ? [h("h2", {}, "What other finders would choose"), table("From the same curve; clr-tuner does not use these", ["Finder", "lr", "How"], candidates.map(({ name, lr, note }) => [words(name), rate(lr), note]))] : null);
-}
-
-function showSnippets(bounds) {
-  const code = h("pre", { tabindex: "0", role: "region", "aria-label": "torch code" }, bounds.snippet);
-  const keras = async () => (await get(`${path}/bounds${query({ framework: "keras" })}`)).snippet;
-  return [
-    h("h2", {}, "Use them"),
-    h("div", { class: "row actions" },
-      copyButton("Copy torch code", () => bounds.snippet), copyButton("Copy Keras code", keras),
-      copyButton("Copy both rates", () => `base_lr=${bounds.base_lr}, max_lr=${bounds.max_lr}`),
-      copyButton("Copy as JSON", () => JSON.stringify(bounds, null, 2))),
-    code,
-  ];
-}
-
-function showSensitivity({ metric, by_factor: factors }) {
-  const lost = (value) => (value === null ? "not measured" : metric === "accuracy" ? percent(value) : number(value));
-  return [h("h2", {}, "How much a wrong max_lr costs"), table(`Held-out ${metric} lost where max_lr is off by a factor`, ["max_lr times", "lost"], factors.map(({ factor, lost: value }) => [String(factor), lost(value)]))];
-}
-
-function showRows() {
-  if (!rows.open || !state.curve) return;
-  const looks = groupRuns(state.curve.runs, state.bounds?.evidence.range).flatMap(({ name, runs }) =>
-    runs.flatMap(({ seed, held_out: held }) => held.step.map((step, place) => [name, seed, step, rate(held.lr[place]), number(held.loss[place]), percent(held.accuracy[place])])));
-  const caption = looks.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${looks.length} looks at the held-out set` : "Every look at the held-out set";
-  fill(rows, rows.querySelector("summary"), table(caption, ["Sweep", "Seed", "Step", "lr", "Held-out loss", "Accuracy"], looks.slice(0, MOST_ROWS)));
 }

@@ -1,6 +1,6 @@
 // The sweeps of a range test by the range that they went through: the scout, then each range with its seeds.
 import { pool, smooth, windowOf } from "./curve.js";
-import { rate, words } from "./words.js";
+import { roughly, words } from "./words.js";
 
 const NAMES = { scout: "Scout", test: "Range", probe: "Probe" };
 
@@ -8,18 +8,19 @@ const NAMES = { scout: "Scout", test: "Range", probe: "Probe" };
 export function groupRuns(runs, chosen) {
   const groups = new Map();
   for (const run of runs) {
-    if (!NAMES[run.phase] || !run.lr.length) continue;
+    if (!NAMES[run.phase] || !run.train.loss.x.length) continue;
     const key = `${run.phase}-${run.sweep}`;
     if (!groups.has(key)) groups.set(key, { key, phase: run.phase, runs: [] });
     groups.get(key).runs.push(run);
   }
   let ranges = 0;
   return [...groups.values()].map((group) => {
-    const [{ lr, shape, phase }] = group.runs;
-    const isChosen = Boolean(chosen) && phase === "test" && group.runs.some((run) => isNear(run.lr[run.lr.length - 1], chosen.end_lr));
+    const [{ shape, phase }] = group.runs;
+    const end = Math.max(...group.runs.map(endOf));
+    const isChosen = Boolean(chosen) && phase === "test" && isNear(end, chosen.end_lr);
     const place = phase === "test" ? ++ranges : 0;
     const seeds = group.runs.length === 1 ? "1 seed" : `${group.runs.length} seeds`;
-    const ends = `${rate(lr[0])} to ${rate(Math.max(...group.runs.map((run) => run.lr[run.lr.length - 1])))}`;
+    const ends = `${roughly(group.runs[0].train.loss.x[0])} to ${roughly(end)}`;
     return {
       ...group,
       isChosen,
@@ -30,26 +31,32 @@ export function groupRuns(runs, chosen) {
   });
 }
 
-const isNear = (one, other) => Math.abs(one - other) <= 1e-6 * Math.abs(other);
+/** The last rate of a sweep. */
+const endOf = ({ train: { loss: { x } } }) => x[x.length - 1];
 
-/** The lines of these groups: faint for each seed, as measured where `raw`, and strong for all of them, smoothed. */
-export function linesOf(groups, read, { raw }) {
+const isNear = (one, other) => Math.abs(one / other - 1) < 0.01; // a column of pixels has a width
+
+/**
+ * The lines of these groups, of what `read(run)` gives, called `what`: faint for each seed, as measured (`each`) where `raw`,
+ * and strong for all of them, smoothed.
+ */
+export function linesOf(groups, read, { raw, what, each }) {
   return groups.flatMap((group) => {
     const alone = group.runs.length === 1;
     const dash = group.phase === "scout" ? [6, 4] : undefined;
-    const series = (run, faint, y, name) => ({ name, tone: group.tone, x: read(run).x, y, faint, dash: faint ? undefined : dash });
-    const seeds = group.runs.map((run) => ({ run, ...read(run) })).filter(({ x }) => x.length);
+    const base = { tone: group.tone, kind: `${what}, smoothed` };
+    const seeds = group.runs.map((run) => ({ name: `${group.name}, seed ${run.seed}`, ...read(run) })).filter(({ x }) => x?.length);
     const smoothed = seeds.map(({ x, y }) => ({ x, y: smooth(y, windowOf(y.length)) }));
-    const thin = raw || !alone ? seeds : [];
-    const faint = thin.map(({ run, y }, place) => series(run, true, raw ? y : smoothed[place].y, `${group.name}, seed ${run.seed}`));
+    const thin = raw ? seeds.map(({ drawn }) => ({ ...drawn, kind: `${what}, ${each}` })) : alone ? [] : smoothed;
+    const faint = thin.map((line, place) => ({ ...base, name: seeds[place].name, ...line, faint: true }));
     const pooled = pool(smoothed);
     const strong = pooled
-      ? [{ name: group.name, tone: group.tone, ...pooled, width: 2.4, dash }]
-      : smoothed.map(({ x, y }, place) => ({ ...series(seeds[place].run, false, y, alone ? group.name : `${group.name}, seed ${seeds[place].run.seed}`), x, width: alone ? 2.2 : 1.4 }));
+      ? [{ ...base, name: group.name, ...pooled, width: 2.4, dash }]
+      : smoothed.map((line, place) => ({ ...base, name: alone ? group.name : seeds[place].name, ...line, width: 2.2, dash }));
     return [...faint, ...strong];
   });
 }
 
 /** Where sweeps of these groups broke off. */
 export const breaks = (groups) =>
-  groups.flatMap(({ runs, tone }) => runs.filter((run) => run.non_finite_from !== null).map((run) => ({ at: run.lr[run.lr.length - 1], tone })));
+  groups.flatMap(({ runs, tone }) => runs.filter((run) => run.broke_off || run.non_finite_from !== null).map((run) => ({ at: endOf(run), tone })));

@@ -2,38 +2,44 @@
 import { get, query } from "./api.js";
 import { Chart } from "./chart.js";
 import { lossRange, smooth, windowOf } from "./curve.js";
+import { makeCurveTable } from "./curve_table.js";
 import { fill, h, root, say, table } from "./dom.js";
 import { feed } from "./feed.js";
 import { configFacts, id, JobHead } from "./job.js";
 import { FINAL, number, percent, rate, words } from "./words.js";
 
-const MOST_ROWS = 500; // of the table; all of them are in the CSV
+const SHARE = 50; // of a training's steps, over which its loss is smoothed, as the picture has it
 
 const path = `/training-jobs/${id}`;
 const main = document.getElementById("main");
+const asked = new URLSearchParams(location.search);
 const state = { job: null, curve: null };
 
 const head = new JobHead(main, { onChange: () => loop.refresh() });
 const answer = h("section", { "aria-label": "The answer", "aria-live": "polite" });
-const charts = h("section", { "aria-label": "The curve", hidden: true }, h("h2", {}, "The curve"));
+const raw = h("input", { type: "checkbox", id: "raw", onchange: () => {
+  history.replaceState(null, "", location.pathname + (raw.checked ? "" : "?raw=0"));
+  showCurve();
+} });
+raw.checked = asked.get("raw") !== "0";
 const hint = h("p", { class: "hint" });
+const charts = h("section", { "aria-label": "The curve", hidden: true }, h("h2", {}, "The curve"),
+  h("div", { class: "check" }, raw, h("label", { for: "raw" }, "Every batch as measured (faint)")), hint);
 const files = h("section");
-const rows = h("details", { hidden: true }, h("summary", {}, "The curve as a table"));
+const rows = makeCurveTable(path);
 const setup = h("details", { hidden: true }, h("summary", {}, "What was asked for"));
-main.append(answer, charts, files, rows, setup);
-charts.append(hint);
+main.append(answer, charts, files, rows.element, setup);
 
 const steps = (x) => Math.round(x).toLocaleString("en");
 const shared = { xName: "step", sync: "step", readX: steps, height: 240 };
 const scoreChart = new Chart(charts, { ...shared, title: "Held-out accuracy against the step", yName: "accuracy", readY: number });
 const lossChart = new Chart(charts, { ...shared, title: "Loss against the step", yName: "loss", yRange: lossRange, readY: number });
-const rateChart = new Chart(charts, { ...shared, title: "Learning rate against the step", yName: "learning rate", height: 200 });
+scoreChart.like = lossChart;
+const rateChart = new Chart(charts, { ...shared, like: lossChart, title: "Learning rate against the step", yName: "learning rate", height: 200 });
 charts.append(h("div", { class: "row actions" },
-  h("button", { type: "button", onclick: () => [[scoreChart, "held-out"], [lossChart, "loss"], [rateChart, "rate"]].forEach(([chart, name]) => chart.savePng(`${name}-${id}`)) }, "Charts as PNG"),
   ["svg", "pdf"].map((format) => h("a", { class: "button", href: `${root}${path}/plot.${format}` }, `Picture as ${format.toUpperCase()}`)),
   h("a", { class: "button", href: `${root}${path}/curve?format=csv`, download: `${id}.csv` }, "Every point as CSV")));
-rows.addEventListener("toggle", showRows);
-const loop = feed(path, id, { onJob, onCurve });
+const loop = feed(path, id, { x: "step", onJob, onCurve });
 
 function onJob(job) {
   state.job = job;
@@ -47,16 +53,19 @@ function onJob(job) {
 async function onCurve(curve, job) {
   Object.assign(state, { curve, job });
   showCurve();
-  if (rows.open) showRows();
-  if (FINAL.has(job.status)) await showFiles();
+  if (!FINAL.has(job.status)) return;
+  rows.show();
+  await showFiles();
 }
 
 const score = ({ accuracy, loss }) => (accuracy !== null ? `${percent(accuracy)} held-out accuracy` : `a held-out loss of ${number(loss)}`);
 
-function showAnswer({ result, warnings = [] }) {
+function showAnswer({ result, outcome, warnings = [] }) {
   const notes = warnings.map((warning) => h("p", { class: "warning" }, warning));
   if (!result?.final) {
-    fill(answer, notes);
+    const broken = state.curve?.runs[0]?.non_finite_from ?? null;
+    const where = broken === null ? "" : ` at step ${steps(broken)}`;
+    fill(answer, outcome === "diverged" ? h("div", { class: "card" }, h("p", {}, h("strong", {}, "It diverged"), `: the loss stopped being finite${where}. Train with lower rates: a range test finds them.`)) : null, notes);
     return;
   }
   const { final, best, schedule, num_steps: length, stopped_early: early } = result;
@@ -68,30 +77,34 @@ function showAnswer({ result, warnings = [] }) {
 
 function showCurve() {
   const run = state.curve.runs[0];
-  charts.hidden = rows.hidden = !run?.step.length;
-  if (!run?.step.length) return;
-  const { step, lr, loss, held_out: looks } = run;
-  const ends = cycleEnds();
-  const marks = { lines: ends.map((at) => ({ at, tone: "--dim", dash: true })), crosses: run.non_finite_from === null ? [] : [{ at: run.non_finite_from, tone: "--bad" }] };
-  const has = looks.accuracy.some((value) => value !== null);
-  scoreChart.element.hidden = !has;
-  if (has) scoreChart.show([{ name: "accuracy", tone: "--line-1", x: looks.step, y: looks.accuracy, width: 2 }], marks);
+  charts.hidden = rows.element.hidden = !run?.train.loss.x.length;
+  if (charts.hidden) return;
+  const { train: { loss, lr }, held_out: looks } = run;
+  const lines = cycleEnds(loss.x[loss.x.length - 1]).map((at) => ({ at, tone: "--dim", dash: true, about: "a cycle ends" }));
+  const marks = { lines, crosses: run.non_finite_from === null ? [] : [{ at: run.non_finite_from, tone: "--bad" }] };
+  const has = looks.accuracy.y.some((value) => value !== null);
+  const { best } = state.job.result || {};
+  const dot = (metric) => (best && best[metric] !== null ? [{ at: best.step, y: best[metric], tone: "--max", about: `best cycle end: ${metric} ${number(best[metric])}, step ${steps(best.step)}` }] : []);
+  const window = windowOf(loss.y.length, SHARE);
   lossChart.show([
-    { name: "training, each batch", tone: "--line-2", x: step, y: loss, faint: true },
-    { name: "training", tone: "--line-2", x: step, y: smooth(loss, windowOf(loss.length)), width: 1.8 },
-    { name: "held out", tone: "--line-1", x: looks.step, y: looks.loss, width: 2, dash: [4, 3] },
-  ], marks);
-  rateChart.show([{ name: "lr", tone: "--line-3", x: step, y: lr, width: 2 }], marks);
-  say(hint, `Training loss: faint as measured, strong as a mean over ${windowOf(loss.length)} points; dashed: held out.${ends.length ? " Dotted verticals: a cycle ends." : ""}${marks.crosses.length ? " A cross: the loss stopped being finite there." : ""}`);
+    ...(raw.checked ? [{ name: "training, each batch", kind: "training loss, each batch", tone: "--line-1", ...loss.drawn, faint: true }] : []),
+    { name: "training", kind: "training loss, smoothed", tone: "--line-1", x: loss.x, y: smooth(loss.y, window), width: 1.8 },
+    { name: "held out", kind: "held-out loss", tone: "--line-3", ...looks.loss, width: 2, dash: [2, 3] },
+  ], { ...marks, dots: has ? [] : dot("loss") });
+  scoreChart.element.hidden = !has;
+  if (has) scoreChart.show([{ name: "accuracy", kind: "held-out accuracy", tone: "--line-2", ...looks.accuracy, width: 2 }], { ...marks, dots: dot("accuracy") });
+  rateChart.show([{ name: "lr", tone: "--base", ...lr.drawn, width: 2 }], marks);
+  say(hint, `Smoothed: means over a window of a fiftieth of the curve, ${window} of the ${loss.y.length.toLocaleString("en")} places that are drawn.`);
 }
 
 /** The steps at which cycles end, as far as the schedule says. */
-function cycleEnds() {
-  const schedule = state.job.result?.schedule || state.job.config.schedule;
+function cycleEnds(last) {
+  const { config, result, progress } = state.job;
+  const schedule = result?.schedule || config.schedule;
   const length = schedule.step_size && schedule.policy !== "decay" ? schedule.step_size + (schedule.step_size_down || schedule.step_size) : schedule.t_mult === 1 ? schedule.t_0 : null;
-  const last = state.curve.runs[0].step.at(-1);
-  if (!length || last / length > 200) return [];
-  return Array.from({ length: Math.floor((last + 1) / length) }, (_, cycle) => (cycle + 1) * length - 1);
+  const done = Math.max(last + 1, result?.num_steps || progress?.completed || 0);
+  if (!length || done / length > 200) return [];
+  return Array.from({ length: Math.floor(done / length) }, (_, cycle) => (cycle + 1) * length - 1);
 }
 
 async function showFiles() {
@@ -100,12 +113,4 @@ async function showFiles() {
   fill(files, h("h2", {}, "Checkpoints"), table("Model, optimizer and data position after a step", ["Step", "Cycle", "Size", ""], items.map((item) => [
     steps(item.step), item.cycle === null ? "–" : `${item.cycle}${item.best ? ", the best" : ""}`, `${number(item.size_bytes / 1e6, 3)} MB`,
     h("a", { href: root + item.links.self, download: `${id}-step-${item.step}.pt` }, `Download step ${steps(item.step)}`)])));
-}
-
-function showRows() {
-  if (!rows.open || !state.curve?.runs.length) return;
-  const { held_out: looks } = state.curve.runs[0];
-  const cells = looks.step.map((step, place) => [steps(step), rate(looks.lr[place]), number(looks.loss[place]), percent(looks.accuracy[place])]);
-  const caption = cells.length > MOST_ROWS ? `The first ${MOST_ROWS} of ${cells.length} looks at the held-out set` : "Every look at the held-out set";
-  fill(rows, rows.querySelector("summary"), table(caption, ["Step", "lr", "Held-out loss", "Accuracy"], cells.slice(0, MOST_ROWS)));
 }

@@ -1,9 +1,12 @@
 // How numbers, times and states are written, everywhere alike.
 
 /** A rate as people write it: 0.01342, 3.2e-5. */
-export function rate(value) {
+export const rate = (value) => spell(value, 4);
+export const roughly = (value) => spell(value, 3);
+
+function spell(value, digits) {
   if (value === null || value === undefined) return "–";
-  const short = Number(value.toPrecision(4));
+  const short = Number(value.toPrecision(digits));
   const size = Math.abs(short);
   return size !== 0 && (size < 1e-3 || size >= 1e4) ? short.toExponential().replace("e+", "e") : String(short);
 }
@@ -11,7 +14,7 @@ export function rate(value) {
 export const percent = (share) => (share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`);
 
 export const number = (value, digits = 4) =>
-  value === null || value === undefined ? "–" : String(Number(value.toPrecision(digits)));
+  value === null || value === undefined ? "–" : Math.abs(value) >= 1e7 ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(digits)));
 
 export const words = (name) => String(name).replaceAll("_", " ");
 

@@ -1,12 +1,69 @@
-"""One range test in the browser: asked for, watched, read."""
+"""One range test in the browser: asked for, watched, read, taken away."""
 
-from playwright.sync_api import Page, expect
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import httpx2
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from clr_tuner.client import Client
+from clr_tuner.range_test import RangeTest
+from tests.browser.pages import chart
+
+LOSS = "Training loss against the learning rate"
+ACCURACY = "Held-out accuracy against the learning rate"
+COPIED = {
+    "torch": "CyclicLR(",
+    "Keras": "keras.callbacks",
+    "Lightning": "with_schedule",
+    "Transformers": "Trainer(",
+}
 
 
-def test_a_range_test_shows_its_bounds_and_its_curve(page: Page, client: Client) -> None:
-    job = client.range_test("digits-mlp", effort="quick", name="a look").wait()
+@pytest.fixture(scope="session")
+def job(client: Client) -> RangeTest:
+    """A quick one that has found its bounds."""
+    return client.range_test("digits-mlp", effort="quick", name="a look").wait()
+
+
+@pytest.fixture
+def found(page: Page, job: RangeTest) -> Page:
+    """Its page, once the curve is drawn."""
+    page.goto(f"/pages/range-tests/{job.id}")
+    expect(chart(page, LOSS)).to_be_visible()
+    return page
+
+
+@pytest.fixture
+def dark(chromium: Browser, service: str, job: RangeTest) -> Iterator[Page]:
+    """The same for who reads light on dark."""
+    with chromium.new_context(base_url=service, color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(f"/pages/range-tests/{job.id}")
+        expect(chart(page, LOSS)).to_be_visible()
+        yield page
+
+
+def say_in_legend(service: str, path: str) -> list[str]:
+    """What the legend of the service's own picture says, but for the seeds, which the page names elsewhere."""
+    picture = ElementTree.fromstring(httpx2.get(f"{service}{path}/plot.svg", timeout=60).content)
+    legend = picture.find(".//*[@id='legend_1']")
+    assert legend is not None
+    said = ["".join(text.itertext()).strip() for text in legend.iter("{http://www.w3.org/2000/svg}text")]
+    return [text for text in said if not text.startswith("seed")]
+
+
+def bare(text: str) -> str:
+    """Without its numbers, which both round as they have room."""
+    return re.sub(r"\d[\d.,e-]*", "#", text)
+
+
+def test_a_range_test_shows_its_bounds_and_its_curve(page: Page, job: RangeTest) -> None:
     bounds = job.bounds()
 
     page.goto("/")
@@ -15,5 +72,77 @@ def test_a_range_test_shows_its_bounds_and_its_curve(page: Page, client: Client)
     expect(page.get_by_role("heading", level=1)).to_have_text("a look")
     expect(page.get_by_text(f"Cycle between {bounds.base_lr:.4g}")).to_be_visible()
     expect(page.get_by_text(bounds.reason_max)).to_be_visible()
-    expect(page.get_by_role("img", name="Training loss against the learning rate")).to_be_visible()
+    expect(page.get_by_role("img", name=LOSS)).to_be_visible()
     expect(page.get_by_label("Scout: exponential")).to_be_checked()
+
+
+@pytest.mark.parametrize("name", ["range-test", "training-job"])
+def test_the_page_has_the_words_of_the_picture(
+    page: Page, service: str, shown: dict[str, str], name: str
+) -> None:
+    page.goto(shown[name])
+    expect(page.locator("figure ul.legend li").first).to_be_visible()
+
+    words = [bare(text) for text in page.locator("figure ul.legend li").all_inner_texts()]
+    legend = [bare(text) for text in say_in_legend(service, shown[name].removeprefix("/pages"))]
+    assert len(legend) > 3
+    assert [text for text in legend if not any(word.startswith(text.rstrip("…")) for word in words)] == []
+
+
+def test_each_framework_has_code_to_copy(found: Page, job: RangeTest) -> None:
+    found.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    for framework, code in COPIED.items():
+        found.get_by_role("button", name=f"Copy {framework} code").click()
+        expect(found.get_by_label("code to copy")).to_contain_text(code)
+        expect(found.get_by_role("button", name="Copied")).to_be_visible()
+        assert code in found.evaluate("navigator.clipboard.readText()")
+        expect(found.get_by_role("button", name="Copied")).to_have_count(0)
+    found.get_by_role("button", name="Copy as JSON").click()
+    expect(found.get_by_role("button", name="Copied")).to_be_visible()
+    assert f'"max_lr": {job.bounds().max_lr}' in found.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_chart_is_saved_on_white_with_its_title_and_legend(dark: Page) -> None:
+    drawn = dark.evaluate(
+        "(() => { const { width, height } = document.querySelector('.place canvas'); return [width, height]; })()"
+    )
+    with dark.expect_download() as download:
+        chart(dark, LOSS).get_by_role("button", name="PNG").click()
+
+    picture = Image.open(io.BytesIO(Path(download.value.path()).read_bytes())).convert("RGB")
+    assert download.value.suggested_filename == "training-loss-against-the-learning-rate.png"
+    assert picture.getpixel((2, 2)) == (255, 255, 255)
+    assert picture.height > drawn[1] + 60
+    assert dark.evaluate("document.documentElement.className") == ""
+
+
+def test_both_charts_say_what_is_under_one_pointer(found: Page) -> None:
+    chart(found, LOSS).locator(".u-over").hover()
+
+    readings = [chart(found, title).locator(".reading") for title in (LOSS, ACCURACY)]
+    for reading in readings:
+        expect(reading).to_contain_text("learning rate")
+    rates = {text.split(" · ")[0] for text in (reading.inner_text() for reading in readings)}
+    assert len(rates) == 1
+
+
+def test_keys_zoom_and_move_both_charts(found: Page) -> None:
+    show_all = [chart(found, title).get_by_role("button", name="Show all") for title in (LOSS, ACCURACY)]
+    found.get_by_role("img", name=LOSS).focus()
+
+    for key in ("+", "+", "ArrowRight"):
+        found.keyboard.press(key)
+    for button in show_all:
+        expect(button).to_be_visible()
+
+    found.keyboard.press("0")
+    for button in show_all:
+        expect(button).to_be_hidden()
+
+
+def test_every_look_stands_in_a_table(found: Page) -> None:
+    found.get_by_text("The curve as a table").click()
+
+    expect(found.get_by_role("table", name="Looks at the held-out set")).to_contain_text("scout")
+    expect(found.get_by_role("table", name="Training loss, each batch")).to_contain_text("scout")

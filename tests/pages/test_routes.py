@@ -65,8 +65,28 @@ def test_what_is_vendored_is_what_was_published() -> None:
     assert held == VENDORED
 
 
-def test_the_page_is_light() -> None:
-    assert sum(file.stat().st_size for file in STATIC.rglob("*") if file.is_file()) < MOST_BYTES
+def find_modules(name: str) -> set[str]:
+    """A module with all that it imports."""
+    found: set[str] = set()
+    waiting = {name}
+    while waiting:
+        found |= (module := {waiting.pop()})
+        text = (STATIC / f"{min(module)}.js").read_text()
+        waiting |= set(re.findall(r'^import .* from "\./(\w+)\.js"', text, re.MULTILINE)) - found
+    return found
+
+
+def test_the_pages_own_files_are_light() -> None:
+    assert sum(file.stat().st_size for file in STATIC.glob("*.*")) < MOST_BYTES
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_loads_little_with_what_is_vendored(browser: TestClient, path: str) -> None:
+    shell = browser.get(f"/behind{path}".format(id="x")).text
+    assets = re.findall(r'/pages/static/((?:vendor/)?[\w.]+\.(?:css|min\.js|svg))"', shell)
+    modules = [f"{name}.js" for name in find_modules(PAGES[path][0])]
+
+    assert sum((STATIC / name).stat().st_size for name in assets + modules) + len(shell) < MOST_BYTES
 
 
 def test_no_module_makes_markup_out_of_words() -> None:
