@@ -13,7 +13,7 @@ from api.finality import tag
 from api.idempotency import IdempotencyKey, accept, identify
 from api.jobs import POLL_S, JobId, whose
 from api.openapi import carrying, responses
-from api.paging import ComparisonFilters, Page
+from api.paging import ComparisonFilters, FoundPage
 from api.pictures import PICTURES, answer_picture
 from api.requests.about import AboutRequest
 from api.requests.body import require_json
@@ -68,22 +68,22 @@ def _get(session: Session, id: str) -> Comparison:
 @router.get("", responses=responses(400, 422))
 def list_comparisons(
     resources: ResourcesDep, filters: Annotated[ComparisonFilters, Query()]
-) -> Page[ComparisonStatus]:
+) -> FoundPage[ComparisonStatus]:
     """Newest first."""
+    narrowing = filters.model_dump(include={"status", "workload", "tag", "range_test_id"})
+    asked: dict[str, Any] = narrowing | {"limit": filters.limit + 1, "after": filters.after()}
+    stopped_at = None
     with resources.database.read() as session:
-        rows = comparisons.find(
-            session,
-            limit=filters.limit + 1,
-            status=filters.status,
-            workload=filters.workload,
-            tag=filters.tag,
-            range_test_id=filters.range_test_id,
-            after=filters.after(),
-        )
-        page, token = filters.page(rows)
-        counts = comparisons.count_jobs(session, [comparison.id for comparison in page])
-    items = [ComparisonStatus(**describe_status(comparison, counts[comparison.id])) for comparison in page]
-    return Page(items=items, next_page_token=token)
+        if filters.text:
+            rows, stopped_at = comparisons.search(session, filters.text, **asked)
+        else:
+            rows = comparisons.find(session, **asked)
+        counts = comparisons.count_jobs(session, [comparison.id for comparison in rows])
+    return filters.found(
+        rows,
+        stopped_at,
+        lambda comparison: ComparisonStatus(**describe_status(comparison, counts[comparison.id])),
+    )
 
 
 @router.get("/{id}", responses=responses(404))

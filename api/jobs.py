@@ -179,8 +179,8 @@ def list_jobs(
     asked: dict[str, Any] = narrowing | {"limit": filters.limit + 1, "kind": kind, "after": filters.after()}
     stopped_at = None
     with resources.database.read() as session:
-        if text := (filters.search or "").strip():
-            rows, stopped_at = jobs.search(session, text, **asked)
+        if filters.text:
+            rows, stopped_at = jobs.search(session, filters.text, **asked)
         else:
             rows = jobs.find(session, **asked)
     return filters.found(rows, stopped_at, show)

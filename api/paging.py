@@ -84,19 +84,24 @@ class Paging(BaseModel):
         return base64.urlsafe_b64encode(json.dumps([*last, *self._narrowing()]).encode()).decode()
 
 
-Search = Annotated[
-    Text | None,
-    Field(
+class Searched(Paging):
+    """What a list is searched for, and which page of it."""
+
+    search: Text | None = Field(
+        default=None,
         max_length=100,
         description="words, each somewhere in the name, the workload or a tag; or how the id begins",
-    ),
-]
+    )
+
+    @property
+    def text(self) -> str:
+        """Its words; empty where nothing is searched for."""
+        return (self.search or "").strip()
 
 
-class Filters(Paging):
+class Filters(Searched):
     """What a list is narrowed to, and which page of it."""
 
-    search: Search = None
     status: Status | None = None
     workload: Text | None = Field(default=None, max_length=200)
     tag: Text | None = Field(default=None, max_length=64)
@@ -106,7 +111,7 @@ class Filters(Paging):
         return [self.status, self.workload, self.tag, self.driver, self.search]
 
 
-class ComparisonFilters(Paging):
+class ComparisonFilters(Searched):
     """What a list of comparisons is narrowed to, and which page of it."""
 
     status: Status | None = None
@@ -115,7 +120,7 @@ class ComparisonFilters(Paging):
     range_test_id: Text | None = Field(default=None, max_length=36, description="whose bounds they confirm")
 
     def _narrowing(self) -> list[str | None]:
-        return [self.status, self.workload, self.tag, self.range_test_id]
+        return [self.status, self.workload, self.tag, self.range_test_id, self.search]
 
 
 def _bad_token(why: str) -> Problem:

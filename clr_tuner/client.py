@@ -41,8 +41,9 @@ class Filters(TypedDict, total=False):
 
 
 class ComparisonFilters(TypedDict, total=False):
-    """What a list of comparisons is narrowed to. range_test_id: whose bounds they confirm."""
+    """What a list of comparisons is narrowed to. search: as of jobs. range_test_id: whose bounds they confirm."""
 
+    search: str | None
     status: str | None
     workload: str | None
     tag: str | None

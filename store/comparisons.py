@@ -6,10 +6,10 @@ What concerns all its jobs is noted in its own row first, as its chore; `chores.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from store import claims, comparison_ends, jobs, quota, removal
@@ -20,6 +20,7 @@ from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.jobs import AFTER_S, NewJob
 from store.models import Comparison, ComparisonTag, Job
+from store.search import Age, AgeColumns, narrow
 from store.status import FINAL, Chore, Kind, Status, move_all
 
 SHOWN = Comparison.chore.is_distinct_from(Chore.DELETE)
@@ -118,20 +119,38 @@ def get(session: Session, comparison_id: str) -> Comparison:
     return comparison
 
 
-def find(
-    session: Session,
-    *,
-    limit: int,
-    status: Status | None = None,
-    workload: str | None = None,
-    tag: str | None = None,
-    range_test_id: str | None = None,
-    after: tuple[float, str] | None = None,
-) -> list[Comparison]:
-    """At most `limit` comparisons, newest first; `after`: (created_at, id) of the last of the page before.
+class Narrowing(TypedDict, total=False):
+    """What a list is narrowed to; what is None is not. range_test_id: whose bounds they confirm."""
 
-    Every filter but the status has an index that ends with the age.
+    status: Status | None
+    workload: str | None
+    tag: str | None
+    range_test_id: str | None
+
+
+def find(
+    session: Session, *, limit: int, after: Age | None = None, **narrowing: Unpack[Narrowing]
+) -> list[Comparison]:
+    """At most `limit` comparisons, newest first; `after`: the last of the page before."""
+    query, _ = _newest(after, **narrowing)
+    return list(session.scalars(query.limit(limit)))
+
+
+def search(
+    session: Session, text: str, *, limit: int, after: Age | None = None, **narrowing: Unpack[Narrowing]
+) -> tuple[list[Comparison], Age | None]:
+    """At most `limit` of the list that are like this text, newest first, and the last that was looked at.
+
+    None: there is nothing behind it.
     """
+    query, age = _newest(after, **narrowing)
+    (query,), end = narrow(session, [query], text, Comparison, age)
+    return list(session.scalars(query.limit(limit))), end
+
+
+def _newest(after: Age | None, **narrowing: Unpack[Narrowing]) -> tuple[Select[Comparison], AgeColumns]:
+    """The list, and the columns that order it. Every filter but the status has an index that ends with these."""
+    tag, status = narrowing.pop("tag", None), narrowing.pop("status", None)
     query, age = select(Comparison).where(SHOWN), (Comparison.created_at, Comparison.id)
     if tag is not None:
         age = (ComparisonTag.created_at, ComparisonTag.comparison_id)
@@ -139,13 +158,12 @@ def find(
         query = query.where(ComparisonTag.tag == tag)
     if status is not None:
         query = query.where(stands_at(status))
-    if workload is not None:
-        query = query.where(Comparison.workload == workload)
-    if range_test_id is not None:
-        query = query.where(Comparison.range_test_id == range_test_id)
+    for name, value in narrowing.items():
+        if value is not None:
+            query = query.where(getattr(Comparison, name) == value)
     if after is not None:
         query = query.where(tuple_(*age) < after)
-    return list(session.scalars(query.order_by(*(column.desc() for column in age)).limit(limit)))
+    return query.order_by(*(column.desc() for column in age)), age
 
 
 def of_range_test(session: Session, job_id: str) -> list[Comparison]:

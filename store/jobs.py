@@ -7,14 +7,14 @@ from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
 from sqlalchemy import Select, and_, func, insert, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from store import claims, quota, removal
 from store.callers import EVERY_PROJECT, caller_of, project_of
 from store.database import insert_for, now
 from store.errors import Conflict, KeyReused, NotFound
 from store.models import Job, JobTag
-from store.search import LOOKED_THROUGH, Age, begins_ids, has_words
+from store.search import Age, AgeColumns, narrow
 from store.status import ASKED, FINAL, Driver, Kind, Priority, Status, move
 
 AFTER_S = 2e-6  # between jobs that are queued together; apart in microseconds too, as answers show them
@@ -187,15 +187,7 @@ def search(
     None: there is nothing behind it. An id that begins so is found at once, wherever it is.
     """
     lists = [_newest(each, after=after, **narrowing) for each in _kinds(kind)]
-    if known := begins_ids(session, text, Job):
-        return _merge(session, [each.where(Job.id.in_(known)) for each in lists], limit), None
-    age = _age(narrowing.get("tag"))
-    nth = (each.with_only_columns(*age).offset(LOOKED_THROUGH - 1).limit(1) for each in lists)
-    ends = ((row[0], row[1]) for each in nth if (row := session.execute(each).first()))
-    end = max(ends, default=None)
-    lists = [each.where(has_words(session, text, Job)) for each in lists]
-    if end is not None:
-        lists = [each.where(tuple_(*age) >= end) for each in lists]
+    lists, end = narrow(session, lists, text, Job, _age(narrowing.get("tag")))
     return _merge(session, lists, limit), end
 
 
@@ -208,7 +200,7 @@ def _merge(session: Session, lists: Sequence[Select[Job]], limit: int) -> list[J
     return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)[:limit]
 
 
-def _age(tag: str | None) -> tuple[InstrumentedAttribute[float], InstrumentedAttribute[str]]:
+def _age(tag: str | None) -> AgeColumns:
     return (Job.created_at, Job.id) if tag is None else (JobTag.created_at, JobTag.job_id)
 
 

@@ -105,6 +105,7 @@ def compare(
 @app.command(rich_help_panel=COMPARISONS)
 def comparisons(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="Print this one, as far as it is.")] = None,
+    search: options.OfSearch = None,
     status: options.OfStatus = None,
     workload: options.OfWorkload = None,
     tag: options.OfTag = None,
@@ -118,7 +119,9 @@ def comparisons(
         if id is not None:
             _print(client.comparison(id), as_json=as_json)
             return
-        matches = client.comparisons(status=status, workload=workload, tag=tag, page_size=min(limit, 100))
+        matches = client.comparisons(
+            search=search, status=status, workload=workload, tag=tag, page_size=min(limit, 100)
+        )
         items = list(islice(matches, limit))
     if as_json:
         print_json([comparison.data for comparison in items])

@@ -12,8 +12,8 @@ const list = h("table", { class: "jobs" }, h("caption", { class: "unseen" }, "Co
   h("thead", {}, h("tr", {}, ["Comparison", "Status", "Jobs", "Workload", "Made"].map((name) => h("th", { scope: "col" }, name)))), rows);
 const empty = h("div", { class: "empty", hidden: true });
 const pages = h("nav", { class: "row", "aria-label": "Pages of the list" });
-main.append(filters({ status: STATUSES, workload: null, tag: null }), list, empty, pages);
-const read = reader("/comparisons", narrowed(["status", "workload", "tag", "range_test_id", "page_token"]));
+main.append(filters({ search: null, status: STATUSES, workload: null, tag: null }), list, empty, pages);
+const read = reader("/comparisons", narrowed(["search", "status", "workload", "tag", "range_test_id", "page_token"]));
 
 fill(empty, asked.size
   ? [h("p", {}, "No comparison is like that. "), h("a", { class: "button", href: location.pathname }, "Show all comparisons")]

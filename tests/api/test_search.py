@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from store import jobs
+from store import search as search_module
 from tests.api.lifecycle import create
 
 pytestmark = pytest.mark.usefixtures("catalogue")
@@ -33,7 +33,7 @@ def test_every_word_is_somewhere_in_name_workload_or_tags(api: TestClient) -> No
 
 
 def test_the_beginning_of_an_id_finds_its_job_alone(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "LOOKED_THROUGH", 1)
+    monkeypatch.setattr(search_module, "LOOKED_THROUGH", 1)
     job_id = create(api)["id"]
     create(api, name=job_id[:8])
 
@@ -53,7 +53,7 @@ def test_a_search_is_narrowed_by_filters_and_kind(api: TestClient) -> None:
 def test_a_search_looks_through_a_part_and_goes_on_behind_it(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "LOOKED_THROUGH", 3)
+    monkeypatch.setattr(search_module, "LOOKED_THROUGH", 3)
     made = [create(api, name="wanted" if number in (0, 4) else "other") for number in range(7)]
 
     pages, token = [], None
@@ -87,3 +87,19 @@ def test_a_page_token_belongs_to_its_search(api: TestClient) -> None:
     mixed = api.get("/jobs", params={"search": "other", "page_token": token})
 
     assert (mixed.status_code, mixed.json()["code"]) == (400, "bad_page_token")
+
+
+def test_comparisons_are_searched_alike(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = {"workload": "digits", "entries": [{"schedule": {"policy": "fixed", "lr": 0.1}}], "num_seeds": 1}
+    made = [
+        api.post("/comparisons", json=fixed | {"name": name, "tags": ["ci"]}).json()["id"]
+        for name in ("two rates", "one rate", "no rates")
+    ]
+    monkeypatch.setattr(search_module, "LOOKED_THROUGH", 2)
+
+    assert search(api, "rates ci", "/comparisons", tag="ci") == [made[2]]
+    stopped = api.get("/comparisons", params={"search": "rates"}).json()
+    assert stopped["searched_to"] is not None
+    assert search(api, "rates", "/comparisons", page_token=stopped["next_page_token"]) == made[:1]
+    assert search(api, made[1][:8], "/comparisons") == [made[1]]
+    assert search(api, "rates", "/comparisons", status="failed") == []

@@ -162,11 +162,15 @@ def test_they_are_listed_in_columns(service: Service) -> None:
     items = [comparison("running", name="nightly"), comparison("succeeded")]
     service.answers("GET", "/comparisons", Answer(body={"items": items, "next_page_token": None}))
 
-    _, first, second = run(service, "comparisons", "--status", "running").stdout.splitlines()
+    _, first, second = run(service, "comparisons", "--status", "running", "--search", "x").stdout.splitlines()
 
     assert first.split()[:4] == [COMPARISON_ID, "nightly", "digits-mlp", "running"]
     assert second.split()[:3] == [COMPARISON_ID, "digits-mlp", "succeeded"]
-    assert service.heard("GET", "/comparisons")[0].query == {"status": "running", "page_size": "20"}
+    assert service.heard("GET", "/comparisons")[0].query == {
+        "search": "x",
+        "status": "running",
+        "page_size": "20",
+    }
 
 
 def test_one_that_runs_is_printed_as_far_as_it_is(service: Service) -> None:
