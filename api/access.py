@@ -62,6 +62,8 @@ class Access:
                 over = await to_thread.run_sync(self._find_over, callers, limiter=self._thread)
             except AWAY:
                 log.warning("the database does not answer: %d keys are looked for", len(callers))
+            except Exception:  # nobody else looks
+                log.exception("a look for %d keys failed", len(callers))
             else:
                 for hold in [hold for hold in self._holds if hold.caller in over]:
                     hold.end()

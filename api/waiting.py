@@ -186,6 +186,8 @@ class Watcher:
                 )
             except AWAY:
                 log.warning("the database does not answer: %d jobs are waited for", len(watched))
+            except Exception:  # nobody else looks
+                log.exception("a look for %d jobs failed", len(watched))
             else:
                 for job_id in watched:
                     for one in self._watched.get(job_id, ()):

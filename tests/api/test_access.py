@@ -1,19 +1,20 @@
-"""Who waits and listens is let go when the key or the session ends, on both databases."""
+"""Who waits is let go when the key or the session ends, also after a look that failed, on both databases."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
 
 from store import key_sessions, keys
 from store.callers import Scope
 from store.database import Database, now
 from store.keys import NewKey
-from store.models import Key
+from store.models import Job, Key
 from store.settings import Settings
-from tests.api.test_waiting import Caller, serving
+from tests.api.test_waiting import Caller, serving, turn
 from tests.jobs import queue
 from tests.machine import patience
 
@@ -91,3 +92,38 @@ def test_who_waits_is_let_go_with_the_key_or_the_session_and_nobody_else(
             return statuses
 
     assert asyncio.run(listen()) == [[200, 401]] * 3
+
+
+@pytest.mark.parametrize("table", ["keys", "jobs"])
+def test_a_look_that_fails_is_not_the_last(
+    table: str,
+    api_settings: Settings,
+    database: Database,
+    document: dict[str, Any],
+    log_lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    """A missing table is no database that is away, on Postgres."""
+    job, (key_id, secret) = queue(database), make_key(database)
+    over = {"keys": revoke(key_id), "jobs": lambda session: session.execute(delete(Job))}[table]
+
+    def failed() -> bool:
+        return any(line["logger"] in ("api.access", "api.waiting") for line in log_lines())
+
+    async def listen() -> None:
+        async with serving(api_settings, document) as (app, _):
+            caller = Caller(app, f"/jobs/{job.id}/events", **bearing(secret))
+            await caller.heard.wait()
+            rename(database, table, "hidden")
+            await turn(failed)
+            rename(database, "hidden", table)
+            with database.write() as session:
+                over(session)
+            async with asyncio.timeout(patience(30)):
+                await caller.answering
+
+    asyncio.run(listen())
+
+
+def rename(database: Database, table: str, name: str) -> None:
+    with database.write() as session:
+        session.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
