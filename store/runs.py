@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from store.batches import BYTES, ROWS
 from store.database import now
 from store.models import CurveChunk, Job, Run
 from store.status import Kind, Status
@@ -80,6 +81,28 @@ def drop(session: Session, job_id: str, *, sweep: int, seed: int, after_step: in
     session.execute(delete(Run).filter_by(**of_run))
     dropped = _drop_chunks(session, of_run, after_step)
     return [*cuts, after_step + 1] if dropped else cuts
+
+
+def drop_some(session: Session, job_id: str, *, sweep: int, seed: int, after_step: int = -1) -> bool:
+    """Drop the last of a run's writes that begin after this step, as many as one transaction may (store/batches.py).
+
+    Whether there were any. What is left ends at one step in every series, and `cuts` has it.
+    """
+    of_run = {"job_id": job_id, "sweep": sweep, "seed": seed}
+    late = select(CurveChunk).filter_by(**of_run).where(CurveChunk.first_step > after_step)
+    sizes = late.with_only_columns(CurveChunk.first_step, func.length(CurveChunk.data))
+    first, size = None, 0
+    for step, length in session.execute(sizes.order_by(CurveChunk.first_step.desc()).limit(ROWS)):
+        first, size = step, size + length
+        if size >= BYTES:
+            break
+    if first is None:
+        return False
+    _drop_chunks(session, of_run, first - 1)
+    run = session.get(Run, (job_id, sweep, seed))
+    if run is not None:
+        run.cuts = [*run.cuts, first]
+    return True
 
 
 def _drop_chunks(session: Session, of_run: dict[str, Any], after_step: int) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from clr.sweep import HeldOut, Point
 from store import ahead, checkpoints, claims, runs
+from store.batches import PAUSE_S
 from store.checkpoints import NewCheckpoint
 from store.database import Database
 from store.models import Checkpoint
@@ -68,11 +69,15 @@ class Recorder:
         """
         self._of_sweep = {"sweep": sweep, "seed": seed}
         self._progress |= {"phase": phase, "completed": completed, "total": total}
-        self.write(
-            lambda session: runs.begin_run(
-                session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step
-            )
-        )
+
+        def has_begun(session: Session) -> bool:
+            if runs.drop_some(session, self._job_id, **self._of_sweep, after_step=after_step):
+                return False
+            runs.begin_run(session, self._job_id, **self._of_sweep, plan=plan, after_step=after_step)
+            return True
+
+        while not self.write(has_begun):
+            time.sleep(PAUSE_S)
 
     def add(self, measured: Point | HeldOut) -> None:
         """Take one measured row; written at the latest `FLUSH_S` later, if more come."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from store import chores, jobs, runs
 from store.database import Database
+from store.models import Run
 from tests.jobs import queue
 
 PLAN = {"shape": "linear"}
@@ -73,6 +74,26 @@ def test_a_sweep_begun_again_forgets_what_was_left_of_it(database: Database) -> 
     assert again.series["train"]["step"].size == 0
     assert kept.finished
     assert kept.series["train"]["loss"].tolist() == [2.0]
+
+
+def test_what_a_lost_attempt_left_is_dropped_from_its_end_in_small_transactions(database: Database) -> None:
+    job_id = queue(database).id
+    of_run = {"sweep": 0, "seed": 0}
+    with database.write() as session:
+        runs.begin_run(session, job_id, **of_run, plan=PLAN)
+        for step in range(700):
+            runs.append(session, job_id, **of_run, series="train", rows=[(step, 0.1, 1.0)])
+        runs.append(session, job_id, **of_run, series="held_out", rows=[(690, 0.1, 1.0, 0.5)])
+
+    left = []
+    with database.write() as session:
+        while runs.drop_some(session, job_id, **of_run, after_step=9):
+            (run,) = runs.load(session, job_id)
+            left.append([columns.num_rows for columns in run.series.values()])
+        cuts = session.get_one(Run, (job_id, 0, 0)).cuts
+
+    assert left == [[401, 0], [101, 0], [10, 0]]
+    assert cuts == [401, 101, 10]
 
 
 def test_only_rows_after_a_step_are_read_when_asked(database: Database) -> None:
