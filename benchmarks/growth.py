@@ -45,6 +45,7 @@ def row(number: int) -> dict[str, Any]:
     config = {"params": {}, "optimizer": {"name": "SGD"}, "batch_size": 32, "seed": number}
     return {
         "id": str(uuid4()),
+        "project": "default",
         "kind": "training_job" if number % 2 else "range_test",
         "name": f"{'odd' if number < RARE else 'even'} night {number}",
         "tags": ["nightly", "rare" if number < RARE else "frequent"],

@@ -27,7 +27,7 @@ def describe_job(session: Session, job_id: str, about: About) -> Job:
     _set(job, {**about, **changed()})
     if "tags" in about:
         session.execute(delete(JobTag).where(JobTag.job_id == job.id))
-        row = {name: getattr(job, name) for name in ("id", "kind", "tags", "created_at")}
+        row = {name: getattr(job, name) for name in ("id", "project", "kind", "tags", "created_at")}
         if tags := jobs.list_tags([row]):
             session.execute(insert(JobTag), tags)
     return job

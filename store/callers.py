@@ -28,13 +28,9 @@ from store.models import (
 )
 
 DEFAULT = "default"  # the project of jobs that were there before projects, and of who needs no key
-OWNED = (Job, Comparison, Webhook)  # rows that say their project
+OWNED = (Job, JobTag, Comparison, ComparisonTag, Webhook)  # rows that say their project
 PARTS: dict[Any, tuple[Any, Any]] = {  # rows that are of another's project, by what names that one
-    **{
-        part: (part.job_id, Job)
-        for part in (JobTag, Attempt, Run, ClientRun, CurveChunk, Analysis, Checkpoint)
-    },
-    ComparisonTag: (ComparisonTag.comparison_id, Comparison),
+    **{part: (part.job_id, Job) for part in (Attempt, Run, ClientRun, CurveChunk, Analysis, Checkpoint)},
     Delivery: (Delivery.webhook_id, Webhook),
 }
 

@@ -88,7 +88,12 @@ def create(session: Session, new: NewComparison) -> tuple[Comparison, bool]:
 def tag(session: Session, comparison: Comparison) -> None:
     """Have lists find it by its tags."""
     rows = [
-        {"comparison_id": comparison.id, "tag": each, "created_at": comparison.created_at}
+        {
+            "comparison_id": comparison.id,
+            "tag": each,
+            "project": comparison.project,
+            "created_at": comparison.created_at,
+        }
         for each in dict.fromkeys(comparison.tags)
     ]
     if rows:

@@ -111,7 +111,7 @@ def _tag(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 def list_tags(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of `job_tags` by which lists find these rows of `jobs`."""
     return [
-        {"job_id": row["id"], "tag": tag, "kind": row["kind"], "created_at": row["created_at"]}
+        {"job_id": row["id"], "tag": tag} | {name: row[name] for name in ("project", "kind", "created_at")}
         for row in rows
         for tag in dict.fromkeys(row["tags"])
     ]

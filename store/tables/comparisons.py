@@ -46,13 +46,17 @@ class Comparison(Base):
 
 
 class ComparisonTag(Base):
-    """One of the tags of a comparison, for lists: those of one tag lie side by side, by age."""
+    """One of the tags of a comparison, for lists, as those of a job."""
 
     __tablename__ = "comparison_tags"
-    __table_args__ = (Index("comparison_tags_by_age", "tag", "created_at", "comparison_id"),)
+    __table_args__ = (
+        Index("comparison_tags_by_age", "tag", "created_at", "comparison_id"),
+        Index("comparison_tags_of_project", "project", "tag", "created_at", "comparison_id"),
+    )
 
     comparison_id: Mapped[str] = mapped_column(
         ForeignKey("comparisons.id", ondelete="CASCADE"), primary_key=True
     )
     tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), server_default=text("'default'"))
     created_at: Mapped[float]

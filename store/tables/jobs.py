@@ -79,13 +79,17 @@ class Job(Base):
 
 
 class JobTag(Base):
-    """One of the tags of a job, for lists: those of one tag lie side by side, by age."""
+    """One of the tags of a job, for lists: those of one tag lie side by side, by age, of all projects and of each."""
 
     __tablename__ = "job_tags"
-    __table_args__ = (Index("job_tags_by_age", "kind", "tag", "created_at", "job_id"),)
+    __table_args__ = (
+        Index("job_tags_by_age", "kind", "tag", "created_at", "job_id"),
+        Index("job_tags_of_project", "project", "kind", "tag", "created_at", "job_id"),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(String(64), primary_key=True)
+    project: Mapped[str] = mapped_column(String(64), server_default=text("'default'"))
     kind: Mapped[str] = mapped_column(String(32))
     created_at: Mapped[float]
 
