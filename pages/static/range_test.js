@@ -1,4 +1,5 @@
 // One range test: its bounds and why in words first, then the curve against the rate, live while it is measured.
+import { makeAnalysis, makeConfirmation } from "./acts.js";
 import { sayBounds, sayInconclusive } from "./answer.js";
 import { get, Problem, query } from "./api.js";
 import { Chart } from "./chart.js";
@@ -53,7 +54,10 @@ async function onCurve(curve, job) {
   showAnswer();
   showCurve();
   if (!isFirst) return;
-  fill(more, state.bounds ? showSnippets(state.bounds, path) : null, showEvidence(state.bounds || state.refusal));
+  const { bounds, refusal } = state;
+  const rules = ["bounds", ...((bounds || refusal).candidates || []).map(({ name }) => name)];
+  const acts = [bounds && (await makeConfirmation(path)), curve.runs.some(({ finished }) => finished) && (await makeAnalysis(path, rules))].flat();
+  fill(more, bounds ? showSnippets(bounds, path) : null, acts.some(Boolean) ? h("h2", {}, "Go on from here") : null, acts, showEvidence(bounds || refusal));
   rows.show();
 }
 

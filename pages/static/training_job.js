@@ -1,4 +1,5 @@
 // One training job: how well it does in words first, then rate, accuracy and loss against the step, live.
+import { makeResume } from "./acts.js";
 import { get, query } from "./api.js";
 import { Chart } from "./chart.js";
 import { lossRange, smooth, windowOf } from "./curve.js";
@@ -110,7 +111,7 @@ function cycleEnds(last) {
 async function showFiles() {
   const { items } = await get(`${path}/checkpoints`);
   if (!items.length) return;
-  fill(files, h("h2", {}, "Checkpoints"), table("Model, optimizer and data position after a step", ["Step", "Cycle", "Size", ""], items.map((item) => [
+  fill(files, makeResume(path), h("h2", {}, "Checkpoints"), table("Model, optimizer and data position after a step", ["Step", "Cycle", "Size", ""], items.map((item) => [
     steps(item.step), item.cycle === null ? "–" : `${item.cycle}${item.best ? ", the best" : ""}`, `${number(item.size_bytes / 1e6, 3)} MB`,
     h("a", { href: root + item.links.self, download: `${id}-step-${item.step}.pt` }, `Download step ${steps(item.step)}`)])));
 }
