@@ -4,8 +4,6 @@ A part takes tens of milliseconds of a process of the pool (api/pool.py), so tha
 nobody waiting and nothing in memory. The first part holds all of a short curve.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,9 +20,10 @@ from store.runs import COLUMNS, Floats, StoredRun
 from store.status import FINAL, Driver, Kind
 
 PART = 2**20  # characters, about
-ROWS = 4096  # of a thinned series that are written at once
+ROWS = 4096  # of a series that are written at once, about
 INTEGERS, FLOATS = TypeAdapter(list[int]), TypeAdapter(list[float])
 HEAD = ["seed", "sweep", "series", "step", "lr", "loss", "accuracy"]
+END = "\r\n"  # of a line of CSV (RFC 4180)
 
 
 # The series that this process thinned last, for its other columns and parts.
@@ -133,7 +132,7 @@ def _outline_run(session: Session, job_id: str, run: StoredRun, after_step: int)
 def _outline_csv(
     session: Session, job: Job, stored: Sequence[StoredRun], after_step: int
 ) -> Iterator[str | Stretch]:
-    yield _as_lines([list(HEAD)])
+    yield ",".join(HEAD) + END
     for run in stored:
         for series in COLUMNS:
             yield _survey(session, job.id, run, series, after_step)[0]
@@ -162,10 +161,8 @@ def _write(session: Session, outline: Outline, place: Place) -> Part:
         if isinstance(item, str):
             texts.append(item)
             continue
-        for piece in _read(session, outline, item, from_step):
-            texts.append(
-                _as_lines(_list_rows(item, piece)) if item.column is None else _as_values(item, piece, told)
-            )
+        for piece in _join(_read(session, outline, item, from_step)):
+            texts.append(_as_rows(item, piece) if item.column is None else _as_values(item, piece, told))
             told, from_step = told + piece.shape[1], int(piece[0, -1]) + 1
             size += len(texts[-1])
             if size >= PART and from_step <= item.last_step:
@@ -204,6 +201,19 @@ def _read(session: Session, outline: Outline, stretch: Stretch, from_step: int) 
     yield from (rows[:, first : first + ROWS] for first in range(0, rows.shape[1], ROWS))
 
 
+def _join(pieces: Iterable[Floats]) -> Iterator[Floats]:
+    """The same rows, more of them at once: what is stored is as long as what half a second brought."""
+    held, num_rows = list[Floats](), 0
+    for piece in pieces:
+        held.append(piece)
+        num_rows += piece.shape[1]
+        if num_rows >= ROWS:
+            yield np.concatenate(held, axis=1)
+            held, num_rows = [], 0
+    if held:
+        yield np.concatenate(held, axis=1)
+
+
 def _is_thinned(outline: Outline, stretch: Stretch) -> bool:
     return outline.max_points is not None and stretch.num_rows > outline.max_points
 
@@ -219,13 +229,10 @@ def _as_values(stretch: Stretch, piece: Floats, told: int) -> str:
     return ("," if told else "") + whole[1:-1].decode()
 
 
-def _list_rows(stretch: Stretch, piece: Floats) -> Iterator[list[object]]:
-    nothing = [""] * (len(HEAD) - 3 - len(COLUMNS[stretch.series]))
-    for step, *values in piece.T.tolist():
-        yield [stretch.seed, stretch.sweep, stretch.series, int(step), *values, *nothing]
-
-
-def _as_lines(rows: Iterable[list[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
+def _as_rows(stretch: Stretch, piece: Floats) -> str:
+    """Some rows as CSV, in which nothing needs quotes; what is not finite is spelled out."""
+    steps, *values = piece
+    columns = [map(repr, column.tolist()) for column in (steps.astype(int), *values)]
+    before = f"{stretch.seed},{stretch.sweep},{stretch.series},"
+    after = "," * (len(HEAD) - 3 - len(columns)) + END
+    return "".join([f"{before}{','.join(row)}{after}" for row in zip(*columns, strict=True)])
