@@ -35,11 +35,12 @@ async function showKey({ name, secret }) {
 }
 
 function show(items) {
-  return table("Keys, newest first; those of the service's settings are not among them", ["Name", "Scope", "Project", "Begins", "Made", "By", "Expires", "Limits", ""], items.map((key) => [
-    h("bdi", {}, key.name), key.scope, key.project, h("code", {}, key.prefix), ago(key.created_at), key.created_by && h("bdi", {}, key.created_by),
+  return table("Keys, newest first; those of the service's settings are not among them", ["Name", "Revoke", "Scope", "Project", "Begins", "Made", "By", "Expires", "Limits"], items.map((key) => [
+    h("bdi", {}, key.name),
+    key.revoked_at ? `revoked ${ago(key.revoked_at)}` : h("button", { type: "button", class: "danger", "aria-label": `Revoke ${key.name}`, onclick: () => revoke(key) }, "Revoke"),
+    key.scope, key.project, h("code", {}, key.prefix), ago(key.created_at), key.created_by && h("bdi", {}, key.created_by),
     key.expires_at ? new Date(key.expires_at).toLocaleDateString() : "never",
-    limits.filter((name) => key[name] !== null).map((name) => `${name} ${key[name]}`).join(", "),
-    key.revoked_at ? `revoked ${ago(key.revoked_at)}` : h("button", { type: "button", class: "danger", "aria-label": `Revoke ${key.name}`, onclick: () => revoke(key) }, "Revoke")]));
+    limits.filter((name) => key[name] !== null).map((name) => `${name} ${key[name]}`).join(", ")]));
 }
 
 async function revoke({ id, name }) {

@@ -57,7 +57,7 @@ async function showDeliveries(log) {
   if (log.dataset.shown === shown) return;
   log.dataset.shown = shown;
   if (!items.length) return say(log.lastChild, "It was not called yet.");
-  fill(log.lastChild, table("The newest hundred calls", ["Event", "Status", "Attempts", "Answer", "When", "Says"], items.map((call) => [
+  fill(log.lastChild, table(`The newest hundred calls of ${log.parentElement.ariaLabel}`, ["Event", "Status", "Attempts", "Answer", "When", "Says"], items.map((call) => [
     call.event, call.next_attempt_at ? `${call.status}, again ${new Date(call.next_attempt_at).toLocaleTimeString()}` : call.status,
     call.attempts, call.answer, ago(call.created_at), call.message])));
 }
