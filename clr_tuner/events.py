@@ -23,15 +23,15 @@ class Event:
 
 
 def read_events(pieces: Iterable[bytes]) -> Iterator[Event]:
-    """The events in a stream's bytes as our service writes them; those without data are passed over."""
+    """The events in a stream's bytes as our service writes them; an id that comes alone is one without a name."""
     rest = b""
     for piece in pieces:
         *blocks, rest = (rest + piece).split(b"\n\n")
         for block in blocks:
             fields = dict(line.partition(b": ")[::2] for line in block.split(b"\n"))
-            if b"data" in fields:
-                name, id = fields.get(b"event", b"").decode(), fields.get(b"id", b"").decode()
-                yield Event(name, json.loads(fields[b"data"]), id)
+            if b"id" in fields:
+                name, data = fields.get(b"event", b"").decode(), json.loads(fields.get(b"data", b"{}"))
+                yield Event(name, data, fields[b"id"].decode())
 
 
 def follow(
@@ -48,7 +48,8 @@ def follow(
                     return
                 for event in read_events(answer.iter_bytes()):
                     last = event.id
-                    yield event
+                    if event.name:
+                        yield event
                     if event.name == "end":
                         return
         except Unreachable:

@@ -97,4 +97,4 @@ class Service:
             http.stream("GET", path, headers=headers) as answer,
         ):
             assert answer.headers["Content-Type"].startswith("text/event-stream")
-            yield read_events(answer.iter_bytes())
+            yield (event for event in read_events(answer.iter_bytes()) if event.name)

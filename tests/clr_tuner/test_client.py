@@ -186,6 +186,21 @@ def test_waiting_is_a_long_poll_that_honours_retry_after(client: Client, service
     assert [request.query for request in service.heard("GET", JOB)] == [{"wait_s": "30.0"}] * 2
 
 
+def test_a_stream_that_breaks_before_its_first_event_is_resumed_from_its_first_id(
+    client: Client, service: Service
+) -> None:
+    begun, told = b"retry: 1000\nid: 5.000000\n\n", b"event: status\ndata: {}\nid: 6.000000\n\n"
+    service.answers("GET", "/events", Answer(body=begun), Answer(body=begun + told))
+
+    heard = next(client.events())
+
+    assert (heard.name, heard.id) == ("status", "6.000000")
+    assert [request.headers.get("last-event-id") for request in service.heard("GET", "/events")] == [
+        None,
+        "5.000000",
+    ]
+
+
 def test_a_service_without_events_is_asked_instead(client: Client, service: Service) -> None:
     followed = submitted(client, service)
     service.answers("GET", JOB, Answer(body=job("running")), Answer(body=job("succeeded")))
