@@ -1,4 +1,4 @@
-"""Jobs go in for a minute while something is killed every few seconds; at the end nothing is lost or doubled."""
+"""Two projects ask and listen for a minute while something is killed every few seconds; nothing is lost or doubled."""
 
 import os
 import random
@@ -14,6 +14,7 @@ import pytest
 
 from clr_tuner.client import Client
 from store.database import Database
+from tests.chaos.listening import Project
 from tests.chaos.stack import (
     SHORT,
     Stack,
@@ -28,7 +29,8 @@ from tests.services import free_port
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 SECONDS, PAUSE_S = 60.0, 3.0  # between two kills
-PATIENT = {"max_attempts": 50, "reap_s": 0.5}
+ADMIN_KEY = "the-key-of-the-admin"
+SETTINGS = {"max_attempts": 50, "reap_s": 0.5, "admin_key": ADMIN_KEY}
 TINY = {"num_seeds": 1, "start_lr": 0.001, "end_lr": 0.1, "num_steps": 20}
 
 
@@ -38,7 +40,7 @@ class Embedded:
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         settings = (
-            SHORT | PATIENT | {"data_dir": folder, "database_url": "", "broker_url": "", "port": self.port}
+            SHORT | SETTINGS | {"data_dir": folder, "database_url": "", "broker_url": "", "port": self.port}
         )
         self._environment = os.environ | {
             f"CLR_{name.upper()}": str(value) for name, value in settings.items()
@@ -134,30 +136,42 @@ def embedded(tmp_path: Path) -> Iterator[Embedded]:
 
 
 def kill_for_a_while(system: Embedded | AtScale, database_url: str) -> None:
-    chance, kills, jobs = random.Random(20_261_124), [], []
-    ends_at = time.monotonic() + SECONDS
-    next_kill = time.monotonic() + PAUSE_S
-    client = Client(system.url, retry_s=60)
-    while time.monotonic() < ends_at:
-        jobs.append(client.range_test("hostile", **TINY))
-        if time.monotonic() > next_kill:
-            victims = system.victims()
-            name = chance.choice(sorted(victims))
-            try:
-                victims[name]()
-                kills.append(name)
-            except ProcessLookupError:  # it was quicker
-                pass
-            next_kill = time.monotonic() + chance.uniform(0.5, 1.5) * PAUSE_S
-        time.sleep(chance.uniform(0.5, 1.5))
-    database = Database(database_url)
-    for job in jobs:
-        job.wait(timeout_s=600)
-        assert_one_sound_result(database, job)
-    database.close()
-    client.close()
+    chance, kills, asked = random.Random(20_261_124), [], 0
+    with Client(system.url, ADMIN_KEY, retry_s=patience(60)) as admin:
+        admin.whoami()  # answers when the service does
+        projects = [Project(system.url, admin, name, retry_s=patience(60)) for name in ("red", "blue")]
+        ends_at = time.monotonic() + SECONDS
+        next_kill = time.monotonic() + PAUSE_S
+        while time.monotonic() < ends_at:
+            projects[asked % 2].submit("hostile", **TINY)
+            asked += 1
+            if time.monotonic() > next_kill:
+                victims = system.victims()
+                name = chance.choice(sorted(victims))
+                try:
+                    victims[name]()
+                    kills.append(name)
+                except ProcessLookupError:  # it was quicker
+                    pass
+                next_kill = time.monotonic() + chance.uniform(0.5, 1.5) * PAUSE_S
+            time.sleep(chance.uniform(0.5, 1.5))
+        cut = sum(project.assert_all_was_told(within_s=600) for project in projects)
+        assert_each_is_sound_and_theirs(projects, database_url)
     counted = {name: kills.count(name) for name in sorted(set(kills))}
-    sys.stdout.write(f"\n{len(jobs)} jobs, {len(kills)} kills {counted}: lost 0, doubled 0\n")
+    sys.stdout.write(
+        f"\n{asked} jobs, {len(kills)} kills {counted}: lost 0, doubled 0; {cut} rows told again\n"
+    )
+
+
+def assert_each_is_sound_and_theirs(projects: list[Project], database_url: str) -> None:
+    database = Database(database_url)
+    for project, other in zip(projects, reversed(projects), strict=True):
+        for job in project.jobs:
+            assert_one_sound_result(database, job)
+        other.assert_deaf_to(project.jobs[0])
+    for project in projects:
+        project.close()
+    database.close()
 
 
 def test_nothing_is_lost_or_doubled_embedded(embedded: Embedded) -> None:
@@ -168,7 +182,7 @@ def test_nothing_is_lost_or_doubled_embedded(embedded: Embedded) -> None:
 
 
 def test_nothing_is_lost_or_doubled_at_scale(tmp_path: Path) -> None:
-    with running_stack("postgres", tmp_path, **PATIENT) as stack:
+    with running_stack("postgres", tmp_path, **SETTINGS) as stack:
         system = AtScale(stack)
         assert stack.database_server is not None
         kill_for_a_while(system, stack.database_server.url)
