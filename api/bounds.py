@@ -85,7 +85,8 @@ class BoundsView(BaseModel):
     cost: Cost
     turn: Turn | None = Field(
         default=None,
-        description="sums of rates: where the held-out loss turned, and how far none did; null where accuracy decides",
+        description="sums of rates: where training on began to overfit, and how far none did; null where accuracy "
+        "decides and did not fall",
     )
     breaks_at: float | None = Field(
         default=None, description="the rate at which the scout lost all that it had learned, or broke off"

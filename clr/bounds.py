@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 MOST_STEPS = 10**12  # of a training
-ANALYZER = "bounds@6"  # the version rises with every change of what is found on the same curve
+ANALYZER = "bounds@7"  # the version rises with every change of what is found on the same curve
 
 Draw = Callable[["PictureFormat"], bytes]
 
@@ -49,7 +49,8 @@ class Bounds:
     metric: what the sweeps were read by, higher being better (a loss with its sign turned); floor, peak: its lowest
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
-    turn: how far a training may go until it overfits; None where accuracy or the training loss decides, and of old.
+    turn: how far a training may go until it overfits; None where accuracy decides and did not fall, where the training
+    loss decides, and of old.
     breaks_at: the rate at which the scout lost all that it had learned, or broke off; None where it did neither, or
     there was none, and of old.
     sweeps: what was measured; empty where a service keeps it.

@@ -3,8 +3,11 @@
 How far a training has come is told by the sum of its rates, in whatever order they came: an update follows the
 gradient for `lr`, so the sum is the time of gradient flow. A sweep whose held-out loss rises while its training loss
 falls on has come too far, and so has any schedule that sums to more. Before all examples were seen once nothing is
-overfitted; the training loss is averaged over an epoch, or batches would make it fall by chance. Where accuracy
-decides, nothing is read: it hardly falls.
+overfitted; the training loss is averaged over an epoch, or batches would make it fall by chance.
+
+Where accuracy decides, a rising held-out loss tells nothing: networks grow sure of their mistakes and make no more of
+them. What counts is learning by heart, as of wrong labels: where the training loss lies lowest accuracy is past its
+peak, and a good part of the fall of that loss came after it.
 """
 
 import math
@@ -14,38 +17,45 @@ from statistics import median
 
 import numpy as np
 
-from clr.reading import Reading, smooth, window_of
+from clr.reading import Floats, Plateau, Reading, Score, smooth, window_of
 from clr.sweep import Sweep
 from clr.turn import Turn
 
 RISEN = 0.1  # of the fall of the held-out loss, that is lost again
 LONGEST_EPOCH = 0.25  # of the sweep, over which its training loss is averaged
 TRAINED_ON = 0.05  # of the training loss at the turn, by which it falls further
+BY_HEART = 0.25  # of the training loss's fall up to the peak of accuracy, by which it falls further
+FORGOTTEN = 0.05  # of the rise of accuracy, that is gone where the training loss lies lowest
 FURTHER = 2.0  # times the sum of a turn: a sweep that went so far, and as low, without one refutes it
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Of one sweep: its sums of rates at the lowest held-out loss and at the end of the plateau around that.
+    """Of one sweep: its sums of rates at its best score and at the end of the plateau around that.
 
-    The latter is 0 where a few steps at the highest rates make up most of it, as in an exponential sweep.
+    The latter is 0 where a few steps at the highest rates make up most of it, as in an exponential sweep. best: the
+    score, higher is better. by_loss: it is the held-out loss, with its sign turned.
     """
 
     range: tuple[str, float]
-    lowest: float
-    to_lowest: float
+    best: float
+    to_best: float
     to_edge: float
     turned: bool
+    by_loss: bool
 
 
 def find_turn(readings: Sequence[Reading], *, steps_per_epoch: float | None) -> Turn | None:
-    """None where no sweep learned by its held-out loss. steps_per_epoch: None where no example comes twice."""
+    """None where no sweep learned by its held-out set, and where none turned by its accuracy.
+
+    steps_per_epoch: None where no example comes twice.
+    """
     epoch = math.inf if steps_per_epoch is None else steps_per_epoch
     ways = [way for reading in readings if (way := _follow(reading, epoch)) is not None]
-    if not ways:
+    rate_sum = _pool(ways)
+    if rate_sum is None and not any(way.by_loss for way in ways):
         return None
     seen = max((way.to_edge for way in ways if not way.turned), default=0.0)
-    rate_sum = _pool(ways)
     return Turn(rate_sum, max(seen, rate_sum or 0.0))
 
 
@@ -56,39 +66,66 @@ def _pool(ways: Sequence[_Way]) -> float | None:
     turning = [ways for ways in ranges.values() if 2 * sum(way.turned for way in ways) > len(ways)]
     if not turning:
         return None
-    best = min(turning, key=lambda ways: min(way.lowest for way in ways))
-    lowest = min(way.lowest for way in best if way.turned)
-    rate_sum = math.exp(median(math.log(way.to_lowest) for way in best if way.turned))
-    refuted = any(
-        way.to_lowest > FURTHER * rate_sum and way.lowest <= lowest for way in ways if not way.turned
-    )
+    chosen = max(turning, key=lambda ways: max(way.best for way in ways))
+    best = max(way.best for way in chosen if way.turned)
+    rate_sum = math.exp(median(math.log(way.to_best) for way in chosen if way.turned))
+    others = [way for way in ways if not way.turned and way.range != chosen[0].range]
+    refuted = any(way.to_best > FURTHER * rate_sum and way.best >= best for way in others)
     return None if refuted else rate_sum
 
 
 def _follow(reading: Reading, epoch: float) -> _Way | None:
     score, plateau = reading.score, reading.plateau
-    if score is None or plateau is None or not plateau.learns or plateau.metric != "held_out_loss":
+    if score is None or plateau is None or not plateau.learns or plateau.metric == "loss":
         return None
     sums = np.cumsum([point.lr for point in reading.sweep.points])
     steps = [look.step for look in reading.sweep.held_out]
-    lowest = int(score.smooth.argmax())
+    best = int(score.smooth.argmax())
     edge = int(np.flatnonzero(score.lr <= plateau.upper_lr)[-1])
-    risen = plateau.peak - float(score.smooth[lowest:].min())
+    by_loss = plateau.metric == "held_out_loss"
     return _Way(
         range=(reading.plan.phase, reading.plan.end_lr),
-        lowest=-plateau.peak,
-        to_lowest=float(sums[steps[lowest]]),
+        best=plateau.peak,
+        to_best=float(sums[steps[best]]),
         to_edge=float(sums[steps[edge]]) if reading.plan.shape == "linear" else 0.0,
-        turned=risen > RISEN * (plateau.peak - plateau.floor)
-        and _trains_on(reading.sweep, steps[lowest], epoch),
+        turned=_overfits(reading.sweep, score, plateau, epoch)
+        if by_loss
+        else _learns_by_heart(reading.sweep, score, plateau, epoch),
+        by_loss=by_loss,
     )
 
 
-def _trains_on(sweep: Sweep, step: int, epoch: float) -> bool:
-    """Whether the training loss falls further after this step, though every example was seen before it."""
-    losses = [point.loss for point in sweep.points if math.isfinite(point.loss)]
-    if step < epoch or epoch > LONGEST_EPOCH * len(losses):
+def _overfits(sweep: Sweep, score: Score, plateau: Plateau, epoch: float) -> bool:
+    """Whether the held-out loss rises again, and the training loss falls further, though all examples were seen."""
+    best = int(score.smooth.argmax())
+    _, after = _trained(sweep, sweep.held_out[best].step, epoch)
+    risen = plateau.peak - float(score.smooth[best:].min())
+    return risen > RISEN * (plateau.peak - plateau.floor) and bool(
+        after[0] - after.min() > TRAINED_ON * abs(after[0])
+    )
+
+
+def _learns_by_heart(sweep: Sweep, score: Score, plateau: Plateau, epoch: float) -> bool:
+    """Whether accuracy is lost while the training loss falls much further. An exponential sweep is too fast to tell."""
+    if sweep.plan.shape == "exponential":
         return False
-    trained = smooth(losses, max(window_of(len(losses)), round(epoch)))
-    at_turn = float(trained[min(step, len(trained) - 1)])
-    return at_turn - float(trained[step:].min(initial=at_turn)) > TRAINED_ON * abs(at_turn)
+    looks = [look.step for look in sweep.held_out][: len(score.smooth)]
+    step = looks[int(score.smooth.argmax())]
+    before, after = _trained(sweep, step, epoch)
+    fell, further = sweep.points[0].loss - before.min(), before.min() - after.min()
+    left = float(np.interp(step + int(after.argmin()), looks, score.smooth))
+    return bool(0 <= BY_HEART * fell < further) and (
+        plateau.peak - left > FORGOTTEN * (plateau.peak - plateau.floor)
+    )
+
+
+def _trained(sweep: Sweep, step: int, epoch: float) -> tuple[Floats, Floats]:
+    """The training loss up to this step and from it on, averaged over an epoch.
+
+    Of what came after it is nothing but the first value where not all examples were seen before.
+    """
+    losses = [point.loss for point in sweep.points if math.isfinite(point.loss)]
+    trained = smooth(losses, max(window_of(len(losses)), round(min(epoch, len(losses)))))
+    step = min(step, len(trained) - 1)
+    seen = epoch <= step and epoch <= LONGEST_EPOCH * len(losses)
+    return trained[: step + 1], trained[step:] if seen else trained[step : step + 1]

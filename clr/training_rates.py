@@ -87,7 +87,7 @@ def find_share(
     """The factor in (0, 1] of the range test's rates for a schedule of this sum and length.
 
     Down to the turn where there is one, else by a power of the length, though never below what a sweep bore; where
-    accuracy decides (turn: None) only if the scout lost all near max_lr.
+    accuracy decides and did not turn (turn: None) only if the scout lost all near max_lr.
     """
     if turn is not None and turn.rate_sum is not None:
         return min(1.0, turn.rate_sum / rate_sum)
@@ -115,10 +115,13 @@ def _explain(
     rate_sum: float, times: float, factor: float, metric: SweepMetric, turn: Turn | None
 ) -> tuple[Basis, str]:
     if turn is not None and turn.rate_sum is not None and factor < 1:
+        turned, fell_on = (
+            ("accuracy", ", as where labels are wrong") if metric == "accuracy" else ("loss", "")
+        )
         return "turn", (
-            f"the held-out loss turned where the rates had summed to {turn.rate_sum:.3g}, while the training loss fell "
-            f"on; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight decay, would "
-            "allow higher rates"
+            f"the held-out {turned} turned where the rates had summed to {turn.rate_sum:.3g}, while the training loss "
+            f"fell on{fell_on}; within the bounds this schedule sums to {rate_sum:.3g}. Stopping early, or more weight "
+            "decay, would allow higher rates"
         )
     told = "the range test's rates" if factor == 1 else f"lowered to {factor:.2g} of the range test's"
     lowered = f"{times:.3g} times as long as {SHORT} steps or an epoch: {told}"

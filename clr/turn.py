@@ -11,8 +11,8 @@ from clr.records import pick_fields
 class Turn:
     """How far trainings may go, as sums of rates (>= 0).
 
-    rate_sum: where the held-out loss turned; None where it did not. seen: the largest sum that was reached without; 0
-    in a quick test.
+    rate_sum: where the held-out loss turned, or accuracy; None where neither did. seen: the largest sum that was
+    reached without; 0 in a quick test.
     """
 
     rate_sum: float | None

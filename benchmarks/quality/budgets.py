@@ -18,6 +18,7 @@ from benchmarks.quality.kept import Kept
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import (
     FOLKLORE,
+    FRESH_TASKS,
     HARD_TASKS,
     OPTIMIZERS,
     SMALL_TASKS,
@@ -44,6 +45,7 @@ SETS = {
     "Those on which the constants of the bounds were chosen": TASKS,
     "Hard ones": HARD_TASKS,
     "Hard ones, measured and left alone": UNSEEN_HARD_TASKS,
+    "Fresh ones, measured once": FRESH_TASKS,
 }
 
 

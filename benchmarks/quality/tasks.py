@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.quality.fresh import FRESH
 from benchmarks.quality.hard import HARD
 from benchmarks.quality.small import SMALL
 from benchmarks.quality.unseen import UNSEEN
@@ -118,7 +119,7 @@ def _trivial_loss(problem: Problem) -> float:
 
 @cache
 def _workloads() -> dict[str, Workload]:
-    return load_workloads() | {workload.name: workload for workload in OWN} | UNSEEN | SMALL | HARD
+    return load_workloads() | {workload.name: workload for workload in OWN} | UNSEEN | SMALL | HARD | FRESH
 
 
 SMALL_FLIGHTS: dict[str, Any] = {"params": {"hidden": 64}, "batch_size": 128}
@@ -249,3 +250,12 @@ _HARD = sorted(
 )
 HARD_TASKS = tuple(_HARD[::2])  # what breaks finders: every second by name, chosen before any was trained
 UNSEEN_HARD_TASKS = tuple(_HARD[1::2])  # the others: nothing is changed after they are measured
+
+FRESH_TASKS = (  # defined with `bounds@7`, and measured once, after it
+    Task(workload="digits-fifth-wrong", optimizer="adam"),
+    Task(workload="flights-1000", optimizer="adam"),
+    Task(workload="kjv-3000", optimizer="adamw"),
+    Task(workload="mnist-plain-7", optimizer="momentum"),
+    Task(workload="mnist-squared", optimizer="nesterov"),
+    Task(workload="spoken-third-wrong", optimizer="momentum"),
+)

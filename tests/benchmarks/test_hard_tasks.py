@@ -10,6 +10,7 @@ from benchmarks.quality.losses import MARGIN, HardestTriplets, Unaligned
 from benchmarks.quality.oracle import LOWEST
 from benchmarks.quality.tasks import (
     FOLKLORE,
+    FRESH_TASKS,
     HARD_TASKS,
     MORE_TASKS,
     OPTIMIZERS,
@@ -24,10 +25,10 @@ from benchmarks.quality.tasks import (
 )
 
 HARD = HARD_TASKS + UNSEEN_HARD_TASKS
-OTHERS = TASKS + MORE_TASKS + UNSEEN_TASKS + SMALL_TASKS + UNSEEN_SMALL_TASKS
+OTHERS = TASKS + MORE_TASKS + UNSEEN_TASKS + SMALL_TASKS + UNSEEN_SMALL_TASKS + FRESH_TASKS
 
 
-@pytest.mark.parametrize("task", HARD, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", HARD + FRESH_TASKS, ids=lambda task: task.name)
 def test_a_hard_task_trains_and_is_scored(task: Task) -> None:
     problem = task.problem(0)
     trainer = task.trainer(problem)

@@ -1,6 +1,7 @@
 """Where a sweep's held-out loss turns while its training loss falls on, as a sum of rates."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +18,18 @@ TURN = 20.0  # the sum of rates at which the model below generalises best
 
 
 def swept(
-    end_lr: float, *, turn: float = TURN, accuracy: bool = False, breaks: bool = False, **planned_as: Any
+    end_lr: float,
+    *,
+    turn: float = TURN,
+    accuracy: Callable[[float], float | None] = lambda rate_sum: None,
+    breaks: bool = False,
+    by_heart: float = 0.0,
+    **planned_as: Any,
 ) -> Sweep:
     """A model whose losses follow from the sum of the rates so far alone.
 
-    turn: inf, if it never overfits. breaks: the training loss rises with the held-out loss.
+    turn: inf, if it never overfits. accuracy: of the sum. breaks: the training loss rises with the held-out loss.
+    by_heart: how much of the training loss is there to be learned after the turn.
     """
     planned = plan(end_lr=end_lr, **{"start_lr": end_lr / 400} | planned_as)
     sweep, rate_sum = Sweep(planned), 0.0
@@ -30,10 +38,11 @@ def swept(
         rate_sum += lr
         too_far = 0.3 * max(0.0, math.log(rate_sum / turn)) if math.isfinite(turn) else 0.0
         trained = 2 * math.exp(-rate_sum / 10) / (1 + rate_sum / 10)
+        trained += by_heart / (1 + (rate_sum / turn) ** 4)
         sweep.add(Point(step, lr, 0.1 + trained + (too_far if breaks else 0.0)))
         if (step + 1) % planned.eval_every == 0:
             held_out = 0.5 + 2 * math.exp(-rate_sum / 5) + too_far
-            sweep.add(HeldOut(step, lr, held_out, 0.9 if accuracy else None))
+            sweep.add(HeldOut(step, lr, held_out, accuracy(rate_sum)))
     return sweep
 
 
@@ -117,8 +126,44 @@ def test_noise_of_the_batches_is_no_training_on(seed: int) -> None:
     assert turn.rate_sum is None
 
 
-def test_where_accuracy_decides_nothing_is_read() -> None:
-    assert turn_of(swept(1.0, accuracy=True)) is None
+def rising_to(turn: float, *, then_falls: float = 0.3) -> Callable[[float], float]:
+    """Accuracy that rises to 0.8 where the rates have summed to `turn`, and then falls by so much a factor of e."""
+    return lambda rate_sum: (
+        0.8 * min(1.0, rate_sum / turn) - then_falls * max(0.0, math.log(max(rate_sum, turn) / turn))
+    )
+
+
+def test_accuracy_that_falls_while_much_is_learned_by_heart_tells_the_turn() -> None:
+    turn = turn_of(*(swept(1.0, accuracy=rising_to(TURN), by_heart=3.0, seed=seed) for seed in range(3)))
+
+    assert turn is not None
+    assert turn.rate_sum == pytest.approx(TURN, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("by_heart", "then_falls", "planned_as"),
+    [
+        pytest.param(3.0, 0.0, {}, id="accuracy stays, though the held-out loss rises"),
+        pytest.param(0.0, 0.3, {}, id="the training loss had fallen before"),
+        pytest.param(3.0, 0.3, {"shape": "exponential", "start_lr": 1e-4}, id="the sweep is exponential"),
+    ],
+)
+def test_where_accuracy_decides_little_is_a_turn(
+    by_heart: float, then_falls: float, planned_as: dict[str, Any]
+) -> None:
+    accuracy = rising_to(TURN, then_falls=then_falls)
+
+    assert turn_of(swept(1.0, accuracy=accuracy, by_heart=by_heart, **planned_as)) is None
+
+
+def test_accuracy_that_falls_with_rates_too_high_is_no_turn() -> None:
+    spiked, broken = swept(1.0, accuracy=rising_to(TURN), by_heart=3.0), Sweep(plan(end_lr=1.0))
+    for point in spiked.points:
+        broken.add(replace(point, loss=point.loss + 6 * (point.step > 60)))
+    for look in spiked.held_out:
+        broken.add(look)
+
+    assert turn_of(broken) is None
 
 
 def test_a_probe_has_its_say_though_it_ends_where_a_range_does() -> None:

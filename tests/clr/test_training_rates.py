@@ -95,6 +95,16 @@ def test_where_accuracy_decides_rates_fall_by_the_cube_root_if_the_scout_broke_o
     assert (rates.basis, rates.max_lr / bounds.max_lr) == (basis, pytest.approx(share))
 
 
+def test_where_accuracy_turned_the_reason_speaks_of_labels() -> None:
+    bounds = bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=10)
+
+    rates = replace(bounds, turn=Turn(1.0, 1.0)).for_training("one_cycle", num_steps=8 * SHORT)
+
+    assert rates.basis == "turn"
+    assert "accuracy turned" in rates.reason
+    assert "labels are wrong" in rates.reason
+
+
 def test_within_the_first_epoch_rates_do_not_fall() -> None:
     bounds = replace(bounds_of(seeds(loss_of(GOOD), GOOD), steps_per_epoch=5000), breaks_at=1.0)
 
