@@ -44,7 +44,10 @@ def test_every_route_refuses_a_query_parameter_that_it_does_not_have(api: TestCl
     ("asked", "told"),
     [
         (f"/range-tests/{ID}/bounds?num_epoch=40", "did you mean num_epochs? allowed: num_steps, num_epochs"),
-        ("/jobs?stat=queued", "did you mean status? allowed: page_size, page_token, status, workload, tag"),
+        (
+            "/jobs?stat=queued",
+            "did you mean status? allowed: page_size, page_token, search, status, workload, tag",
+        ),
         ("/jobs?page-size=3", "did you mean page_size?"),
         ("/workers?limit=3", "there are none here"),
         (f"/range-tests/{ID}/bounds?num_epochs=1&num_epochs=2", "query:num_epochs: is given more than once"),
