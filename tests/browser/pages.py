@@ -20,6 +20,7 @@ def old_jobs() -> list[dict[str, Any]]:
     return [
         {
             "id": str(uuid4()),
+            "project": "default",
             "kind": Kind.RANGE_TEST,
             "name": f"old {number}" if number else "needle",
             "tags": ["thousand"] if number >= LOOKED_THROUGH - 949 else [],

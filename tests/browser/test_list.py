@@ -142,3 +142,18 @@ def test_chosen_jobs_are_drawn_over_each_other(page: Page, shown: dict[str, str]
 
     page.get_by_role("link", name="Take out inside bounds").click()
     expect(page.locator("figure:visible")).to_have_count(2)
+
+
+def test_comparisons_are_searched_and_filtered(page: Page, shown: dict[str, str]) -> None:
+    compared = shown["comparison"].rpartition("/")[2]
+    page.goto("/pages/comparisons?workload=digits-mlp")
+    page.get_by_role("searchbox", name="Search").fill(compared[:8])
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(f"**/pages/comparisons?search={compared[:8]}&workload=digits-mlp")
+    expect(row(page, compared)).to_be_visible()
+
+    page.get_by_role("combobox", name="Status").select_option("failed")
+    expect(page.get_by_text("No comparison is like that.")).to_be_visible()
+    page.get_by_role("link", name="Show all comparisons").click()
+    expect(row(page, compared)).to_be_visible()
