@@ -28,9 +28,9 @@ export class Chart {
     parent.append(this.element);
     addGestures(this);
     new ResizeObserver(() => this.fit()).observe(this.element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.plot?.redraw());
-    addEventListener("beforeprint", () => onPaper(true, () => this.fit(PAPER_WIDTH)));
-    addEventListener("afterprint", () => onPaper(false, () => this.fit()));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.repaint());
+    addEventListener("beforeprint", () => onPaper(true, () => this.repaint(PAPER_WIDTH)));
+    addEventListener("afterprint", () => onPaper(false, () => this.repaint()));
   }
 
   /** Call it, and what it shows, something else. */
@@ -77,6 +77,15 @@ export class Chart {
       const [min, max] = isAll ? [data[0], data[data.length - 1]] : [Math.max(low, from), Math.min(high, to)];
       if (min < max) plot.setScale("x", { min, max });
     }
+  }
+
+  /** In other colours, or as wide as paper. */
+  repaint(width) {
+    if (!this.plot) return;
+    this.fit(width);
+    this.plot.redraw();
+    this.legend.dataset.shown = "";
+    showLegend(this.legend, describeLines(this));
   }
 
   fit(width = this.element.clientWidth) {

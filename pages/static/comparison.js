@@ -1,14 +1,14 @@
 // One comparison: who won in words first, the table, then the lines of each entry.
-import { call, explain, get, query, trouble } from "./api.js";
+import { call, explain, get, trouble } from "./api.js";
 import { Chart } from "./chart.js";
-import { lossRange } from "./curve.js";
+import { getCurve, lossRange, pool } from "./curve.js";
 import { fill, h, root, say, table } from "./dom.js";
 import { configFacts, id } from "./job.js";
 import { follow } from "./live.js";
 import { ago, FINAL, number, percent } from "./words.js";
 
 const MOST_LINES = 60; // curves that are fetched
-const MOST_POINTS = 500;
+const COLUMNS = 1000; // of pixels
 const EVERY_MS = 2000;
 
 const path = `/comparisons/${id}`;
@@ -84,28 +84,19 @@ async function showCurves(view) {
   const wanted = view.rows.flatMap((row) => ((row.statuses.succeeded || 0) > 0 ? row.jobs : [])).slice(0, MOST_LINES);
   for (const job of wanted)
     if (!curves.has(job)) {
-      const curve = await get(`/training-jobs/${job}/curve${query({ max_points: MOST_POINTS })}`);
+      const curve = await getCurve(`/training-jobs/${job}`, { x: "step", columns: COLUMNS });
       if (curve.complete) curves.set(job, curve.runs[0]?.held_out);
     }
   const metric = view.metric || "accuracy";
-  const read = (job) => curves.get(job);
-  const entries = view.rows.map((row, place) => ({ row, tone: `--line-${1 + (place % 6)}`, runs: row.jobs.map(read).filter((looks) => looks?.step.length) })).filter(({ runs }) => runs.length);
+  const read = (job) => curves.get(job)?.[metric];
+  const entries = view.rows.map((row, place) => ({ row, tone: `--line-${1 + (place % 6)}`, runs: row.jobs.map(read).filter((line) => line?.x.length) })).filter(({ runs }) => runs.length);
   charts.hidden = !entries.length;
   if (!entries.length) return;
   fill(legend, entries.map(({ row, tone }) => h("span", { class: "check" }, h("span", { class: `key tone-${tone.at(-1)}`, "aria-hidden": "true" }), row.label)));
   if (metric === "loss") Object.assign(chart, { yRange: lossRange });
-  say(chart.element.querySelector("strong"), `Held-out ${metric} against the step`);
+  chart.rename(`Held-out ${metric} against the step`, metric);
   chart.show(entries.flatMap(({ row, tone, runs }) => [
-    ...runs.map((looks, seed) => ({ name: `${row.label}, ${seed}`, tone, x: looks.step, y: looks[metric], faint: true })),
-    { name: row.label, tone, width: 2.2, ...mean(runs, metric) },
+    ...runs.map(({ drawn }, seed) => ({ name: `${row.label}, ${seed}`, kind: "each seed", tone, ...drawn, faint: true })),
+    { name: row.label, kind: "mean of the seeds", tone, width: 2.2, ...(pool(runs) || runs[0]) },
   ]));
-}
-
-function mean(runs, metric) {
-  const x = runs[0].step.filter((step) => runs.every((looks) => looks.step.includes(step)));
-  const y = x.map((step) => {
-    const values = runs.map((looks) => looks[metric][looks.step.indexOf(step)]);
-    return values.every((value) => value !== null) ? values.reduce((sum, value) => sum + value, 0) / values.length : null;
-  });
-  return { x, y };
 }

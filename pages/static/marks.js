@@ -44,6 +44,7 @@ export function drawMarks(plot, { lines = [], ticks = [], crosses = [], dots = [
   ctx.restore();
   const { min, max } = plot.scales.x;
   ctx.lineWidth = 1.5 * dense;
+  ctx.setLineDash([]); // the last line's
   for (const { at, tone } of crosses.filter(({ at: place }) => place >= min && place <= max))
     drawCross(ctx, valToPos(at, "x", true), bbox.top + 8 * dense, 4 * dense, colour(tone)); // whole at the edge too
 }

@@ -146,3 +146,14 @@ def test_every_look_stands_in_a_table(found: Page) -> None:
 
     expect(found.get_by_role("table", name="Looks at the held-out set")).to_contain_text("scout")
     expect(found.get_by_role("table", name="Training loss, each batch")).to_contain_text("scout")
+
+
+def test_what_is_printed_is_dark_on_light(dark: Page) -> None:
+    blue = "() => getComputedStyle(document.documentElement).getPropertyValue('--line-1').trim()"
+    assert dark.evaluate(blue) == "#56b4e9"
+
+    dark.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert dark.evaluate(blue) == "#0072b2"
+
+    dark.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert dark.evaluate(blue) == "#56b4e9"
