@@ -4,13 +4,12 @@ import socket
 import ssl
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from threading import Timer
 from urllib.parse import urlsplit
 
 TIMEOUT_S = 10.0  # of all of it
 KEPT_BYTES = 1024  # of an answer
-TRANSLATED = ip_network("64:ff9b::/96")  # an IPv4 address, whichever
 
 
 class Refused(OSError):
@@ -30,7 +29,9 @@ def may_be_called(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return may_be_called(address.ipv4_mapped)
-        if address.sixtofour is not None or address.teredo is not None or address in TRANSLATED:
+        if address.sixtofour is not None or address.teredo is not None:
+            return False
+        if address.is_site_local or address.is_reserved:  # also ::127.0.0.1 and other ways to write IPv4
             return False
     return address.is_global and not address.is_multicast
 

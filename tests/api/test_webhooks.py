@@ -265,7 +265,8 @@ def test_a_receiver_of_an_unknown_authority_hears_nothing_and_the_log_says_why(
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
-     "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff0e::1"],
+     "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "ff0e::1",
+     "::10.0.0.1", "::ffff:0:a00:1", "64:ff9b:1::a00:1", "fec0::1"],
 )  # fmt: skip
 def test_these_addresses_are_private(address: str) -> None:
     assert not may_be_called(ip_address(address))
