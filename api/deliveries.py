@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from base64 import b64decode, b64encode
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event as Flag
 from threading import Thread
 
@@ -26,15 +26,15 @@ from store.status import ASKED, Chore
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-AT_ONCE = 4
 
 
 class Deliverer:
-    """Sends what is due, one a webhook at a time."""
+    """Sends what is due, one a webhook at a time; a webhook waits for itself alone, however slow another is."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
-        self._stopping = Flag()
+        self._stopping, self._woken = Flag(), Flag()
+        self._calls: dict[str, Future[None]] = {}  # by webhook; those of the thread's own making
         self._thread = Thread(target=self._keep_delivering, name="deliverer", daemon=True)
 
     def start(self) -> None:
@@ -44,21 +44,21 @@ class Deliverer:
     def stop(self, timeout_s: float = 3.0) -> None:
         """End the thread, waiting a little; what is not settled then is sent again by another."""
         self._stopping.set()
+        self._woken.set()
         self._thread.join(timeout_s)
 
     def _keep_delivering(self) -> None:
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivery") as senders:
+        with ThreadPoolExecutor(webhooks.MOST_HOOKS, thread_name_prefix="delivery") as senders:
             while not self._stopping.is_set():
-                sent = 0
+                self._woken.clear()
                 try:
                     self._find_ended()
-                    sent = self._deliver(senders)
+                    self._deliver(senders)
                 except SQLAlchemyError as error:
                     log.warning("could not look for deliveries: %s", error)
                 except Exception:
                     log.exception("could not deliver")
-                if not sent:
-                    self._stopping.wait(LOOK_S)
+                self._woken.wait(LOOK_S)
 
     def _find_ended(self) -> None:
         """Note which comparisons have ended."""
@@ -68,17 +68,20 @@ class Deliverer:
             with self._database.write() as session:
                 comparison_ends.note(session, comparison_id)
 
-    def _deliver(self, senders: ThreadPoolExecutor) -> int:
-        """Send what is due, one a webhook; how many."""
+    def _deliver(self, senders: ThreadPoolExecutor) -> None:
+        """Begin to send what is due, of webhooks that no call of ours is on its way to."""
+        for webhook_id in [webhook_id for webhook_id, call in self._calls.items() if call.done()]:
+            self._calls.pop(webhook_id).result()
         with self._database.read() as session:
-            if not webhooks.is_due(session):
-                return 0
+            if not webhooks.is_due(session, but=self._calls):
+                return
         with self._database.write() as session:
-            due = webhooks.claim(session)
+            due = webhooks.claim(session, but=self._calls)
             for _, delivery in due:
                 delivery.body = delivery.body or write_body(session, delivery)
-        list(senders.map(lambda each: self._send(*each), due))
-        return len(due)
+        for webhook, delivery in due:
+            call = self._calls[webhook.id] = senders.submit(self._send, webhook, delivery)
+            call.add_done_callback(lambda _: self._woken.set())
 
     def _send(self, webhook: Webhook, delivery: Delivery) -> None:
         body = delivery.body or ""

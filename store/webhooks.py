@@ -5,7 +5,7 @@ A delivery that a process took and did not settle within `HELD_S` is another's, 
 
 import secrets
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from random import uniform
 from typing import Any
@@ -116,15 +116,18 @@ def deliveries_of(session: Session, webhook_id: str) -> list[Delivery]:
     )
 
 
-def is_due(session: Session) -> bool:
-    """Whether anything is to be sent now."""
-    return session.scalar(select(Delivery.id).where(Delivery.next_attempt_at <= now()).limit(1)) is not None
+def is_due(session: Session, *, but: Collection[str] = ()) -> bool:
+    """Whether anything is to be sent now, to other webhooks than these."""
+    due = select(Delivery.id).where(Delivery.next_attempt_at <= now(), Delivery.webhook_id.not_in(but))
+    return session.scalar(due.limit(1)) is not None
 
 
-def claim(session: Session) -> list[tuple[Webhook, Delivery]]:
-    """Take one delivery of each webhook that has a due one: a slow receiver holds up no other."""
+def claim(session: Session, *, but: Collection[str] = ()) -> list[tuple[Webhook, Delivery]]:
+    """Take one delivery of each webhook that has a due one, but of these."""
     taken = []
     for webhook in find(session):
+        if webhook.id in but:
+            continue
         due = select(Delivery).where(Delivery.webhook_id == webhook.id, Delivery.next_attempt_at <= now())
         first = due.order_by(Delivery.next_attempt_at).limit(1).with_for_update(skip_locked=True)
         if (delivery := session.scalar(first)) is not None:

@@ -1,6 +1,7 @@
 """Webhooks against a real receiver, on both databases: signed, told again, never lost, never to a private address."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from standardwebhooks import Webhook as Reference
 
+from api import outgoing
 from api.app import create_app
 from api.deliveries import write_body
 from api.outgoing import may_be_called
@@ -95,6 +97,23 @@ def test_a_refused_call_is_made_again_with_the_same_id_and_body(
     second = receiver.next()
     assert (first[0]["webhook-id"], first[1]) == (second[0]["webhook-id"], second[1])
     assert settled(api, made, attempts=2)["status"] == "delivered"
+
+
+def test_a_receiver_that_never_answers_holds_up_no_other(
+    api: TestClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has three calls to hear."""
+    monkeypatch.setattr(outgoing, "TIMEOUT_S", 3 * PATIENCE_S)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        hook(api, f"http://127.0.0.1:{deaf.getsockname()[1]}/")
+        hook(api, receiver.url)
+        ended = {create(api)["id"] for _ in range(3)}
+        for job_id in ended:
+            api.post(f"/range-tests/{job_id}/cancel")
+
+        told = {json.loads(receiver.next()[1])["data"]["id"] for _ in ended}
+
+    assert told == ended
 
 
 def test_it_is_given_up_after_the_last_pause(database: Database) -> None:
