@@ -1,7 +1,7 @@
 // The curves of schedules as the service would apply them, drawn while one types.
 import { call, Problem } from "./api.js";
 import { Chart } from "./chart.js";
-import { fill, h, say } from "./dom.js";
+import { h, say } from "./dom.js";
 import { complete } from "./policies.js";
 import { number, rate } from "./words.js";
 
@@ -14,12 +14,10 @@ export class Preview {
   constructor(parent) {
     this.said = h("p", { class: "hint", role: "status" });
     this.standIns = "";
-    this.legend = h("div", { class: "legend" });
     parent.append(this.said);
     this.chart = new Chart(parent, { title: "Learning rate against the step", xName: "step", yName: "learning rate", readX: (x) => Math.round(x).toLocaleString("en"), height: 280 });
     this.chart.element.hidden = true;
     this.kept = new Map();
-    parent.append(this.legend);
   }
 
   /** Draw these {name, schedule} soon, unless something else is asked for before; `onAnswer(previews, error)` hears of it. */
@@ -43,8 +41,7 @@ export class Preview {
     if (this.latest !== lines) return;
     const drawn = lines.map((line, place) => ({ ...line, ...answers[place], tone: (place % TONES) + 1 })).filter(({ data }) => data);
     this.chart.element.hidden = !drawn.length;
-    if (drawn.length) this.chart.show(drawn.map(({ name, data, tone }) => ({ name, tone: `--line-${tone}`, x: data.step, y: data.lr, width: 2 })));
-    fill(this.legend, drawn.length > 1 ? drawn.map(({ name, tone }) => h("span", {}, h("span", { class: `key tone-${tone}` }), ` ${name}`)) : []);
+    if (drawn.length) this.chart.show(drawn.map(({ name, data, tone }) => ({ name, kind: drawn.length > 1 && name, tone: `--line-${tone}`, x: data.step, y: data.lr, width: 2 })));
     const error = answers.find((answer) => answer.error)?.error || null;
     say(this.said, drawn.length ? describe(drawn.map(({ data }) => data), steps) + this.standIns : error instanceof Problem ? `Not drawn yet: ${error.message}` : error ? "The service does not answer." : "");
     onAnswer(drawn.map(({ data }) => data), error);
