@@ -1,4 +1,4 @@
-"""What is refused before a byte of its body is read: another site's page, a name that is not ours, a wrong key.
+"""What is refused before a byte of its body is read: two lengths, another site's page, a wrong key.
 
 The framework reads a body before it asks any dependency; so what changes something is looked at here, around it.
 """
@@ -12,19 +12,20 @@ from api.security import SAFE, authenticate
 
 
 class Guard:
-    """ASGI middleware: the checks of `api.security` for every request that may have a body."""
+    """ASGI middleware: the checks of `api.security` for every request that changes something."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it unread."""
-        if scope["type"] == "http" and scope["method"] not in SAFE:
+        if scope["type"] == "http":
             request = Request(scope)
             try:
-                resources = request.app.state.resources
-                refuse_foreign_page(request)
-                await run_in_threadpool(authenticate, resources, request)
+                refuse_two_lengths(request)
+                if scope["method"] not in SAFE:
+                    refuse_foreign_page(request)
+                    await run_in_threadpool(authenticate, request.app.state.resources, request)
             except Problem as problem:
                 await answer(request, problem)(scope, receive, send)
                 return
@@ -32,6 +33,17 @@ class Guard:
                 await answer(request, explain_database())(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def refuse_two_lengths(request: Request) -> None:
+    """Refuse a body that has two lengths (RFC 9112, section 6.1): a proxy may have read another one than we would."""
+    if "Content-Length" in request.headers and "Transfer-Encoding" in request.headers:
+        raise Problem(
+            400,
+            "malformed_request",
+            "the body has a Content-Length and a Transfer-Encoding: send one of them",
+            headers={"Connection": "close"},
+        )
 
 
 def refuse_foreign_page(request: Request) -> None:

@@ -41,6 +41,17 @@ def test_the_body_of_a_caller_without_a_key_is_not_read(keyed: TestClient, path:
 
 
 @SETTLED_EARLY
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_of_two_lengths_ends_its_connection(api: TestClient, method: str) -> None:
+    lengths = {"Content-Length": "4", "Transfer-Encoding": "chunked"}
+
+    answer = api.request(method, "/schedules/preview", content=b"{}", headers=lengths)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert answer.headers["Connection"] == "close"
+
+
+@SETTLED_EARLY
 @pytest.mark.parametrize(
     "headers",
     [
