@@ -43,11 +43,11 @@ def test_the_smallest_request_ends_with_bounds_and_their_reasons(service: tuple[
 def test_a_job_can_be_followed_with_plain_http(service: tuple[Service, Client]) -> None:
     base, _ = service
 
-    with httpx2.Client(base_url=base.url) as http:
+    with httpx2.Client(base_url=base.url, timeout=patience(70)) as http:
         made = http.post("/range-tests", json={"workload": "digits-mlp", "num_seeds": 1})
         assert made.status_code == 202
         address = made.headers["Location"]
-        job = http.get(address, params={"wait_s": 60}, timeout=patience(70)).json()
+        job = http.get(address, params={"wait_s": 60}).json()
         assert job["status"] == "succeeded"
         assert job["progress"]["completed"] <= job["progress"]["total"]
         curve = http.get(f"{address}/curve").json()
