@@ -61,7 +61,7 @@ migrate: $(SERVICE) ## bring the database of CLR_DATABASE_URL to the newest sche
 	@$(BIN)/clr-tuner migrate
 
 test: $(READY) ## every test, against real SQLite, Postgres and Valkey
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: $(READY) ## ask a real service everything that its OpenAPI document allows, and more
 	@$(BIN)/python -m tests.fuzz

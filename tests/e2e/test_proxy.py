@@ -22,6 +22,7 @@ from store.settings import Settings
 from store.workers import WorkerInfo
 from tests import certificates, services
 from tests.api.conftest import WORKLOAD
+from tests.machine import patience
 from tests.services import Server, free_port, running
 
 CONFIG = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
@@ -73,7 +74,9 @@ class Proxied:
         """Somebody else, who has the key and trusts the certificate."""
         trust = ssl.create_default_context(cafile=self.certificate)
         transport = httpx2.HTTPTransport(verify=trust, local_address=CALLER)
-        return httpx2.Client(transport=transport, headers={"Authorization": f"Bearer {KEY}"})
+        return httpx2.Client(
+            transport=transport, headers={"Authorization": f"Bearer {KEY}"}, timeout=patience(60)
+        )
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """What nginx answers the caller."""
