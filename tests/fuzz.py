@@ -37,6 +37,9 @@ CHECKS = (
     "response_schema_conformance",
 )
 
+# A fast machine asks more than a key may, and is told 429 instead of what was to be seen.
+UNLIMITED = {"key_requests_a_minute": 0, "failed_keys_a_minute": 0}
+
 
 def main() -> int:
     """Run it; the exit code of Schemathesis."""
@@ -45,7 +48,13 @@ def main() -> int:
         upgrade(url)
         _publish(url)
         service = Service(
-            url, broker_url, Path(folder), log_level="WARNING", admin_key=KEY, webhook_private="true"
+            url,
+            broker_url,
+            Path(folder),
+            log_level="WARNING",
+            admin_key=KEY,
+            webhook_private="true",
+            **UNLIMITED,
         )
         service.start("api")
         try:
