@@ -22,6 +22,8 @@ from clr.training.batch_loss import Criterion, TrainingStep, call_model, find_de
 from clr.training.looks import HELD_OUT_CHUNK, sample, sample_pair
 from clr.training.nested import moved, num_examples, sliced
 
+Score = tuple[int, float, float | None]  # of a batch: its examples, their mean loss, the share that is right
+
 AS_MODULE: dict[Any, nn.Module] = {  # whose rule of accuracy a function has
     functional.cross_entropy: nn.CrossEntropyLoss(),
     functional.nll_loss: nn.NLLLoss(),
@@ -37,24 +39,30 @@ def make_evaluation(
     if callable(held_out):
         return held_out  # type: ignore[no-any-return]
 
-    def evaluate() -> tuple[float, float | None]:
-        examples, loss, right = 0, 0.0, 0.0
-        for batch in _list_batches(held_out):
-            batch = moved(batch, find_device(model))
-            many = num_examples(batch)
-            if criterion is None:
-                mean, share = step(batch), None
-            else:
-                inputs, targets = read_pair(batch)
-                outputs = call_model(model, inputs)
-                mean, share = criterion(outputs, targets), _read_accuracy(criterion, outputs, targets)
-            examples, loss = examples + many, loss + many * float(mean)
-            right += many * (float("nan") if share is None else share)
-        if not examples:
-            raise ValueError("held_out has no examples")
-        return loss / examples, None if math.isnan(right) else right / examples
+    def score(batch: Any) -> Score:
+        batch = moved(batch, find_device(model))
+        many = num_examples(batch)
+        if criterion is None:
+            return many, float(step(batch)), None
+        inputs, targets = read_pair(batch)
+        outputs = call_model(model, inputs)
+        return many, float(criterion(outputs, targets)), _read_accuracy(criterion, outputs, targets)
 
-    return evaluate
+    return lambda: pool_scores(map(score, _list_batches(held_out)), of="held_out")
+
+
+def pool_scores(scores: Iterable[Score], *, of: str) -> tuple[float, float | None]:
+    """(loss, accuracy) over batches, each by its examples; no accuracy where a batch has none.
+
+    Raises ValueError where there are no examples. of: what they are called by whoever gave them.
+    """
+    examples, loss, right = 0, 0.0, 0.0
+    for many, mean, share in scores:
+        examples, loss = examples + many, loss + many * mean
+        right += many * (float("nan") if share is None else share)
+    if not examples:
+        raise ValueError(f"{of} has no examples")
+    return loss / examples, None if math.isnan(right) else right / examples
 
 
 def sample_looks(held_out: Any, loader: Any, accumulation_steps: int, config: RangeTestConfig) -> Any:

@@ -4,7 +4,6 @@ A test begins as `Trainer.train` does and takes over before the first step, so t
 and batches drawn by the Trainer; its callbacks, logs and checkpoints have no part in it.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -20,6 +19,7 @@ from clr.reporting import RangeTestReport
 from clr.scheduler import Scheduler
 from clr.sweep import Effort
 from clr.training.accuracy import share_right
+from clr.training.held_out import Score, pool_scores
 from clr.training.looks import sample
 from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import find_scales, scale_alike
@@ -201,19 +201,15 @@ def _make_evaluation(
     loader = trainer.get_test_dataloader(_sample(trainer, data, config))
     loss_only = trainer.args.prediction_loss_only or getattr(trainer.args, "predict_with_generate", False)
 
+    def score(inputs: Any) -> Score:
+        loss, logits, labels = trainer.prediction_step(trainer.model, inputs, loss_only)
+        if loss is None:
+            raise ValueError("eval_dataset gives no loss: its examples need labels, or leave it out")
+        return num_examples(inputs), float(loss), _read_accuracy(logits, labels)
+
     def evaluate() -> tuple[float, float | None]:
         trainer.optimizer.eval()  # schedule-free optimizers hold other weights for it; a step takes them back
-        examples, total, right = 0, 0.0, 0.0
-        for inputs in loader:
-            loss, logits, labels = trainer.prediction_step(trainer.model, inputs, loss_only)
-            if loss is None:
-                raise ValueError("eval_dataset gives no loss: its examples need labels, or leave it out")
-            many, share = num_examples(inputs), _read_accuracy(logits, labels)
-            examples, total = examples + many, total + many * float(loss)
-            right += many * (float("nan") if share is None else share)
-        if not examples:
-            raise ValueError("eval_dataset has no examples")
-        return total / examples, None if math.isnan(right) else right / examples
+        return pool_scores(map(score, loader), of="eval_dataset")
 
     return evaluate
 
