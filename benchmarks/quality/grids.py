@@ -9,12 +9,12 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.halves import chooses, scores
 from benchmarks.quality.kept import Committed, Kept
 from benchmarks.quality.tasks import (
     Task,
@@ -73,10 +73,9 @@ def train(task: Task, planned: Sequence[float], seed: int) -> tuple[list[float],
     """At these rates: (`LOOKS` scores on the half that chooses, the last one on the other), in points; chance where it
     broke off."""
     problem = task.problem(seed)
-    halves = [tuple(part[first::2] for part in problem.held_out) for first in (0, 1)]
-    chooses, scores = (replace(problem, held_out=half) for half in halves)
+    chosen_on, scored_on = chooses(problem), scores(problem)
     every = len(planned) // LOOKS
-    trainer = task.trainer(chooses)
+    trainer = task.trainer(chosen_on)
     seen: list[float] = []
     with seeded(seed):
         for step, rate in enumerate(planned, start=1):
@@ -84,8 +83,8 @@ def train(task: Task, planned: Sequence[float], seed: int) -> tuple[list[float],
             if step % every == 0:
                 if not math.isfinite(float(loss)):
                     return seen, round(chance(problem), 3)
-                seen.append(round(points(chooses, *trainer.evaluate()), 3))
-    return seen, round(points(scores, *task.trainer(scores).evaluate()), 3)
+                seen.append(round(points(chosen_on, *trainer.evaluate()), 3))
+    return seen, round(points(scored_on, *task.trainer(scored_on).evaluate()), 3)
 
 
 class Grid:

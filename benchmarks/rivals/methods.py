@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.quality.halves import Halved
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import FOLKLORE, OPTIMIZERS, Task
-from benchmarks.rivals.halves import Halved
 from benchmarks.rivals.opponents import opponents
 from benchmarks.rivals.plan import BUDGETS, EQUAL, RANGE_TEST_SEEDS, family_of, longest_of, seeds_of
 from benchmarks.rivals.runs import COSINE, Result, Runs

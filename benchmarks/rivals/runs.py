@@ -10,9 +10,9 @@ from typing import Any
 from torch import nn
 
 from benchmarks.quality.grids import rates
+from benchmarks.quality.halves import chooses, scores
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.tasks import OPTIMIZERS, Task, chance, points
-from benchmarks.rivals.halves import chooses, scores
 from benchmarks.rivals.opponents import CHECK_EVERY, Diverged, Opponent, Training
 from clr.optimizers import parse_optimizer
 from clr.policies import parse_schedule

@@ -6,9 +6,9 @@ from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks.quality.halves import scores
 from benchmarks.quality.kept import Committed
 from benchmarks.quality.tasks import Task, chance
-from benchmarks.rivals.halves import scores
 from benchmarks.rivals.methods import EFFORTS, Row, Spent, rows, tested
 from benchmarks.rivals.plan import SEEDS
 from benchmarks.rivals.runs import Runs

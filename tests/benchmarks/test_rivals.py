@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from benchmarks.quality import kept
+from benchmarks.quality.halves import Halved, chooses, scores
 from benchmarks.quality.tasks import Task
 from benchmarks.rivals import opponents
-from benchmarks.rivals.halves import Halved, chooses, scores
 from benchmarks.rivals.methods import constant, drawn
 from benchmarks.rivals.opponents import PACKAGES, Opponent, load
 from benchmarks.rivals.plan import TASKS

@@ -29,6 +29,7 @@ class Halved(Task):
             optimizer=task.optimizer,
             params=task.params,
             batch_size=task.batch_size,
+            title=task.title,
         )
 
     @property
