@@ -205,6 +205,22 @@ def find_num_steps(config: Mapping[str, Any]) -> int | None:
     return steps if second.num_steps == first.num_steps else None
 
 
+def describe_length(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A job with this config as the `for` of a range test: its policy, and its length in steps or in epochs of batches.
+
+    None where nobody can say how long it is.
+    """
+    policy = config["schedule"]["policy"]
+    if (num_steps := find_num_steps(config)) is not None:
+        return {"policy": policy, "num_steps": num_steps}
+    epoch = max(STAND_IN_EPOCHS)
+    try:
+        num_steps = _plan(config, epoch).num_steps
+    except BudgetRefused:
+        return None
+    return {"policy": policy, "num_epochs": num_steps / epoch / config["accumulation_steps"]}
+
+
 def _plan(config: Mapping[str, Any], steps_per_epoch: int, *, max_steps: int = 10**12) -> TrainingPlan:
     """What it means with so many steps an epoch. Raises `BudgetRefused`."""
     recommended = STAND_IN_CYCLE if lacks_rates(config["schedule"]) else None

@@ -125,13 +125,18 @@ def _plan_jobs(
         )
         if lacks_rates(entry.schedule):
             test = plan_range_test_for(training, workload, max_steps=max_steps, pointer=pointer)
-            twin = next((other for other in tests if other.config == test.config), None)
+            twin = next((other for other in tests if _are_alike(other, test)), None)
             if twin is None:
                 tests.append(test)
                 first_round.append(test)
             training = replace(training, after_job=(twin or test).id)
         first_round.append(training)
     return first_round
+
+
+def _are_alike(one: NewJob, other: NewJob) -> bool:
+    """Whether two range tests measure the same; the first entry that shares one says what training it is for."""
+    return one.config | {"for": None} == other.config | {"for": None}
 
 
 def _describe(body: ComparisonRequest) -> dict[str, Any]:

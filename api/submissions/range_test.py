@@ -8,6 +8,7 @@ from api.catalogue import find_workload, only_scales, resolve_optimizer, resolve
 from api.errors import invalid
 from api.idempotency import Key
 from api.requests.range_test import ClientRangeTestRequest, RangeTestOptions, RangeTestRequest
+from api.requests.training_job import describe_length
 from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
 from api.submissions.client_job import begin_client_job, plan_client_job
@@ -100,10 +101,10 @@ def _check_optimizer(config: dict[str, Any], *, multiplies: bool) -> float | Non
 def plan_range_test_for(
     training: NewJob, workload: Workload, *, max_steps: int, pointer: str = "/schedule"
 ) -> NewJob:
-    """The range test that tells a training job its rates, part of the same comparison."""
-    body = RangeTestRequest(
-        workload=workload.name, **{name: training.config[name] for name in (*SETUP, "seed", "priority")}
-    )
+    """The range test that tells a training job its rates, part of the same comparison; it is told of the training."""
+    fields = {name: training.config[name] for name in (*SETUP, "seed", "priority")}
+    fields["for"] = describe_length(training.config)
+    body = RangeTestRequest(workload=workload.name, **fields)
     about = {name: getattr(training, name) for name in ("name", "tags", "comparison_id")}
     about["made_for"] = training.id
     return plan_range_test(body, workload, max_steps=max_steps, pointer=pointer, refusal=NO_RATES, **about)

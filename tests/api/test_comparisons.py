@@ -299,6 +299,15 @@ def test_optimizers_that_are_equal_share_a_range_test(api: TestClient) -> None:
     assert len(api.get("/range-tests").json()["items"]) == 1
 
 
+def test_schedules_of_one_optimizer_share_a_range_test_for_the_first_of_them(api: TestClient) -> None:
+    create(
+        api, entries=[{"schedule": {"policy": policy}} for policy in ("one_cycle", "fixed")], num_steps=400
+    )
+
+    [test] = api.get("/range-tests").json()["items"]
+    assert test["config"]["for"] == {"policy": "one_cycle", "num_steps": 400, "num_epochs": None}
+
+
 def test_submitting_writes_as_often_for_many_jobs_as_for_few(api: TestClient) -> None:
     with counted() as for_two:
         create(api, entries=[FIXED], num_seeds=2)

@@ -90,6 +90,24 @@ def test_without_rates_a_range_test_is_queued_before_it(api: TestClient) -> None
     assert (before["config"]["seed"], before["config"]["batch_size"]) == (7, 16)
 
 
+@pytest.mark.parametrize(
+    ("body", "policy", "length"),
+    [
+        ({}, "triangular", {"num_epochs": 16}),
+        ({"schedule": {"policy": "one_cycle"}, "num_steps": 400}, "one_cycle", {"num_steps": 400}),
+        ({"schedule": {"policy": "triangular2", "step_size": 50}}, "triangular2", {"num_steps": 400}),
+        ({"num_epochs": 8, "accumulation_steps": 2}, "triangular", {"num_epochs": 4}),
+    ],
+)
+def test_its_range_test_is_told_of_it(
+    api: TestClient, body: dict[str, Any], policy: str, length: dict[str, float]
+) -> None:
+    test = api.get(create(api, **body)["links"]["range_test"]).json()
+
+    told = {"policy": policy, "num_steps": None, "num_epochs": None} | length
+    assert test["config"]["for"] == told
+
+
 def test_its_range_test_is_as_urgent_as_itself(api: TestClient) -> None:
     body = create(api, priority="low")
 
