@@ -19,6 +19,7 @@ from benchmarks.quality.halves import Halved, scores
 from benchmarks.quality.kept import Kept
 from benchmarks.quality.measuring import Sweeps
 from benchmarks.quality.tasks import (
+    ASIDE_TASKS,
     FOLKLORE,
     FRESH_TASKS,
     HARD_TASKS,
@@ -48,6 +49,7 @@ SETS = {
     "Hard ones": HARD_TASKS,
     "Hard ones, measured and left alone": UNSEEN_HARD_TASKS,
     "Fresh ones, measured once": FRESH_TASKS,
+    "Kept aside, measured last": ASIDE_TASKS,
 }
 
 

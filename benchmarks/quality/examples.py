@@ -65,20 +65,21 @@ def mnist_lower_halves() -> Split:
 @cache
 def mnist_known() -> Examples:
     """The 2,500 small images of 0 to 4."""
-    images, classes = _whole(small_mnist())
+    images, classes = whole(small_mnist())
     return Examples(images[classes < 5], classes[classes < 5])
 
 
 @cache
 def mnist_new() -> Split:
     """500 training and 2,000 held-out small images of 5 to 9; their classes are counted from 0."""
-    images, classes = _whole(small_mnist())
+    images, classes = whole(small_mnist())
     new = Examples(images[classes >= 5], classes[classes >= 5] - 5)
     picked = spread(new.targets, 500)
     return Split(*(Examples(new.inputs[those], new.targets[those]) for those in (picked, ~picked)))
 
 
-def _whole(split: Split) -> tuple[Tensor, Tensor]:
+def whole(split: Split) -> tuple[Tensor, Tensor]:
+    """All inputs and all targets."""
     return (
         torch.cat([split.train.inputs, split.held_out.inputs]),
         torch.cat([split.train.targets, split.held_out.targets]),
@@ -140,10 +141,10 @@ def long_tailed(split: Split) -> Split:
     return replace(split, train=Examples(split.train.inputs[kept], classes[kept]))
 
 
-def mislabelled(split: Split) -> Split:
-    """Four in ten of the training labels are another of the 10 classes."""
+def mislabelled(split: Split, share: float = WRONG) -> Split:
+    """This share of the training labels is another of the 10 classes."""
     generator = torch.Generator().manual_seed(SEED)
     classes = split.train.targets
-    wrong = torch.rand(len(classes), generator=generator) < WRONG
+    wrong = torch.rand(len(classes), generator=generator) < share
     others = (classes + torch.randint(1, 10, classes.shape, generator=generator)) % 10
     return replace(split, train=Examples(split.train.inputs, torch.where(wrong, others, classes)))

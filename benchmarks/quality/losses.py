@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 MARGIN = 0.5
-GROUP = 32  # examples among which triplets are sought, at training and later
+GROUP = 32  # examples that are held against each other, at training and later
+TEMPERATURE = 0.2
 BLANKS = torch.linspace(0.05, 0.95, 19)  # shares of blanks that are tried
 
 
@@ -13,9 +14,7 @@ class HardestTriplets(nn.Module):
 
     def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
         """embeddings: (n, features), classes: (n,); what is over after the last whole group does not count."""
-        whole = len(classes) // GROUP * GROUP
-        points = embeddings[:whole].unflatten(0, (-1, GROUP))
-        labels = classes[:whole].unflatten(0, (-1, GROUP))
+        points, labels = _grouped(embeddings), _grouped(classes)
         distances, same = torch.cdist(points, points), labels[:, :, None] == labels[:, None]
         farthest = distances.masked_fill(~same, 0).amax(dim=2)
         nearest = distances.masked_fill(same, torch.inf).amin(dim=2)
@@ -24,6 +23,29 @@ class HardestTriplets(nn.Module):
     def trivial(self, classes: Tensor) -> Tensor:
         """All embeddings in one point."""
         return self(torch.zeros(len(classes), 1), classes)
+
+
+class ContrastedClasses(nn.Module):
+    """Each example nearer to those of its class by its direction: their mean cross entropy among all; in groups."""
+
+    def forward(self, embeddings: Tensor, classes: Tensor) -> Tensor:
+        """embeddings: (n, features), classes: (n,); an only one of its class in a group does not count."""
+        points = nn.functional.normalize(_grouped(embeddings), dim=2)
+        labels, own = _grouped(classes), torch.eye(GROUP, dtype=torch.bool)
+        alike = (points @ points.mT / TEMPERATURE).masked_fill(own, -torch.inf)
+        same = (labels[:, :, None] == labels[:, None]) & ~own
+        cost = alike.logsumexp(dim=2, keepdim=True) - alike
+        number = same.sum(dim=2)
+        means = cost.masked_fill(~same, 0).sum(dim=2) / number.clamp(min=1)
+        return means[number > 0].mean()
+
+    def trivial(self, classes: Tensor) -> Tensor:
+        """All embeddings in one point."""
+        return self(torch.zeros(len(classes), 1), classes)
+
+
+def _grouped(values: Tensor) -> Tensor:
+    return values[: len(values) // GROUP * GROUP].unflatten(0, (-1, GROUP))
 
 
 class Unaligned(nn.Module):

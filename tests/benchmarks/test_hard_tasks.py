@@ -6,9 +6,18 @@ import pytest
 import torch
 
 from benchmarks.quality import examples
-from benchmarks.quality.losses import MARGIN, HardestTriplets, Unaligned
+from benchmarks.quality.halves import scores
+from benchmarks.quality.losses import (
+    GROUP,
+    MARGIN,
+    TEMPERATURE,
+    ContrastedClasses,
+    HardestTriplets,
+    Unaligned,
+)
 from benchmarks.quality.oracle import LOWEST
 from benchmarks.quality.tasks import (
+    ASIDE_TASKS,
     FOLKLORE,
     FRESH_TASKS,
     HARD_TASKS,
@@ -28,7 +37,7 @@ HARD = HARD_TASKS + UNSEEN_HARD_TASKS
 OTHERS = TASKS + MORE_TASKS + UNSEEN_TASKS + SMALL_TASKS + UNSEEN_SMALL_TASKS + FRESH_TASKS
 
 
-@pytest.mark.parametrize("task", HARD + FRESH_TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", HARD + FRESH_TASKS + ASIDE_TASKS, ids=lambda task: task.name)
 def test_a_hard_task_trains_and_is_scored(task: Task) -> None:
     problem = task.problem(0)
     trainer = task.trainer(problem)
@@ -47,6 +56,18 @@ def test_every_hard_task_is_in_one_half_and_in_no_other_set() -> None:
     assert len(set(names)) == len(names)
     assert not set(names) & {task.name for task in OTHERS}
     assert abs(len(HARD_TASKS) - len(UNSEEN_HARD_TASKS)) <= 1
+
+
+def test_ten_tasks_are_kept_aside_and_in_no_other_set() -> None:
+    names = {task.name for task in ASIDE_TASKS}
+
+    assert len(names) == 10
+    assert not names & {task.name for task in HARD + OTHERS}
+
+
+@pytest.mark.parametrize("task", ASIDE_TASKS, ids=lambda task: task.name)
+def test_two_thousand_examples_score_a_task_kept_aside(task: Task) -> None:
+    assert len(scores(task.problem(0)).held_out[1]) == 2000
 
 
 def test_every_optimizer_has_its_plain_default_and_its_lowest_rate() -> None:
@@ -90,6 +111,21 @@ def test_triplets_that_are_far_enough_apart_cost_nothing() -> None:
 
     assert float(HardestTriplets()(classes[:, None].float(), classes)) == 0
     assert float(HardestTriplets()(0.1 * classes[:, None], classes)) == pytest.approx(MARGIN - 0.1)
+
+
+def test_contrasted_classes_in_one_point_are_told_apart_by_luck_alone() -> None:
+    loss, classes = ContrastedClasses(), torch.arange(3 * GROUP + 1) % 4
+
+    assert float(loss.trivial(classes)) == pytest.approx(math.log(GROUP - 1), abs=1e-5)
+
+
+def test_contrasted_classes_of_a_direction_each_are_told_from_each_other() -> None:
+    classes = torch.arange(2 * GROUP) % 4
+
+    loss = ContrastedClasses()(torch.eye(4)[classes], classes)
+
+    like, unlike = GROUP // 4 - 1, 3 * GROUP // 4
+    assert float(loss) == pytest.approx(math.log(like + unlike * math.exp(-1 / TEMPERATURE)), abs=1e-5)
 
 
 def test_the_trivial_loss_of_sequences_is_that_of_the_best_constant() -> None:
