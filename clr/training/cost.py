@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps, planned_steps
 from clr.sweep import Sweep, SweepPlan
 
@@ -20,15 +21,17 @@ FIRST, TIMED = 3, 20  # steps that are left out, as they warm up, and those that
 class CostReport:
     """Says steps and memory when a test begins, its time after some steps, and shows a bar.
 
-    shown: whether to; None: where stderr is a terminal.
+    shown: whether to; None: where stderr is a terminal. for_training: the length of a training was told, for which a
+    probe may come at the end.
     """
 
-    def __init__(self, config: RangeTestConfig, *, shown: bool | None) -> None:
+    def __init__(self, config: RangeTestConfig, *, shown: bool | None, for_training: bool = False) -> None:
         if shown is None:
             shown = sys.stderr is not None and sys.stderr.isatty()
         self._config, self._planned = config, planned_steps(config, [])
+        self._most = most_steps(config) + (PROBE_STEPS if for_training else 0)
         self._bar = _make_bar(self._planned) if shown else None
-        self._taken, self._began_at = 0, 0.0
+        self._taken, self._began_at, self._pace_s = 0, 0.0, 0.0
         self._plan: SweepPlan | None = None
 
     def __enter__(self) -> Self:
@@ -43,17 +46,14 @@ class CostReport:
             self._bar.stop()
 
     def begin(self, snapshot_bytes: int) -> None:
-        """Say how many steps are planned, and what is kept in memory to restore everything from."""
+        """Say how many steps are planned and may be, and what is kept in memory to restore everything from."""
         if self._bar is None:
             return
         from rich.filesize import decimal  # noqa: PLC0415 - as in `_bar`
 
-        most = most_steps(self._config)
-        at_most = f", at most {most:,}" if most > self._planned else ""
+        at_most = f", at most {self._most:,}" if self._most > self._planned else ""
         memory = f"{decimal(snapshot_bytes)} kept to restore from"
-        self._bar.console.print(
-            f"range test: about {self._planned:,} steps{at_most}; {memory}", highlight=False
-        )
+        self._say(f"range test: about {self._planned:,} steps{at_most}; {memory}")
 
     def step(self, sweeps: Sequence[Sweep], plan: SweepPlan) -> None:
         """Count a step; sweeps: those that are finished, from which the rest is planned anew. plan: of this one."""
@@ -66,14 +66,22 @@ class CostReport:
             self._plan, self._planned = plan, planned_steps(self._config, sweeps)
             if plan.phase == "probe":
                 self._planned = sum(len(sweep.points) for sweep in sweeps) + plan.num_steps
+                self._say(f"a probe for so long a training: {plan.num_steps:,} steps more, {self._left()}")
             self._bar.update(task, total=self._planned)
         if self._taken == FIRST:
             self._began_at = time.perf_counter()
         elif self._taken == FIRST + TIMED:
-            pace_s = (time.perf_counter() - self._began_at) / TIMED
-            left_s = pace_s * (self._planned - self._taken)
-            pace = f"{1000 * pace_s:.3g} ms a step with its share of the looks"
-            self._bar.console.print(f"about {left_s:.0f} s to go, at {pace}", highlight=False)
+            self._pace_s = (time.perf_counter() - self._began_at) / TIMED
+            self._say(
+                f"{self._left()} to go, at {1000 * self._pace_s:.3g} ms a step with its share of the looks"
+            )
+
+    def _left(self) -> str:
+        return f"about {self._pace_s * (self._planned - self._taken):.0f} s"
+
+    def _say(self, line: str) -> None:
+        assert self._bar is not None
+        self._bar.console.print(line, highlight=False)
 
 
 def _make_bar(total: int) -> Progress:

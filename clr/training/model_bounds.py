@@ -88,7 +88,8 @@ def find_bounds(
         num_epochs=num_epochs,
         report_to=report_to,
     )
-    with scale_alike(optimizer), CostReport(config, shown=progress) as report:
+    cost = CostReport(config, shown=progress, for_training=num_epochs is not None)
+    with scale_alike(optimizer), cost as report:
         with finder:
             report.begin(finder.snapshot_bytes)
             batches = (moved(batch, find_device(model)) for batch in finder.batches(loader))  # type: ignore[arg-type]
