@@ -92,6 +92,7 @@ def _pack_run(
         "shape": run.plan["shape"],
         "label": run.plan.get("label"),
         "finished": run.finished,
+        "num_steps": run.plan.get("num_steps"),
         "non_finite_from": broken[0] if broken else None,
         "broke_off": run.finished and num_steps < run.plan.get("num_steps", 0),
         "series": series,

@@ -1,6 +1,7 @@
 """The picture of a range test: what was measured of each seed, and the bounds it led to."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from clr.plots.style import (
     DASHED,
     DOTTED,
     MAX_COLOR,
+    PALETTE,
     can_be_drawn,
     name_panel,
     new_figure,
@@ -28,6 +30,7 @@ MARGIN = 1.05  # beside the bounds, which may lie beyond the range that is drawn
 HEADROOM = 1.15  # of the loss above where it starts
 WIDE = 20.0  # end_lr / base_lr from which on a linear axis would squeeze base_lr into its edge
 MANY_SEEDS = 6  # that are listed one by one
+Colors = Mapping[str, Any]  # by what they stand for
 DIVERGED = Line2D([], [], color="0.3", marker="x", linestyle="", label="the loss diverged: sweep ended")
 
 
@@ -45,30 +48,49 @@ class Rates(Protocol):
 
 
 def draw_range_test(sweeps: Sequence[Sweep], rates: Rates | None, *, title: str) -> Figure:
-    """Draw the range that the rates were read from, and the scout below it. rates: None where there are none."""
+    """Draw the range that the rates were read from, the scout below it, and a probe over the upper of them.
+
+    rates: None where there are none.
+    """
     tests = [sweep for sweep in sweeps if sweep.plan.phase == "test"]
     scouts = [sweep for sweep in sweeps if sweep.plan.phase == "scout"]
+    probes = [sweep for sweep in sweeps if sweep.plan.phase == "probe"]
     best_range = [reading.sweep for reading in choose_range(list(map(Reading, tests)))] if tests else []
     panels = [group for group in (best_range, scouts) if group]
-    seeds = sorted({sweep.plan.seed for group in panels for sweep in group})
-    colors = dict(zip(seeds, pick_colors(len(seeds)), strict=True))
+    colors = _choose_colors([*chain(*panels)], probes)
     with new_figure(title, height=1.2 + 3.5 * len(panels)) as figure:
         kinds: dict[str, Any] = {}
+        over = [probes, []]
         for axes, group in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
-            kinds |= _draw_panel(axes, group, colors, rates)
-        put_legend_below(figure, [*_explain_seeds(colors), *kinds.values(), *_explain_rates(rates)])
+            kinds |= _draw_panel(axes, group, over.pop(0), colors, rates)
+        put_legend_below(figure, [*_explain_colors(colors), *kinds.values(), *_explain_rates(rates)])
     return figure
 
 
+def _choose_colors(sweeps: Sequence[Sweep], probes: Sequence[Sweep]) -> Colors:
+    """One for each seed in their order, and that of the page for probes."""
+    seeds = sorted({sweep.plan.seed for sweep in sweeps})
+    palette = pick_colors(max(len(PALETTE), len(seeds) + 1) if probes else len(seeds))
+    names = [f"seed {seed}" for seed in seeds]
+    return dict(zip(names, palette, strict=False)) | {_name(probe): palette[-1] for probe in probes}
+
+
+def _name(sweep: Sweep) -> str:
+    """What its colour stands for."""
+    plan = sweep.plan
+    return f"Probe, {plan.num_steps:,} steps" if plan.phase == "probe" else f"seed {plan.seed}"
+
+
 def _draw_panel(
-    axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any], rates: Rates | None
+    axes: Axes, sweeps: Sequence[Sweep], probes: Sequence[Sweep], colors: Colors, rates: Rates | None
 ) -> dict[str, Any]:
-    """Draw the sweeps of one range; the legend's handle of each kind of line that is there."""
+    """Draw the sweeps of one range and the probes; the legend's handle of each kind of line that is there."""
     plan, log = sweeps[0].plan, _wants_log(sweeps, rates)
     axes.set_xlabel("learning rate (log scale)" if log else "learning rate")
     axes.set_xscale("log" if log else "linear")
     axes.set_xlim(plan.start_lr, plan.end_lr)
-    kinds = _draw_losses(axes, sweeps, colors) | _draw_scores(axes, sweeps, colors)
+    drawn = [*sweeps, *probes]
+    kinds = _draw_losses(axes, drawn, colors) | _draw_scores(axes, drawn, colors)
     if rates is not None:
         _mark_rates(axes, rates)
     name_panel(axes, _describe(sweeps))
@@ -88,7 +110,7 @@ def _wants_log(sweeps: Sequence[Sweep], rates: Rates | None) -> bool:
     return plan.shape == "exponential" or (rates is not None and plan.end_lr > WIDE * rates.base_lr)
 
 
-def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any]) -> dict[str, Any]:
+def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Colors) -> dict[str, Any]:
     kinds: dict[str, Any] = {}
     levels: list[float] = []
     for sweep in sweeps:
@@ -96,7 +118,7 @@ def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any])
         if not losses.size:
             axes.text(0.5, 0.5, "no loss can be drawn", transform=axes.transAxes, ha="center", color="0.4")
             continue
-        color = colors[sweep.plan.seed]
+        color = colors[_name(sweep)]
         axes.plot(lrs, losses, color=color, alpha=0.15, linewidth=0.8)
         smoothed = smooth(losses, max(3, len(sweep.points) // 20))
         axes.plot(lrs, smoothed, color=color, linewidth=1.2, linestyle=DASHED)
@@ -121,16 +143,16 @@ def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any])
     return kinds
 
 
-def _draw_scores(axes: Axes, sweeps: Sequence[Sweep], colors: Mapping[int, Any]) -> dict[str, Any]:
+def _draw_scores(axes: Axes, sweeps: Sequence[Sweep], colors: Colors) -> dict[str, Any]:
     """Held-out accuracy on an axis of its own, where there are classes."""
-    scores = {sweep.plan.seed: score for sweep in sweeps if (score := _accuracy(sweep)) is not None}
+    scores = {_name(sweep): score for sweep in sweeps if (score := _accuracy(sweep)) is not None}
     if not scores:
         axes.spines.right.set_visible(False)
         return {}
     right = axes.twinx()
-    for seed, score in scores.items():
-        right.plot(score.lr, score.raw, ".", color=colors[seed], markersize=3, alpha=0.35)
-        right.plot(score.lr, score.smooth, color=colors[seed], linewidth=1.8)
+    for name, score in scores.items():
+        right.plot(score.lr, score.raw, ".", color=colors[name], markersize=3, alpha=0.35)
+        right.plot(score.lr, score.smooth, color=colors[name], linewidth=1.8)
     right.set_ylabel("held-out accuracy")
     right.set_ylim(0, 1.02)
     right.set_yticks(np.linspace(0, 1, 6))
@@ -166,13 +188,14 @@ def _list_rates(rates: Rates) -> Iterator[tuple[str, float, tuple[float, float],
     yield "max_lr", rates.max_lr, rates.max_lr_interval, MAX_COLOR
 
 
-def _explain_seeds(colors: Mapping[int, Any]) -> list[Any]:
-    shown = [Line2D([], [], color=color, linewidth=3, label=f"seed {seed}") for seed, color in colors.items()]
-    if len(shown) <= MANY_SEEDS:
-        return shown
-    first, *_, last = colors
-    shown[0].set_label(f"seeds {first} to {last}, a colour each")
-    return shown[:1]
+def _explain_colors(colors: Colors) -> list[Any]:
+    shown = {name: Line2D([], [], color=color, linewidth=3, label=name) for name, color in colors.items()}
+    seeds = [name for name in shown if name.startswith("seed")]
+    if len(seeds) > MANY_SEEDS:
+        shown[seeds[0]].set_label(f"seeds {seeds[0][5:]} to {seeds[-1][5:]}, a colour each")
+        for name in seeds[1:]:
+            del shown[name]
+    return list(shown.values())
 
 
 def _explain_rates(rates: Rates | None) -> list[Any]:

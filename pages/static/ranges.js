@@ -24,12 +24,21 @@ export function groupRuns(runs, chosen) {
     return {
       ...group,
       isChosen,
-      tone: phase === "scout" ? "--dim" : `--line-${1 + ((place + (phase === "probe" ? 4 : -1)) % 6)}`,
-      name: phase === "test" ? `${NAMES[phase]} ${place}` : NAMES[phase],
+      tone: toneOf(phase, place),
+      name: nameOf(group.runs[0], place),
       about: `${words(shape)}, lr ${ends}, ${seeds}${isChosen ? ", the bounds are read from it" : ""}`,
     };
   });
 }
+
+/** As the picture has it. How many steps a probe takes is told where the whole curve is asked for. */
+function nameOf({ phase, num_steps: steps }, place) {
+  if (phase === "test") return `${NAMES.test} ${place}`;
+  return phase === "probe" && steps ? `${NAMES.probe}, ${steps.toLocaleString("en")} steps` : NAMES[phase];
+}
+
+/** Of a range by its place from 1; a probe has the colour of the picture. */
+const toneOf = (phase, place) => ({ scout: "--dim", probe: "--line-6" })[phase] || `--line-${1 + ((place - 1) % 6)}`;
 
 /** The last rate of a sweep. */
 const endOf = ({ train: { loss: { x } } }) => x[x.length - 1];

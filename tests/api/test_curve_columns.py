@@ -109,7 +109,7 @@ def test_every_column_has_the_extremes_and_the_last_that_numpy_finds(
         (run,) = header.pop("runs")
         assert header == {"complete": False, "measured_by": "worker", "x": x}
         told = {name: value for name, value in run.items() if name != "series"}
-        named = {"seed": 0, "sweep": 1, **PLAN, "label": None, "finished": False}
+        named = {"seed": 0, "sweep": 1, **PLAN, "label": None, "finished": False, "num_steps": None}
         assert told == {**named, "non_finite_from": 5, "broke_off": False}
         for name, table in zip(("train", "held_out"), tables, strict=True):
             check(run["series"][name], table, columns, x)

@@ -89,6 +89,28 @@ def test_the_axis_is_logarithmic_where_a_linear_one_would_hide_base_lr(base_lr: 
     assert draw_range_test(SWEEPS[1:], bounds, title="t").axes[0].get_xscale() == scale
 
 
+@pytest.mark.parametrize("num_seeds", [1, 3, 6, 12])
+def test_a_probe_is_drawn_over_the_range_in_a_colour_of_its_own(num_seeds: int) -> None:
+    tests = [measured(plan(seed=seed), loss_of(GOOD), GOOD) for seed in range(num_seeds)]
+    probe = measured(plan(sweep=9, phase="probe", num_steps=1200), loss_of(GOOD), GOOD)
+
+    figure = draw_range_test([*tests, probe], None, title="t")
+
+    [place] = [at for at, label in enumerate(legend_of(figure)) if label == "Probe, 1,200 steps"]
+    of_probe = figure.legends[0].legend_handles[place].get_color()
+    drawn = [line for line in figure.axes[0].lines if line.get_color() == of_probe]
+    assert len(drawn) == 3  # each batch, smoothed, held out
+    assert figure.axes[0].get_title(loc="left").startswith(("Test: 1 sweep,", f"Test: {num_seeds} sweeps,"))
+
+
+def test_a_probe_after_a_quick_test_is_drawn_over_its_only_sweep() -> None:
+    probe = measured(plan(phase="probe"), loss_of(GOOD), GOOD)
+
+    figure = draw_range_test([SWEEPS[0], probe], None, title="t")
+
+    assert "Probe, 400 steps" in legend_of(figure)
+
+
 def test_a_sweep_that_diverged_is_marked() -> None:
     broken = Sweep(plan(), [Point(step, 0.1 + step, 1.0) for step in range(3)])
 
