@@ -112,7 +112,8 @@ class Bounds:
         return True
 
     def __str__(self) -> str:
-        """Both rates with their intervals and reasons, and the warnings: a line each."""
+        """Both rates with their intervals and reasons, those for a training that was told, and the warnings: a line
+        each."""
         lines = []
         for name, lr, (low, high), reason in (
             ("base_lr", self.base_lr, self.base_lr_interval, self.reason_base),
@@ -120,6 +121,7 @@ class Bounds:
         ):
             spread = f" (between {low:.3g} and {high:.3g})" if low < high else ""
             lines.append(f"{name:<7} {lr:.3g}{spread}: {reason}")
+        lines += _say_budget(self.for_budget)
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
 
     def _repr_html_(self) -> str:
@@ -350,6 +352,16 @@ def _known(kind: type[Bounds] | type[Inconclusive], data: Mapping[str, Any]) -> 
     if "warnings" in known:
         known["warnings"] = tuple(known["warnings"])
     return known
+
+
+def _say_budget(budget: Mapping[str, Any] | None) -> list[str]:
+    """The rates for a training, what they rest on and why; an older service tells none."""
+    if budget is None or "policy" not in budget:
+        return []
+    rates = "base_lr {base_lr:.3g}, max_lr {max_lr:.3g}"
+    if budget["policy"] == "fixed":
+        rates = "constant_lr {constant_lr:.3g}"
+    return [f"for {{num_steps:,}} steps of {{policy}}: {rates} ({{basis}}): {{reason}}".format(**budget)]
 
 
 def _as_dict(answer: Bounds | Inconclusive) -> dict[str, Any]:

@@ -8,15 +8,22 @@ export function sayBounds(bounds) {
     const [low, high] = bounds[`${name}_interval`];
     return h("div", { class: side },
       h("div", {}, name), h("div", { class: "rate" }, rate(bounds[name])),
-      h("div", { class: "dim" }, low < high ? `between ${rate(low)} and ${rate(high)} over seeds` : "no interval: one seed was measured"),
+      h("div", { class: "dim" }, low < high ? `between ${rate(low)} and ${rate(high)}` : "no interval"),
       h("p", {}, bounds[`reason_${side}`], "."));
   };
   return [
     h("div", { class: "card" },
       h("p", {}, h("strong", {}, `Cycle between ${rate(bounds.base_lr)} and ${rate(bounds.max_lr)}`), `, half a cycle in ${bounds.step_size.toLocaleString("en")} steps. Without cycles, train at ${rate(bounds.constant_lr)}.`),
-      h("div", { class: "answer" }, one("base_lr", "base"), one("max_lr", "max"))),
+      h("div", { class: "answer" }, one("base_lr", "base"), one("max_lr", "max")),
+      bounds.for_budget ? sayBudget(bounds.for_budget) : null),
     bounds.warnings.map((warning) => h("p", { class: "warning" }, warning)),
   ].flat();
+}
+
+/** The rates for the training that was told, what they rest on and why. */
+function sayBudget({ policy, num_steps: steps, basis, reason, ...rates }) {
+  const told = policy === "fixed" ? `train at ${rate(rates.constant_lr)}` : `between ${rate(rates.base_lr)} and ${rate(rates.max_lr)}`;
+  return h("p", {}, h("strong", {}, `For ${steps.toLocaleString("en")} steps of ${policy}: ${told}`), ` (${basis}). ${reason}.`);
 }
 
 export function sayInconclusive(refusal, id) {

@@ -30,11 +30,12 @@ export function showEvidence({ sensitivity, confirmation, candidates } = {}) {
   ].filter(Boolean).flat();
 }
 
+const SCORES = { accuracy: "Held-out accuracy", held_out_loss: "Held-out loss", loss: "Training loss" };
 const writer = (metric) => (metric === "accuracy" ? percent : (value) => number(value));
 
 function showSensitivity({ metric, by_factor: factors }) {
   const lost = (value) => (value === null ? "not measured" : writer(metric)(value));
-  return [h("h2", {}, "How much a wrong max_lr costs"), table(`Held-out ${metric} lost where max_lr is off by a factor`, ["max_lr times", "lost"], factors.map(({ factor, lost: value }) => [String(factor), lost(value)]))];
+  return [h("h2", {}, "How much a wrong max_lr costs"), table(`${SCORES[metric]} lost where max_lr is off by a factor`, ["max_lr times", "lost"], factors.map(({ factor, lost: value }) => [String(factor), lost(value)]))];
 }
 
 /** The short trainings of a thorough test. */

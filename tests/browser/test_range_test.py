@@ -11,7 +11,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.quality.small import SMALL
+from clr.plots.style import PALETTE
+from clr.training.setup import Setup
 from clr_tuner.client import Client
+from clr_tuner.here.run import plan_test, run_range_test
 from clr_tuner.range_test import RangeTest
 from tests.browser.pages import chart
 
@@ -29,6 +33,18 @@ COPIED = {
 def job(client: Client) -> RangeTest:
     """A quick one that has found its bounds."""
     return client.range_test("digits-mlp", effort="quick", name="a look").wait()
+
+
+@pytest.fixture(scope="session")
+def probed(client: Client) -> RangeTest:
+    """A quick one of a regression on 320 patients for a long training, measured here."""
+    config = {"params": {}, "optimizer": {"name": "Adam"}, "batch_size": 8}
+    setup = Setup.of(config, SMALL["diabetes-320"], device="cpu")
+    report = client.range_test_here("patients")
+    training = {"policy": "one_cycle", "num_steps": 5120}
+    test = plan_test(setup.optimizer, effort="quick")
+    run_range_test(test, setup, report, training=training, show=lambda *_: None)
+    return report.job
 
 
 @pytest.fixture
@@ -87,6 +103,26 @@ def test_the_page_has_the_words_of_the_picture(
     legend = [bare(text) for text in say_in_legend(service, shown[name].removeprefix("/pages"))]
     assert len(legend) > 3
     assert [text for text in legend if not any(word.startswith(text.rstrip("…")) for word in words)] == []
+
+
+def test_a_probe_has_the_name_and_the_colour_of_the_picture(
+    page: Page, service: str, probed: RangeTest
+) -> None:
+    page.goto(f"/pages/range-tests/{probed.id}")
+
+    [name] = [said for said in say_in_legend(service, f"/range-tests/{probed.id}") if "robe" in said]
+    key = page.locator(".legend .check").filter(has_text=f"{name}: linear").locator(".key")
+    expect(key).to_have_css("color", f"rgb{tuple(bytes.fromhex(PALETTE[-1][1:]))}")
+
+
+def test_the_rates_for_the_training_that_was_told_are_explained(page: Page, probed: RangeTest) -> None:
+    rates = probed.bounds().for_budget
+    assert rates is not None
+
+    page.goto(f"/pages/range-tests/{probed.id}")
+
+    expect(page.get_by_text(f"For {rates['num_steps']:,} steps of one_cycle: between")).to_be_visible()
+    expect(page.get_by_text(f"(turn). {rates['reason']}.")).to_be_visible()
 
 
 def test_each_framework_has_code_to_copy(found: Page, job: RangeTest) -> None:

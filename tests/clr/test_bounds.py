@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
+from clr.turn import Turn
 from tests.clr.curves import (
     GOOD,
     bounds_of,
@@ -70,6 +72,15 @@ def test_bounds_say_their_rates_reasons_and_warnings(bounds: Bounds) -> None:
     assert bounds.reason_base in base_lr
     assert bounds.reason_max in max_lr
     assert warnings == [f"warning: {warning}" for warning in bounds.warnings]
+
+
+def test_bounds_for_a_training_say_its_rates_and_what_would_allow_higher_ones(bounds: Bounds) -> None:
+    turned = replace(bounds, turn=Turn(5.0, 5.0)).fit_budget("one_cycle", num_steps=800)
+
+    [line] = [line for line in str(turned).splitlines() if line.startswith("for ")]
+    assert line.startswith("for 800 steps of one_cycle: base_lr ")
+    assert "(turn): the held-out accuracy turned" in line
+    assert "Stopping early, or more weight decay, would allow higher rates" in line
 
 
 def test_what_was_found_can_be_drawn(bounds: Bounds, tmp_path: Path) -> None:
