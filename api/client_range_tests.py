@@ -3,6 +3,7 @@
 The science runs between transactions; whoever writes looks first whether another was faster.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from clr.momentum import momentum_of
 from clr.probe import plan_probe_for
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.report import describe_plan
-from clr.sweep import Shape, SweepPlan, read_sweeps
+from clr.sweep import Shape, Sweep, SweepPlan, read_sweeps
 from store import client_runs, runs
 from store.models import ClientRun, Job
 from store.status import FINAL, Driver, Kind, Status
@@ -171,17 +172,23 @@ def _look_ahead(resources: Resources, job_id: str) -> Next | None:
         count, stored = client_runs.count(session, job_id), runs.load(session, job_id)
     config, finished = RangeTestConfig.from_dict(job.config), read_sweeps(stored)
     completed = sum(len(sweep.points) for sweep in finished)
-    if (plan := next_sweep(config, finished)) is not None:
-        return Next(count, completed, plan, planned_steps(config, finished), None)
-    answer = read_bounds(
+    plan, training = next_sweep(config, finished), job.config["for"]
+    answer = _read(job, finished) if plan is None or (finished and training) else None
+    probe = plan_probe_for(answer, training) if isinstance(answer, Bounds) else None
+    left = probe.num_steps if probe else 0
+    if plan is not None:
+        return Next(count, completed, plan, planned_steps(config, finished) + left, None)
+    return Next(count, completed, probe, completed + left, answer)
+
+
+def _read(job: Job, finished: Sequence[Sweep]) -> Bounds | Inconclusive:
+    return read_bounds(
         finished,
         steps_per_epoch=job.config["steps_per_epoch"],
         optimizer=job.config["optimizer"]["name"],
         momentum=momentum_of(job.config["optimizer"]),
         warnings=list_unlike(finished),
     )
-    probe = plan_probe_for(answer, job.config["for"]) if isinstance(answer, Bounds) else None
-    return Next(count, completed, probe, completed + (probe.num_steps if probe else 0), answer)
 
 
 def _end(session: Session, job: Job, ahead: Next) -> None:

@@ -8,10 +8,9 @@ from clr.bounds import Bounds
 from clr.confirmation_budget import MOST_STEPS
 from clr.contender import ContenderRun
 from clr.halving import next_runs
-from clr.probe import plan_probe_for
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, foresee_sweeps, next_sweep, planned_steps
-from clr.sweep import Sweep, is_sweep, read_sweeps
+from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps
 from clr.training.setup import Setup, fingerprint
 from clr.verdict import confirm_bounds
 from store.status import Outcome
@@ -35,23 +34,8 @@ def run_range_test(
     stored = [run for run in recorder.stored_runs() if run.finished]
     finished = read_sweeps(stored)
     runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]
-    problem: Problem | None = None
-    while (plan := next_sweep(test, finished)) is not None:
-        completed = sum(len(sweep.points) for sweep in finished)
-        if (run := ahead.take(plan, foresee_sweeps(test, finished), completed=completed)) is not None:
-            finished.append(Sweep.from_columns(run.plan, run.series))
-            continue
-        begin(plan, recorder, completed=completed, total=planned_steps(test, finished))
-        problem = setup.problem(plan.seed)
-        finished.append(ahead.timed(partial(measure_sweep, plan, problem, setup, recorder)))
-    problem = problem or setup.problem(test.seed)
+    problem = _measure(test, finished, setup, recorder, ahead, training)
     answer = setup.read(finished, problem)
-    if isinstance(answer, Bounds) and (plan := plan_probe_for(answer, training)) is not None:
-        completed = sum(len(sweep.points) for sweep in finished)
-        later = MOST_STEPS if test.effort == "thorough" else 0
-        begin(plan, recorder, completed=completed, total=completed + plan.num_steps + later)
-        finished.append(measure_sweep(plan, setup.problem(plan.seed), setup, recorder))
-        answer = setup.read(finished, problem)
     if isinstance(answer, Bounds) and test.effort == "thorough":
         _confirm(test, answer, finished, runs, setup, recorder, ahead)
         answer = confirm_bounds(answer, runs)
@@ -59,6 +43,39 @@ def run_range_test(
         outcome=Outcome.BOUNDS_FOUND if isinstance(answer, Bounds) else Outcome.INCONCLUSIVE,
         result=answer.to_dict() | {"data": fingerprint(problem)} | ahead.describe_waste(),
     )
+
+
+def _measure(
+    test: RangeTestConfig,
+    finished: list[Sweep],
+    setup: Setup,
+    recorder: Recorder,
+    ahead: Ahead,
+    training: Mapping[str, Any] | None,
+) -> Problem:
+    """Measure what is left of the sweeps, and the probe if one is due, adding to `finished`; the problem of a seed.
+
+    A probe counts in the progress as soon as what is measured foresees it.
+    """
+    problem: Problem | None = None
+    probe: SweepPlan | None = None
+    while (plan := next_sweep(test, finished)) is not None:
+        completed = sum(len(sweep.points) for sweep in finished)
+        if (run := ahead.take(plan, foresee_sweeps(test, finished), completed=completed)) is not None:
+            finished.append(Sweep.from_columns(run.plan, run.series))
+            continue
+        total = planned_steps(test, finished) + (probe.num_steps if probe else 0)
+        begin(plan, recorder, completed=completed, total=total)
+        problem = setup.problem(plan.seed)
+        finished.append(ahead.timed(partial(measure_sweep, plan, problem, setup, recorder)))
+        probe = setup.plan_probe(finished, problem, training)
+    problem = problem or setup.problem(test.seed)
+    while (plan := setup.plan_probe(finished, problem, training)) is not None:
+        completed = sum(len(sweep.points) for sweep in finished)
+        later = MOST_STEPS if test.effort == "thorough" else 0
+        begin(plan, recorder, completed=completed, total=completed + plan.num_steps + later)
+        finished.append(measure_sweep(plan, setup.problem(plan.seed), setup, recorder))
+    return problem
 
 
 def _confirm(

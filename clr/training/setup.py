@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +10,9 @@ from clr.analysis import read_bounds
 from clr.bounds import Bounds, Inconclusive
 from clr.momentum import momentum_of
 from clr.optimizers import AnyOptimizer, parse_any
+from clr.probe import plan_probe_for
 from clr.problem import Problem
-from clr.sweep import Sweep
+from clr.sweep import Sweep, SweepPlan
 from clr.training.nested import content, tensors
 from clr.training.trainer import materialise
 from clr.workload import Workload
@@ -61,6 +62,15 @@ class Setup:
             few = f"batch_size {self.batch_size} is more than the {problem.train_size} training examples"
             answer = replace(answer, warnings=(*answer.warnings, few))
         return answer
+
+    def plan_probe(
+        self, sweeps: Sequence[Sweep], problem: Problem, training: Mapping[str, Any] | None
+    ) -> SweepPlan | None:
+        """The probe for a training by what these sweeps say; None where none is due, or no training was told."""
+        if training is None or not sweeps:
+            return None
+        answer = self.read(sweeps, problem)
+        return plan_probe_for(answer, training) if isinstance(answer, Bounds) else None
 
 
 def steps_an_epoch(problem: Problem, examples_a_step: int) -> int | None:

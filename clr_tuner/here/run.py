@@ -8,7 +8,6 @@ from clr import adafactor
 from clr.bounds import Bounds, Inconclusive
 from clr.optimizer_plugin import find_plugin
 from clr.optimizers import AnyOptimizer, Installed, parse_any
-from clr.probe import plan_probe_for
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, next_sweep, planned_steps
 from clr.rates import explain_multiplier
@@ -64,11 +63,11 @@ def run_range_test(
     whole = False
     try:
         report.begin(test, optimizer=setup.optimizer.model_dump(mode="json"), training=training)
-        while (plan := _next_plan(test, sweeps, setup, problem, training)) is not None:
+        while (ahead := _look_ahead(test, sweeps, setup, problem, training)) is not None:
+            plan, total = ahead
             if sweeps:
                 problem = setup.problem(plan.seed)
             sweeps.append(Sweep(plan))
-            total = max(planned_steps(test, sweeps[:-1]), _count(sweeps) + plan.num_steps)
             report.begin_sweep(sweeps[-1])
             for row in measure_sweep(plan, problem, setup):
                 sweeps[-1].add(row)
@@ -82,20 +81,19 @@ def run_range_test(
     return _fit(setup.read(sweeps, problem), training)
 
 
-def _next_plan(
+def _look_ahead(
     test: RangeTestConfig,
     sweeps: Sequence[Sweep],
     setup: Setup,
     problem: Problem,
     training: Mapping[str, Any] | None,
-) -> SweepPlan | None:
-    """The next sweep of the test, or at its end that which tells whether so long a training overfits."""
-    if sweeps and sweeps[-1].plan.phase == "probe":
-        return None
-    if (plan := next_sweep(test, sweeps)) is not None or training is None:
-        return plan
-    answer = setup.read(sweeps, problem)
-    return plan_probe_for(answer, training) if isinstance(answer, Bounds) else None
+) -> tuple[SweepPlan, int] | None:
+    """The sweep that comes next, and how many steps the whole test takes as far as is foreseen; None at its end."""
+    probe = setup.plan_probe(sweeps, problem, training)
+    left = probe.num_steps if probe else 0
+    if (plan := next_sweep(test, sweeps)) is not None:
+        return plan, planned_steps(test, sweeps) + left
+    return None if probe is None else (probe, _count(sweeps) + left)
 
 
 def _fit(answer: Bounds | Inconclusive, training: Mapping[str, Any] | None) -> Bounds | Inconclusive:

@@ -47,6 +47,23 @@ def test_a_standard_test_finds_the_bounds_that_the_same_sweeps_have_here(api: Te
     assert {name: bounds[name] for name in here if name in bounds} == json.loads(json.dumps(here))
 
 
+def test_a_probe_for_the_training_that_was_told_is_asked_for_at_the_end(api: TestClient) -> None:
+    training = {"for": {"policy": "one_cycle", "num_steps": 800}}
+    path = begin(api, start_lr=0.01, end_lr=3.0, num_steps=60, num_seeds=2, **training)
+
+    told = []
+    while not (asked := ask(api, path))["done"]:
+        sweep = plan_of(asked["sweep"])
+        told.append((sweep.phase, api.get(path).json()["progress"]["total"]))
+        rows = [replace(row, accuracy=None) if isinstance(row, HeldOut) else row for row in measure(sweep)]
+        report(api, path, asked, rows)
+        end(api, path, asked)
+
+    all_steps = 120 + sweep.num_steps
+    assert told == [("test", 120), ("test", all_steps), ("probe", all_steps)]
+    assert api.get(f"{path}/bounds").json()["cost"]["steps"] == all_steps
+
+
 def test_it_runs_from_its_first_moment_and_no_worker_sees_it(api: TestClient) -> None:
     job = api.get(begin(api)).json()
 

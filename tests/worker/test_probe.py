@@ -21,10 +21,11 @@ WORKLOADS = {"patients": SMALL["diabetes-320"]}
 LONG = {"policy": "one_cycle", "num_steps": 5120, "num_epochs": None}
 
 
-def queue_test(database: Database, training: dict[str, Any] | None) -> str:
-    """A quick test of a regression on 320 patients."""
+def queue_test(database: Database, training: dict[str, Any] | None, **changed: Any) -> str:
+    """A quick test of a regression on 320 patients, unless told otherwise."""
     config = CONFIG | {"params": {}, "optimizer": {"name": "Adam"}, "batch_size": 8, "effort": "quick"}
-    return queue(database, workload="patients", config=config | {"num_seeds": 1, "for": training}).id
+    config |= {"num_seeds": 1, "for": training, **changed}
+    return queue(database, workload="patients", config=config).id
 
 
 def answer(database: Database, settings: Settings) -> None:
@@ -50,6 +51,25 @@ def test_it_is_measured_where_a_training_was_told(
     assert (Turn.from_dict(job.result["turn"]).rate_sum is not None) == (training is not None)
     assert job.progress is not None
     assert job.progress["completed"] == sum(len(sweep.series["train"]["step"]) for sweep in sweeps)
+
+
+def test_it_counts_in_the_progress_as_soon_as_it_is_foreseen(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals: list[int] = []
+    begin = Recorder.begin
+
+    def listen(self: Recorder, plan: dict[str, Any], *, total: int, **about: Any) -> None:
+        totals.append(total)
+        begin(self, plan, total=total, **about)
+
+    monkeypatch.setattr(Recorder, "begin", listen)
+    ends = {"start_lr": 1e-4, "end_lr": 3e-3, "num_steps": 100}
+    queue_test(database, LONG, effort="standard", num_seeds=2, **ends)
+
+    answer(database, settings)
+
+    assert totals == [200, 2200, 2200]
 
 
 def test_a_range_test_that_was_lost_in_it_goes_on_there_and_ends_the_same(

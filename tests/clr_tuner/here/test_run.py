@@ -9,9 +9,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import clr_tuner as ct
+from benchmarks.quality.small import SMALL
 from clr.bounds import Bounds
 from clr.optimizers import parse_any
+from clr.reporting import NoReport
+from clr.sweep import SweepPlan
+from clr.training.setup import Setup
 from clr_tuner.commands.cli import main
+from clr_tuner.here.run import plan_test, run_range_test
 from clr_tuner.range_test import RangeTest
 from store import jobs
 from store.database import Database
@@ -84,6 +89,25 @@ def test_offline_it_prints_the_bounds_and_keeps_a_file_that_can_be_uploaded(
     job = client.job(json.loads(sent.stdout)["id"])
     assert isinstance(job, RangeTest)
     assert job.bounds_data()["max_lr"] == kept["max_lr"]
+
+
+def test_a_probe_for_a_long_training_counts_in_the_progress_once_it_is_foreseen() -> None:
+    config = {"params": {}, "optimizer": {"name": "Adam"}, "batch_size": 8}
+    setup = Setup.of(config, SMALL["diabetes-320"], device="cpu")
+    test = plan_test(setup.optimizer, start_lr=1e-4, end_lr=3e-3, num_steps=100, num_seeds=2)
+    training = {"policy": "one_cycle", "num_steps": 5120}
+    told: list[tuple[str, int]] = []
+
+    def listen(plan: SweepPlan, completed: int, total: int) -> None:
+        if (plan.phase, total) not in told:
+            told.append((plan.phase, total))
+
+    bounds = run_range_test(test, setup, NoReport(), training=training, show=listen)
+
+    assert told == [("test", 200), ("test", 2200), ("probe", 2200)]
+    assert isinstance(bounds, Bounds)
+    assert bounds.for_budget is not None
+    assert bounds.for_budget["basis"] == "turn"
 
 
 def test_without_a_service_it_says_what_to_do_and_measures_nothing() -> None:
