@@ -16,6 +16,7 @@ from api.requests.workload import SETUP
 from api.security import ResourcesDep
 from clr.bounds import Bounds
 from clr.candidate import Candidate
+from clr.collapse import Collapse
 from clr.confirmation import Confirmation
 from clr.picture_format import PictureFormat
 from clr.sensitivity import Sensitivity
@@ -53,7 +54,8 @@ class ForBudget(BaseModel):
     max_lr_interval: tuple[float, float]
     constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
-        description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; length: "
+        description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; "
+        "collapse: lowered, as it would lose what it had learned; length: "
         "lowered, as was measured for such lengths; unknown: perhaps lowered, and nobody saw a training go so far"
     )
     reason: str
@@ -87,6 +89,11 @@ class BoundsView(BaseModel):
         default=None,
         description="sums of rates: where training on began to overfit, and how far none did; null where accuracy "
         "decides and did not fall",
+    )
+    collapse: Collapse | None = Field(
+        default=None,
+        description="the rate beyond which a probe of so many steps lost what it had learned; null where it bore all, "
+        "or there was none",
     )
     breaks_at: float | None = Field(
         default=None, description="the rate at which the scout lost all that it had learned, or broke off"

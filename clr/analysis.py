@@ -15,6 +15,7 @@ from clr import adafactor
 from clr.basin import find_basin_lr, find_break_lr
 from clr.bounds import Bounds, Inconclusive
 from clr.cycles import half_cycle, short_epoch
+from clr.endurance import find_collapse
 from clr.finders import list_candidates
 from clr.inconclusive import find_doubt, find_resolved_lr
 from clr.overfitting import find_turn
@@ -115,7 +116,8 @@ def _bounds(
         metric=metric,
         floor=median(plateau.floor for plateau in plateaus.values()),
         peak=median(plateau.peak for plateau in plateaus.values()),
-        turn=find_turn([*(tests or best_range), *probes], steps_per_epoch=steps_per_epoch),
+        turn=find_turn(tests or best_range, probes[-1] if probes else None, steps_per_epoch=steps_per_epoch),
+        collapse=find_collapse(probes, steps_per_epoch=steps_per_epoch),
     )
 
 
@@ -150,9 +152,12 @@ def _evidence(
 
 
 def _max_lr(ranges: Sequence[Range], basin_lrs: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """The rate and its interval: the geometric mean of what the ranges and the scout say, where there are both."""
+    """The rate and its interval: the geometric mean of what the ranges and the scout say, where there are both.
+
+    Where they are far apart it stays within half an interval of the lower: too high costs more than too low.
+    """
     pooled = _pooled(ranges, basin_lrs)
-    max_lr = _rounded(_mean(pooled))
+    max_lr = _rounded(min(_mean(pooled), min(pooled) * HALF_INTERVAL))
     low, high = min(max_lr / HALF_INTERVAL, *pooled), max(max_lr * HALF_INTERVAL, *pooled)
     return max_lr, (_rounded(low), _rounded(high))
 
@@ -200,10 +205,10 @@ def _explain_max(
     if not basin_lrs:
         return rule, reason
     first, second = _pooled(ranges, basin_lrs)
-    return rule, (
-        f"the geometric mean of {first:.3g} and {second:.3g}. The first: {reason}. "
-        f"The second, from the scout: {BASIN}"
-    )
+    between = f"the geometric mean of {first:.3g} and {second:.3g}"
+    if _mean([first, second]) > min(first, second) * HALF_INTERVAL:
+        between = f"near the lower of {first:.3g} and {second:.3g}, which are far apart"
+    return rule, (f"{between}. The first: {reason}. The second, from the scout: {BASIN}")
 
 
 def _explain_ranges(plan: SweepPlan, plateaus: Sequence[Plateau], ranges: Sequence[Range]) -> tuple[str, str]:

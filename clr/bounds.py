@@ -15,6 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, SupportsFloat, SupportsIndex
 
 from clr.candidate import Candidate
+from clr.collapse import Collapse
 from clr.confirmation import Confirmation
 from clr.cycles import CYCLES, Cycles, count_steps, cycles_for
 from clr.records import pick_fields
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 UNTOLD = {"metric": "loss", "floor": math.nan, "peak": math.nan}  # where a result has no evidence
 IN_EVIDENCE = ("metric", "floor", "peak")  # fields that JSON holds seed by seed
 MOST_STEPS = 10**12  # of a training
-ANALYZER = "bounds@7"  # the version rises with every change of what is found on the same curve
+ANALYZER = "bounds@8"  # the version rises with every change of what is found on the same curve
 
 Draw = Callable[["PictureFormat"], bytes]
 
@@ -50,7 +51,7 @@ class Bounds:
     and highest smoothed value, the median over the seeds that learned. In JSON `evidence` alone holds these three.
     step_size: steps in half a cycle. steps_per_epoch: None where unknown. sensitivity: None after a quick test.
     turn: how far a training may go until it overfits; None where accuracy decides and did not fall, where the training
-    loss decides, and of old.
+    loss decides, and of old. collapse: what the probe did not bear; None where it bore all, or there was none.
     breaks_at: the rate at which the scout lost all that it had learned, or broke off; None where it did neither, or
     there was none, and of old.
     sweeps: what was measured; empty where a service keeps it.
@@ -86,6 +87,7 @@ class Bounds:
     cost: dict[str, float] | None = None
     turn: Turn | None = None
     breaks_at: float | None = None
+    collapse: Collapse | None = None
     for_budget: dict[str, Any] | None = None
     sweeps: tuple[Sweep, ...] = field(default=(), repr=False, compare=False)
     draw: Draw | None = field(default=None, repr=False, compare=False)
@@ -102,6 +104,8 @@ class Bounds:
         known.setdefault("sensitivity", None)
         if known.get("turn") is not None:
             known["turn"] = Turn.from_dict(known["turn"])
+        if known.get("collapse") is not None:
+            known["collapse"] = Collapse.from_dict(known["collapse"])
         if known.get("confirmation") is not None:
             known["confirmation"] = Confirmation.from_dict(known["confirmation"])
         if known.get("constant_lr") is None:  # of old
@@ -170,6 +174,7 @@ class Bounds:
             metric=self.metric,
             breaks_at=self.breaks_at,
             turn=self.turn,
+            collapse=self.collapse,
         )
 
     def fit_budget(

@@ -26,12 +26,15 @@ LONGEST_EPOCH = 0.25  # of the sweep, over which its training loss is averaged
 TRAINED_ON = 0.05  # of the training loss at the turn, by which it falls further
 BY_HEART = 0.25  # of the training loss's fall up to the peak of accuracy, by which it falls further
 FORGOTTEN = 0.05  # of the rise of accuracy, that is gone where the training loss lies lowest
+NEAR_PEAK = (
+    0.01  # of the rise, that a turn may lie below the peak: too late a turn costs more than one too early
+)
 FURTHER = 2.0  # times the sum of a turn: a sweep that went so far, and as low, without one refutes it
 
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Of one sweep: its sums of rates at its best score and at the end of the plateau around that.
+    """Of one sweep: its sums of rates where its score comes near its best, there, and at the end of the plateau around.
 
     The latter is 0 where a few steps at the highest rates make up most of it, as in an exponential sweep. best: the
     score, higher is better. by_loss: it is the held-out loss, with its sign turned.
@@ -39,24 +42,43 @@ class _Way:
 
     range: tuple[str, float]
     best: float
+    to_near: float
     to_best: float
     to_edge: float
     turned: bool
     by_loss: bool
 
 
-def find_turn(readings: Sequence[Reading], *, steps_per_epoch: float | None) -> Turn | None:
+def find_turn(
+    readings: Sequence[Reading], probe: Reading | None = None, *, steps_per_epoch: float | None
+) -> Turn | None:
     """None where no sweep learned by its held-out set, and where none turned by its accuracy.
 
-    steps_per_epoch: None where no example comes twice.
+    The probe, the slowest, has the last word. steps_per_epoch: None where no example comes twice.
     """
-    epoch = math.inf if steps_per_epoch is None else steps_per_epoch
-    ways = [way for reading in readings if (way := _follow(reading, epoch)) is not None]
+    ways = [way for reading in readings if (way := _follow(reading, steps_per_epoch)) is not None]
     rate_sum = _pool(ways)
+    slowest = None if probe is None else _follow(probe, steps_per_epoch)
+    if slowest is not None:
+        ways.append(slowest)
+        if slowest.turned:
+            rate_sum = slowest.to_near
+        elif rate_sum is not None and slowest.to_edge > FURTHER * rate_sum:
+            rate_sum = None
     if rate_sum is None and not any(way.by_loss for way in ways):
         return None
     seen = max((way.to_edge for way in ways if not way.turned), default=0.0)
     return Turn(rate_sum, max(seen, rate_sum or 0.0))
+
+
+def overfits(reading: Reading, *, steps_per_epoch: float | None) -> bool:
+    """Whether the score of this sweep is lost while it trains on. steps_per_epoch: as `find_turn` has it."""
+    score, plateau = reading.score, reading.plateau
+    if score is None or plateau is None or plateau.metric == "loss":
+        return False
+    epoch = math.inf if steps_per_epoch is None else steps_per_epoch
+    judge = _overfits if plateau.metric == "held_out_loss" else _learns_by_heart
+    return judge(reading.sweep, score, plateau, epoch)
 
 
 def _pool(ways: Sequence[_Way]) -> float | None:
@@ -68,30 +90,30 @@ def _pool(ways: Sequence[_Way]) -> float | None:
         return None
     chosen = max(turning, key=lambda ways: max(way.best for way in ways))
     best = max(way.best for way in chosen if way.turned)
-    rate_sum = math.exp(median(math.log(way.to_best) for way in chosen if way.turned))
+    rate_sum = math.exp(median(math.log(way.to_near) for way in chosen if way.turned))
     others = [way for way in ways if not way.turned and way.range != chosen[0].range]
     refuted = any(way.to_best > FURTHER * rate_sum and way.best >= best for way in others)
     return None if refuted else rate_sum
 
 
-def _follow(reading: Reading, epoch: float) -> _Way | None:
+def _follow(reading: Reading, steps_per_epoch: float | None) -> _Way | None:
+    """None where it tells nothing; of a probe the sweeps before have told that it learns."""
     score, plateau = reading.score, reading.plateau
-    if score is None or plateau is None or not plateau.learns or plateau.metric == "loss":
+    learns = reading.learns or reading.plan.phase == "probe"
+    if score is None or plateau is None or not learns or plateau.metric == "loss":
         return None
     sums = np.cumsum([point.lr for point in reading.sweep.points])
     steps = [look.step for look in reading.sweep.held_out]
-    best = int(score.smooth.argmax())
+    near = int(np.flatnonzero(score.smooth >= plateau.peak - NEAR_PEAK * score.rise)[0])
     edge = int(np.flatnonzero(score.lr <= plateau.upper_lr)[-1])
-    by_loss = plateau.metric == "held_out_loss"
     return _Way(
         range=(reading.plan.phase, reading.plan.end_lr),
         best=plateau.peak,
-        to_best=float(sums[steps[best]]),
+        to_near=float(sums[steps[near]]),
+        to_best=float(sums[steps[int(score.smooth.argmax())]]),
         to_edge=float(sums[steps[edge]]) if reading.plan.shape == "linear" else 0.0,
-        turned=_overfits(reading.sweep, score, plateau, epoch)
-        if by_loss
-        else _learns_by_heart(reading.sweep, score, plateau, epoch),
-        by_loss=by_loss,
+        turned=overfits(reading, steps_per_epoch=steps_per_epoch),
+        by_loss=plateau.metric == "held_out_loss",
     )
 
 

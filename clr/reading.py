@@ -50,6 +50,12 @@ class Score:
         return 1.4826 * min(first / math.sqrt(2), second / math.sqrt(6))
 
     @property
+    def rise(self) -> float:
+        """From its lowest smoothed value before the peak to the peak, >= 0."""
+        best = int(self.smooth.argmax())
+        return float(self.smooth[best] - self.smooth[: best + 1].min())
+
+    @property
     def sampling_error(self) -> float:
         """The standard error of the middle accuracy, as the held-out set is finite; it does not show as jitter.
 

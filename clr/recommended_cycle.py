@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from clr.collapse import Collapse
 from clr.cycles import half_cycle
 from clr.policies import Schedule
 from clr.records import pick_fields
@@ -15,7 +16,7 @@ from clr.turn import Turn
 class RecommendedCycle:
     """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch.
 
-    turn, breaks_at: as `Bounds` has them.
+    turn, breaks_at, collapse: as `Bounds` has them.
     """
 
     base_lr: float
@@ -24,12 +25,14 @@ class RecommendedCycle:
     steps_per_epoch: float | None = None
     turn: Turn | None = None
     breaks_at: float | None = None
+    collapse: Collapse | None = None
 
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> Self:
         """Read the stored result of a range test that found bounds."""
-        turn = result.get("turn")
-        return cls(**pick_fields(cls, {**result, "turn": turn and Turn.from_dict(turn)}))
+        turn, collapse = result.get("turn"), result.get("collapse")
+        read = {"turn": turn and Turn.from_dict(turn), "collapse": collapse and Collapse.from_dict(collapse)}
+        return cls(**pick_fields(cls, {**result, **read}))
 
     def lower(self, schedule: Schedule, num_steps: int) -> Self:
         """With the rates for a schedule of that length, which may be lower."""
@@ -40,6 +43,7 @@ class RecommendedCycle:
             steps_per_epoch=self.steps_per_epoch,
             breaks_at=self.breaks_at,
             turn=self.turn,
+            collapse=self.collapse,
         )
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 

@@ -5,17 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from clr.collapse import Collapse
 from clr.metric import SweepMetric
 from clr.turn import Turn
 
 if TYPE_CHECKING:
     from clr.policies import Schedule
 
-Basis = Literal["edge", "turn", "length", "unknown"]
+Basis = Literal["edge", "turn", "collapse", "length", "unknown"]
 
 SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
 MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
-POWER = 1 / 3  # of the length, by which rates fall where accuracy decides and the scout lost all near max_lr
+POWER = 1 / 3  # of the length, by which rates fall where a network does not bear them for long
 NEAR = 10  # times max_lr: networks whose scout lost all it had learned nearer did not always bear it for long
 POWER_OF_LOSS = 0.75  # where the held-out loss decides, beyond what the sweeps saw
 EXACT = 4096  # steps from the first, summed one by one: there decays are steep
@@ -29,8 +30,8 @@ class TrainingRates:
     max_lr_interval: the range test's, lowered as max_lr is.
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
-    those; "length", lower ones, as so long a training does better with them; "unknown", perhaps lower ones, and nobody
-    saw a training go so far.
+    those; "collapse", lower ones, as a probe lost with those what it had learned; "length", lower ones, as so long a
+    training does better with them; "unknown", perhaps lower ones, and nobody saw a training go so far.
     """
 
     policy: str
@@ -54,15 +55,27 @@ def find_training_rates(
     metric: SweepMetric,
     breaks_at: float | None,
     turn: Turn | None,
+    collapse: Collapse | None,
 ) -> TrainingRates:
-    """make: the schedule with these bounds, times a factor. breaks_at, turn: as `Bounds` has them. Raises what `make`
-    raises."""
+    """make: the schedule with these bounds, times a factor. breaks_at, turn, collapse: as `Bounds` has them.
+
+    Raises what `make` raises.
+    """
     schedule = make(1.0)
     rate_sum, times = sum_rates(schedule, num_steps), _count_times(num_steps, steps_per_epoch)
     factor = find_share(
-        rate_sum, num_steps, max_lr=max_lr, steps_per_epoch=steps_per_epoch, breaks_at=breaks_at, turn=turn
+        rate_sum,
+        num_steps,
+        max_lr=max_lr,
+        steps_per_epoch=steps_per_epoch,
+        breaks_at=breaks_at,
+        turn=turn,
+        collapse=collapse,
     )
-    basis, reason = _explain(rate_sum, times, factor, metric, turn)
+    if collapse is not None and factor == _share_borne(num_steps, max_lr, collapse):
+        basis, reason = _explain_collapse(collapse, factor)
+    else:
+        basis, reason = _explain(rate_sum, times, factor, metric, turn)
     return TrainingRates(
         policy=schedule.policy,
         num_steps=num_steps,
@@ -83,12 +96,34 @@ def find_share(
     steps_per_epoch: float | None,
     breaks_at: float | None,
     turn: Turn | None,
+    collapse: Collapse | None,
 ) -> float:
     """The factor in (0, 1] of the range test's rates for a schedule of this sum and length.
 
     Down to the turn where there is one, else by a power of the length, though never below what a sweep bore; where
-    accuracy decides and did not turn (turn: None) only if the scout lost all near max_lr.
+    accuracy decides and did not turn (turn: None) only if the scout lost all near max_lr. And down to what the probe
+    bore, where it lost what it had learned.
     """
+    share = _share_of_length(
+        rate_sum, num_steps, max_lr=max_lr, steps_per_epoch=steps_per_epoch, breaks_at=breaks_at, turn=turn
+    )
+    return share if collapse is None else min(share, _share_borne(num_steps, max_lr, collapse))
+
+
+def _share_borne(num_steps: int, max_lr: float, collapse: Collapse) -> float:
+    """The factor that comes down to the rate of the collapse, and lower for a training longer than that sweep."""
+    return float(collapse.lr / max_lr * (num_steps / collapse.num_steps) ** -POWER)
+
+
+def _share_of_length(
+    rate_sum: float,
+    num_steps: int,
+    *,
+    max_lr: float,
+    steps_per_epoch: float | None,
+    breaks_at: float | None,
+    turn: Turn | None,
+) -> float:
     if turn is not None and turn.rate_sum is not None:
         return min(1.0, turn.rate_sum / rate_sum)
     times = min(_count_times(num_steps, steps_per_epoch), MOST_TIMES)
@@ -111,12 +146,21 @@ def sum_rates(schedule: "Schedule", num_steps: int) -> float:
     return sum(map(schedule, range(exact))) + sum(map(schedule, places)) * later / max(1, count)
 
 
+def _explain_collapse(collapse: Collapse, factor: float) -> tuple[Basis, str]:
+    return "collapse", (
+        f"a sweep of {collapse.num_steps} steps lost what it had learned beyond {collapse.lr:.3g}: lowered to "
+        f"{factor:.2g} of the range test's"
+    )
+
+
 def _explain(
     rate_sum: float, times: float, factor: float, metric: SweepMetric, turn: Turn | None
 ) -> tuple[Basis, str]:
     if turn is not None and turn.rate_sum is not None and factor < 1:
         turned, fell_on = (
-            ("accuracy", ", as where labels are wrong") if metric == "accuracy" else ("loss", "")
+            ("accuracy", ", as where labels are wrong or examples few")
+            if metric == "accuracy"
+            else ("loss", "")
         )
         return "turn", (
             f"the held-out {turned} turned where the rates had summed to {turn.rate_sum:.3g}, while the training loss "

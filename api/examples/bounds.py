@@ -61,7 +61,7 @@ BOUNDS: dict[str, Any] = {
             {"factor": 4.0, "lost": 0.031},
         ],
     },
-    "analyzer": "bounds@7",
+    "analyzer": "bounds@8",
     "measured_by": "worker",
     "depends_on": {
         "params": {},
@@ -79,6 +79,7 @@ BOUNDS: dict[str, Any] = {
         "steps": 2560,
     },
     "turn": None,
+    "collapse": None,
     "breaks_at": 0.6,
     "for_budget": {
         "num_steps": 1350,
@@ -103,7 +104,7 @@ ANALYSIS: dict[str, Any] = {
     "created_at": "2026-11-25T12:00:00.000000Z",
 }
 CURVE_ANALYSIS: dict[str, Any] = {
-    "analyzer": "bounds@7",
+    "analyzer": "bounds@8",
     "outcome": "bounds_found",
     "result": {"base_lr": 0.1, "max_lr": 0.4, "warnings": ["only 2 of 3 seeds learned"]},
 }

@@ -73,11 +73,14 @@ class Tests:
         self._steps_per_epoch = task.steps_per_epoch(task.problem(0))
 
     def read(self, seed: int, effort: Effort, policy: str, num_steps: int) -> Bounds | None:
-        """The bounds, after a probe where one is due; None where there are none."""
+        """The bounds, after the probes that are due; None where there are none."""
         sweeps = self._sweeps.range_test(seed, effort)
         found = self._read(sweeps)
-        if isinstance(found, Bounds) and (plan := plan_probe(found, policy, num_steps=num_steps)) is not None:
-            found = self._read([*sweeps, self._sweeps.measure(plan)])
+        while (
+            isinstance(found, Bounds) and (plan := plan_probe(found, policy, num_steps=num_steps)) is not None
+        ):
+            sweeps = [*sweeps, self._sweeps.measure(plan)]
+            found = self._read(sweeps)
         return found if isinstance(found, Bounds) else None
 
     def _read(self, sweeps: Sequence[Sweep]) -> Any:

@@ -66,11 +66,11 @@ class Tested:
     measure: Callable[[SweepPlan], "Tested"]
 
     def probed(self, policy: str, num_steps: int) -> "Tested":
-        """After the probe that is due for so long a training, if one is."""
+        """After the probes that are due for so long a training."""
         if self.bounds is None:
             return self
         plan = plan_probe(self.bounds, "sgdr" if policy == COSINE else policy, num_steps=num_steps)
-        return self if plan is None else self.measure(plan)
+        return self if plan is None else self.measure(plan).probed(policy, num_steps)
 
     def schedule(self, policy: str, num_steps: int, task: Task) -> dict[str, Any]:
         """For so long a training."""

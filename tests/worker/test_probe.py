@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.quality.hard import HARD
 from benchmarks.quality.small import SMALL
 from clr.turn import Turn
 from store import claims, jobs, runs
@@ -17,15 +18,17 @@ from tests.worker.test_runner import CONFIG
 from worker.recorder import Recorder
 from worker.runner import answer_ring
 
-WORKLOADS = {"patients": SMALL["diabetes-320"]}
+WORKLOADS = {"patients": SMALL["diabetes-320"], "bytes": HARD["mnist-bytes"]}
 LONG = {"policy": "one_cycle", "num_steps": 5120, "num_epochs": None}
 
 
-def queue_test(database: Database, training: dict[str, Any] | None, **changed: Any) -> str:
+def queue_test(
+    database: Database, training: dict[str, Any] | None, *, workload: str = "patients", **changed: Any
+) -> str:
     """A quick test of a regression on 320 patients, unless told otherwise."""
     config = CONFIG | {"params": {}, "optimizer": {"name": "Adam"}, "batch_size": 8, "effort": "quick"}
     config |= {"num_seeds": 1, "for": training, **changed}
-    return queue(database, workload="patients", config=config).id
+    return queue(database, workload=workload, config=config).id
 
 
 def answer(database: Database, settings: Settings) -> None:
@@ -69,7 +72,23 @@ def test_it_counts_in_the_progress_as_soon_as_it_is_foreseen(
 
     answer(database, settings)
 
-    assert totals == [200, 2200, 2200]
+    assert totals == [200, 1480, 1480]
+
+
+def test_where_training_collapses_another_goes_up_to_what_the_first_bore(
+    database: Database, settings: Settings
+) -> None:
+    optimizer = {"name": "Adam", "eps": 1e-3}
+    job_id = queue_test(database, LONG, workload="bytes", optimizer=optimizer, batch_size=32)
+
+    answer(database, settings)
+
+    job, sweeps = stored(database, job_id)
+    _, first, second = (sweep.plan for sweep in sweeps)
+    assert (first["phase"], second["phase"]) == ("probe", "probe")
+    assert second["end_lr"] < first["end_lr"]
+    assert job.result is not None
+    assert job.result["collapse"]["lr"] <= second["end_lr"]
 
 
 def test_a_range_test_that_was_lost_in_it_goes_on_there_and_ends_the_same(

@@ -17,6 +17,6 @@ def test_a_probe_that_may_come_is_foreseen_and_said_when_it_does(capsys: pytest.
         report.step([scout], plan(phase="probe", num_steps=800))
 
     shown = capsys.readouterr().err
-    assert "about 200 steps, at most 2,200;" in shown
+    assert "about 200 steps, at most 4,200;" in shown
     assert "a probe for so long a training: 800 steps more, about" in shown
     assert "201/1000" in shown

@@ -104,7 +104,7 @@ def test_a_probe_for_a_long_training_counts_in_the_progress_once_it_is_foreseen(
 
     bounds = run_range_test(test, setup, NoReport(), training=training, show=listen)
 
-    assert told == [("test", 200), ("test", 2200), ("probe", 2200)]
+    assert told == [("test", 200), ("test", 1480), ("probe", 1480)]
     assert isinstance(bounds, Bounds)
     assert bounds.for_budget is not None
     assert bounds.for_budget["basis"] == "turn"
