@@ -20,6 +20,10 @@ class RangeTestReport(Protocol):
     def cancelled(self) -> bool:
         """Whether somebody asked that nothing more is measured."""
 
+    @property
+    def steps_per_epoch(self) -> float | None:
+        """Of the sweeps that `begin` answered, as far as is known."""
+
     def begin(
         self, config: RangeTestConfig, *, optimizer: Mapping[str, Any], training: Mapping[str, Any] | None
     ) -> Sequence[Sweep]:
@@ -42,6 +46,7 @@ class NoReport:
     """A `RangeTestReport` to nobody."""
 
     cancelled = False
+    steps_per_epoch: float | None = None
 
     def begin(self, config: RangeTestConfig, **about: Any) -> Sequence[Sweep]:
         """Nothing was measured before."""

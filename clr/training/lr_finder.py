@@ -107,6 +107,7 @@ class LRFinder:
             raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
         self._epoch, self._taken, self._updates = 0, 0, 0  # batches: of the loader, and trained on
         self.sweeps, self._begun, self._over, self._whole = [], False, True, False
+        self._reported_epoch: float | None = None
         self._first_losses, self._ranks = FirstLosses(), Ranks(self._model)
         beside = Bystanders(with_inner(self._optimizer), self._model)
         cycled = any(getattr(holder, "cycle_momentum", False) for holder in beside.holders)
@@ -186,24 +187,25 @@ class LRFinder:
             self._report = None
         self._reported = self._ranks.ask_first(lambda: self._report is not None)
         if self._reported:
-            self.sweeps = self._ranks.ask_first(self._open_report)
+            self.sweeps, self._reported_epoch = self._ranks.ask_first(self._open_report)
         if self.sweeps:
             self.current, self._begun = self.sweeps[-1], True
 
-    def _open_report(self) -> list[Sweep]:
+    def _open_report(self) -> tuple[list[Sweep], float | None]:
         assert self._report is not None
         training = {"policy": self._schedule or "triangular", "num_epochs": self._num_epochs}
-        return list(
-            self._report.begin(
-                self._config,
-                optimizer=describe_optimizer(self._optimizer),
-                training=None if self._num_epochs is None else training,
-            )
+        finished = self._report.begin(
+            self._config,
+            optimizer=describe_optimizer(self._optimizer),
+            training=None if self._num_epochs is None else training,
         )
+        return list(finished), self._report.steps_per_epoch
 
     def _steps_per_epoch(self) -> float | None:
-        """Updates in an epoch of the loader, by how many batches an update took."""
-        return self._epoch * self._updates / self._taken if self._epoch and self._taken else None
+        """Updates in an epoch of the loader, by how many batches an update took; before the first, as reported."""
+        return (
+            self._epoch * self._updates / self._taken if self._epoch and self._taken else self._reported_epoch
+        )
 
     def _next_probe(self) -> SweepPlan | None:
         """Where the training that the bounds are for may overfit, and no sweep tells."""

@@ -44,6 +44,7 @@ class RangeTestHere:
         self._upload: Upload | None = None
         self._sender: Sender | Keeper | None = None
         self.file: Path | None = None  # that keeps what could not be sent
+        self.steps_per_epoch: float | None = None  # of the sweeps that the job had when it was gone on with
 
     @property
     def job(self) -> RangeTest:
@@ -78,11 +79,11 @@ class RangeTestHere:
             body["for"] = dict(training)
         body = {name: value for name, value in body.items() if value is not None}
         self._upload = Upload(self._connection.once(), PATH, body, self._client_id)
-        finished = self._go_on(config) if self._id is not None else []
+        finished = self._go_on(config, training) if self._id is not None else []
         self._sender = self._reporter(self._upload, folder=self._folder)
         return finished
 
-    def _go_on(self, config: RangeTestConfig) -> list[Sweep]:
+    def _go_on(self, config: RangeTestConfig, training: Mapping[str, Any] | None) -> list[Sweep]:
         assert self._upload is not None
         job = RangeTest(self._connection, self._connection.get(f"{PATH}/{self._id}"))
         if job.is_final:
@@ -91,6 +92,12 @@ class RangeTestHere:
             raise ValueError(
                 f"range test {job.id} was begun with {stored}, not with {config}: give it the same"
             )
+        told = training and {"num_steps": None, "num_epochs": None, **training}
+        if (stored_training := job.config.get("for")) != told:
+            raise ValueError(
+                f"range test {job.id} was begun for {_say(stored_training)}, not for {_say(told)}: give it the same"
+            )
+        self.steps_per_epoch = job.config.get("steps_per_epoch")
         self._upload.job, self._upload.restarts = job.data, True
         return _read_sweeps(config, job.curve())
 
@@ -115,6 +122,14 @@ class RangeTestHere:
                 self._upload.cancel()
             except ClientError as error:
                 log.warning("could not cancel the range test that was left early: %s", error)
+
+
+def _say(training: Mapping[str, Any] | None) -> str:
+    """What bounds are for."""
+    if training is None:
+        return "any training"
+    steps, epochs = training["num_steps"], training["num_epochs"]
+    return f"{training['policy']} of {f'{steps} steps' if epochs is None else f'{epochs:g} epochs'}"
 
 
 def _read_sweeps(config: RangeTestConfig, curve: Mapping[str, Any]) -> list[Sweep]:

@@ -80,9 +80,7 @@ def range_test(
     momentum = float(getattr(optimizer, "momentum", getattr(optimizer, "beta_1", 0.0)))
 
     def read() -> Bounds | Inconclusive:
-        return read_bounds(
-            sweeps, steps_per_epoch=sweeping.steps_per_epoch, optimizer=name, momentum=momentum
-        )
+        return read_bounds(sweeps, steps_per_epoch=steps_per_epoch, optimizer=name, momentum=momentum)
 
     def next_plan() -> SweepPlan | None:
         plan = next_sweep(config, sweeps)
@@ -93,7 +91,7 @@ def range_test(
     training = None if num_epochs is None else {"policy": schedule or "triangular", "num_epochs": num_epochs}
     report: RangeTestReport = NoReport() if report_to is None else report_to
     sweeps.extend(report.begin(config, optimizer={"name": name, "momentum": momentum}, training=training))
-    plan = None
+    steps_per_epoch, plan = report.steps_per_epoch, None
     try:
         with _as_it_was(model) as before:
             while not report.cancelled and (plan := next_plan()) is not None:
@@ -103,7 +101,8 @@ def range_test(
                 report.begin_sweep(sweeping.sweep)
                 model.fit(x, y, epochs=ENDLESS, verbose=0, callbacks=[sweeping], **fit_arguments)
                 sweeps.append(sweeping.sweep)
-                report.end_sweep(steps_per_epoch=sweeping.steps_per_epoch)
+                steps_per_epoch = sweeping.steps_per_epoch
+                report.end_sweep(steps_per_epoch=steps_per_epoch)
     finally:
         report.end(whole=bool(sweeps) and plan is None)
     found = read()

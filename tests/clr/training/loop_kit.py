@@ -3,7 +3,7 @@
 import copy
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,22 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLR
 from torch.optim.swa_utils import AveragedModel
 
 from clr.policies import parse_schedule
+from clr.range_test import RangeTestConfig
+from clr.reporting import NoReport
 from clr.scheduler import Scheduler
+from clr.sweep import Sweep
 
 WIDTH = 4
+
+
+class Begun(NoReport):
+    """To somebody who has the first sweeps of a test that another process left."""
+
+    def __init__(self, sweeps: Sequence[Sweep], *, steps_per_epoch: float) -> None:
+        self._sweeps, self.steps_per_epoch = sweeps, steps_per_epoch
+
+    def begin(self, config: RangeTestConfig, **about: Any) -> Sequence[Sweep]:
+        return self._sweeps
 
 
 class Hidden(nn.Module):

@@ -20,6 +20,7 @@ from clr.scheduler import Scheduler
 from clr.training.lr_finder import LRFinder
 from clr.training.model_bounds import find_bounds
 from clr.training.seeding import seeded
+from tests.clr.training.loop_kit import Begun
 
 QUICK: dict[str, Any] = {"effort": "quick", "num_steps": 100}
 CRITERION = nn.CrossEntropyLoss()
@@ -323,6 +324,18 @@ def test_the_rates_for_a_long_training_keep_it_from_overfitting() -> None:
         task.held_out_loss_after(lr, 100) for lr in (bounds.for_budget["max_lr"], bounds.max_lr)
     )
     assert lowered < 0.8 * as_found
+
+
+def test_a_test_that_was_left_in_its_probe_goes_on_there() -> None:
+    task = FewPatients()
+    asked = {"criterion": nn.MSELoss(), "held_out": task.held_out, "num_steps": 40}
+    asked |= {"schedule": "one_cycle", "num_epochs": 100}
+    whole = task.find(**asked)
+
+    again = task.find(**asked, report_to=Begun(whole.sweeps[:1], steps_per_epoch=5))
+
+    assert [sweep.plan.phase for sweep in again.sweeps] == ["scout", "probe"]
+    assert again.to_dict() == whole.to_dict()
 
 
 @pytest.mark.parametrize(

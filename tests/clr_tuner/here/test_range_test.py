@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import clr_tuner as ct
 from clr.bounds import Bounds
+from clr.range_test import RangeTestConfig
+from clr.sweep import Sweep, SweepPlan
 from clr_tuner.connection import Connection
 from clr_tuner.here import sender
 from clr_tuner.here.range_test import RangeTestHere
@@ -258,6 +260,20 @@ def test_going_on_with_another_config_is_refused(client: ct.Client) -> None:
 
     with pytest.raises(ValueError, match=r"nothing of it is left|was begun with"):
         Loop().run(client.range_test_here("digits", id=lost.job.id), num_seeds=2)
+
+
+def test_going_on_for_another_training_is_refused(client: ct.Client) -> None:
+    begun = client.range_test_here("digits")
+    config = RangeTestConfig(effort="quick")
+    begun.begin(config, optimizer={"name": "SGD"}, training={"policy": "one_cycle", "num_epochs": 8})
+    begun.begin_sweep(Sweep(SweepPlan(start_lr=0.1, end_lr=1.0, num_steps=20)))
+    while not begun.was_made:
+        time.sleep(POLL_S)
+    again = client.range_test_here("digits", id=begun.job.id)
+
+    with pytest.raises(ValueError, match="begun for one_cycle of 8 epochs, not for any training"):
+        again.begin(config, optimizer={"name": "SGD"}, training=None)
+    begun.end(whole=False)
 
 
 def kept_file(**changes: Any) -> str:

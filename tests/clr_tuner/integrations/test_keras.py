@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import clr_tuner as ct
 from clr.snippets import write_snippet
 from clr_tuner.integrations.keras import SchedulerCallback, range_test
+from tests.clr.training.loop_kit import Begun
 from tests.clr_tuner.integrations.page import python_block
 
 pytestmark = pytest.mark.filterwarnings(  # Keras's own, of its variables under NumPy 2
@@ -188,9 +189,28 @@ def test_a_regression_is_judged_by_its_held_out_loss() -> None:
 
 def test_a_training_that_may_overfit_costs_a_sweep_more_and_has_rates_of_its_own() -> None:
     model = make_model(loss="mse", metrics=(), num_outputs=1)
-    targets = Y.astype(np.float32)
 
-    bounds = range_test(
+    bounds = find_for_long(model)
+
+    assert bounds.for_budget["policy"] == "one_cycle"
+    assert bounds.for_budget["num_steps"] == 400
+    assert [sweep.plan.phase for sweep in bounds.sweeps] == ["test", "probe"]
+    assert model.optimizer.used == planned(bounds)
+
+
+def test_a_test_that_was_left_in_its_probe_goes_on_there() -> None:
+    model = make_model(loss="mse", metrics=(), num_outputs=1)
+    whole = find_for_long(model)
+
+    again = find_for_long(model, report_to=Begun(whole.sweeps[:1], steps_per_epoch=10))
+
+    assert again.to_dict() == whole.to_dict()
+
+
+def find_for_long(model: Any, **options: Any) -> Any:
+    """The bounds of a regression for 40 epochs."""
+    targets = Y.astype(np.float32)
+    return range_test(
         model,
         X[:640],
         targets[:640],
@@ -202,12 +222,8 @@ def test_a_training_that_may_overfit_costs_a_sweep_more_and_has_rates_of_its_own
         end_lr=0.1,
         num_seeds=1,
         num_steps=60,
+        **options,
     )
-
-    assert bounds.for_budget["policy"] == "one_cycle"
-    assert bounds.for_budget["num_steps"] == 400
-    assert [sweep.plan.phase for sweep in bounds.sweeps] == ["test", "probe"]
-    assert model.optimizer.used == planned(bounds)
 
 
 def test_a_model_is_as_it_was_also_after_an_error() -> None:
