@@ -73,8 +73,8 @@ class RangeTestOptions(BaseModel):
     for_: TrainingAhead | None = Field(
         default=None,
         alias="for",
-        description="a training: `/bounds` then answers its rates, as `for_budget`; where that may overfit and no "
-        f"sweep tells, one more of up to {PROBE_STEPS:,} steps is measured",
+        description="a training: `/bounds` then answers its rates, as `for_budget`; where it is long, or may "
+        f"overfit and no sweep tells, a probe or two, of up to {PROBE_STEPS:,} steps in all, are measured",
     )
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ class Rates(Protocol):
 
 
 def draw_range_test(sweeps: Sequence[Sweep], rates: Rates | None, *, title: str) -> Figure:
-    """Draw the range that the rates were read from, the scout below it, and a probe over the upper of them.
+    """Draw the range that the rates were read from, the scout below it, and probes over the upper of them.
 
     rates: None where there are none.
     """
@@ -145,12 +145,12 @@ def _draw_losses(axes: Axes, sweeps: Sequence[Sweep], colors: Colors) -> dict[st
 
 def _draw_scores(axes: Axes, sweeps: Sequence[Sweep], colors: Colors) -> dict[str, Any]:
     """Held-out accuracy on an axis of its own, where there are classes."""
-    scores = {_name(sweep): score for sweep in sweeps if (score := _accuracy(sweep)) is not None}
+    scores = [(_name(sweep), score) for sweep in sweeps if (score := _accuracy(sweep)) is not None]
     if not scores:
         axes.spines.right.set_visible(False)
         return {}
     right = axes.twinx()
-    for name, score in scores.items():
+    for name, score in scores:
         right.plot(score.lr, score.raw, ".", color=colors[name], markersize=3, alpha=0.35)
         right.plot(score.lr, score.smooth, color=colors[name], linewidth=1.8)
     right.set_ylabel("held-out accuracy")

@@ -59,7 +59,7 @@ class LRFinder:
     tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
     restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
-    training that the bounds are for: `for_budget` tells its rates, after one more sweep where it may overfit.
+    training that the bounds are for: `for_budget` tells its rates, after a probe where it is long.
     report_to: `client.range_test_here("what is tuned")`, a service that stores and shows what is measured. Under
     torch.distributed every rank runs it, all go by the means of their losses, and the first one reports.
 

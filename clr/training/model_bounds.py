@@ -56,9 +56,9 @@ def find_bounds(
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
     scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
     chosen where left out. schedule, num_epochs: of the training that you will run, a policy as "one_cycle" and its
-    length: `for_budget` then tells the rates for it, as `Bounds.for_training` does, after one more sweep of up to 2,000
-    steps where so long a training may overfit and no sweep tells. Param groups with rates of their
-    own keep their ratio: the bounds are those of the first.
+    length: `for_budget` then tells the rates for it, as `Bounds.for_training` does, after a probe or two where it is
+    long, of up to 2,000 steps each. Param groups with rates of their own keep their ratio: the bounds are those of the
+    first.
     also, on_sweep, snapshot_device, report_to: as `LRFinder` has them. progress: on stderr what the test will cost
     (steps, memory for what is restored, after some steps the time), and a bar; None: where that is a terminal.
     Raises ValueError for what cannot be tested, before anything is trained.

@@ -8,7 +8,7 @@ import pytest
 
 from clr.analysis import read_bounds
 from clr.plots.range_test import draw_range_test
-from clr.plots.style import render
+from clr.plots.style import PALETTE, render
 from clr.sweep import Point, Sweep
 from tests.clr.curves import accuracy_with_edges, loss_of, measured, plan
 
@@ -101,6 +101,16 @@ def test_a_probe_is_drawn_over_the_range_in_a_colour_of_its_own(num_seeds: int) 
     drawn = [line for line in figure.axes[0].lines if line.get_color() == of_probe]
     assert len(drawn) == 3  # each batch, smoothed, held out
     assert figure.axes[0].get_title(loc="left").startswith(("Test: 1 sweep,", f"Test: {num_seeds} sweeps,"))
+
+
+def test_each_of_two_probes_is_drawn() -> None:
+    probes = [measured(plan(sweep=sweep, phase="probe"), loss_of(GOOD), GOOD) for sweep in (8, 9)]
+
+    figure = draw_range_test([SWEEPS[1], *probes], None, title="t")
+
+    seed, *drawn = [line for line in figure.axes[1].lines if line.get_marker() == "None"]
+    assert [line.get_color() for line in drawn] == [PALETTE[-1]] * 2
+    assert seed.get_color() == PALETTE[0]
 
 
 def test_a_probe_after_a_quick_test_is_drawn_over_its_only_sweep() -> None:
