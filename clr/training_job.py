@@ -159,7 +159,7 @@ def plan_training(
             schedule = _fitting(config.schedule, rates, step_size, num_steps)
             warnings.append(
                 f"max_lr lowered from {recommended.max_lr:.4g} to {lowered.max_lr:.4g}, for {num_steps} steps of "
-                f"{schedule.policy}"
+                f"{schedule.policy}: the range test's bounds for so long a training say why"
             )
     return TrainingPlan(
         schedule=schedule,

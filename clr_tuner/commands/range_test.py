@@ -54,7 +54,7 @@ def range_test(
 ) -> None:
     """Run a range test of WORKLOAD and print base_lr and max_lr with their reasons.
 
-    With --num-epochs also the rates for a training of that length.
+    With --num-epochs also the rates for a training of that length, after a probe of up to 4,000 steps where it is long.
 
     Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
     """

@@ -69,7 +69,7 @@ def run(
 ) -> None:
     """Measure a range test of a Workload class in this process, with no worker, and report it to the service.
 
-    Prints what `range-test` prints. What a service that goes away does not get is kept in a file here.
+    Measures and prints what `range-test` does. What a service that goes away does not get is kept in a file here.
 
     Exit code 3: the curve gives no trustworthy bounds; why, and what to run next, is printed. Ctrl-C cancels.
     """

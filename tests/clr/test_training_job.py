@@ -287,7 +287,10 @@ def test_a_long_training_gets_lower_rates_and_says_so() -> None:
     planned = plan({"policy": "one_cycle"}, num_steps=2560, recommended=recommended)
 
     assert max(map(planned.schedule, range(planned.num_steps))) == pytest.approx(0.04)
-    assert planned.warnings[-1] == "max_lr lowered from 0.08 to 0.04, for 2560 steps of one_cycle"
+    assert planned.warnings[-1] == (
+        "max_lr lowered from 0.08 to 0.04, for 2560 steps of one_cycle: the range test's bounds for so long a training "
+        "say why"
+    )
 
 
 def test_a_training_that_would_overfit_gets_lower_rates_and_says_so() -> None:
