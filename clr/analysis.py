@@ -25,7 +25,8 @@ from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-HALF_INTERVAL = 10**0.2  # a fifth of a decade each way: calibrated in docs/bounds.md, for quick tests too
+BELOW, ABOVE = 10**0.15, 10**0.25  # the ends of the interval: calibrated in docs/bounds.md, for quick tests too
+APART = 10**0.2  # times the lower of what ranges and scout say, and at most
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
 COARSE = 100  # steps of a quick test: with fewer its answer depends on how many they are
@@ -154,11 +155,11 @@ def _evidence(
 def _max_lr(ranges: Sequence[Range], basin_lrs: Sequence[float]) -> tuple[float, tuple[float, float]]:
     """The rate and its interval: the geometric mean of what the ranges and the scout say, where there are both.
 
-    Where they are far apart it stays within half an interval of the lower: too high costs more than too low.
+    Where they are far apart it stays near the lower: too high costs more than too low.
     """
     pooled = _pooled(ranges, basin_lrs)
-    max_lr = _rounded(min(_mean(pooled), min(pooled) * HALF_INTERVAL))
-    low, high = min(max_lr / HALF_INTERVAL, *pooled), max(max_lr * HALF_INTERVAL, *pooled)
+    max_lr = _rounded(min(_mean(pooled), min(pooled) * APART))
+    low, high = min(max_lr / BELOW, *pooled), max(max_lr * ABOVE, *pooled)
     return max_lr, (_rounded(low), _rounded(high))
 
 
@@ -206,7 +207,7 @@ def _explain_max(
         return rule, reason
     first, second = _pooled(ranges, basin_lrs)
     between = f"the geometric mean of {first:.3g} and {second:.3g}"
-    if _mean([first, second]) > min(first, second) * HALF_INTERVAL:
+    if _mean([first, second]) > min(first, second) * APART:
         between = f"near the lower of {first:.3g} and {second:.3g}, which are far apart"
     return rule, (f"{between}. The first: {reason}. The second, from the scout: {BASIN}")
 

@@ -40,8 +40,8 @@ Draw = Callable[["PictureFormat"], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """The recommendation. Rates are > 0; max_lr_interval is a fifth of a decade each way, or to where the ranges and
-    the scout would have it alone; docs/bounds.md tells how often a rate in it loses at most 0.3 points.
+    """The recommendation. Rates are > 0; max_lr_interval is 0.4 decades wide, or goes to where the ranges
+    and the scout would have it alone; docs/bounds.md tells how often a rate in it loses at most 0.3 points.
 
     constant_lr: for training without cycles, the geometric mean of both: rates that suit the peak of a cycle lie one
     to three times above the best constant one.

@@ -136,12 +136,12 @@ def test_an_adaptive_optimizer_is_warned_of() -> None:
     assert any("AdamW" in warning for warning in found.warnings)
 
 
-def test_the_interval_is_a_fifth_of_a_decade_each_way_with_one_seed_as_with_three() -> None:
+def test_the_interval_is_the_same_with_one_seed_as_with_three() -> None:
     for num_seeds in (1, 3):
         found = bounds_of(seeds(loss_of(GOOD), GOOD, num_seeds=num_seeds))
         low, high = found.max_lr_interval
 
-        assert (found.max_lr / low, high / found.max_lr) == pytest.approx((10**0.2, 10**0.2), rel=1e-3)
+        assert (found.max_lr / low, high / found.max_lr) == pytest.approx((10**0.15, 10**0.25), rel=1e-3)
 
 
 def test_a_quick_test_answers_the_middle_of_the_rates_of_low_loss() -> None:
