@@ -25,7 +25,10 @@ from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-BELOW, ABOVE = 10**0.15, 10**0.25  # the ends of the interval: calibrated in docs/bounds.md, for quick tests too
+BELOW, ABOVE = (
+    10**0.15,
+    10**0.25,
+)  # the ends of the interval: calibrated in docs/bounds.md, for quick tests too
 APART = 10**0.2  # times the lower of what ranges and scout say, and at most
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
