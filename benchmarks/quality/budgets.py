@@ -1,8 +1,8 @@
 """`python -m benchmarks.quality.budgets [--only TASK ...]`: points lost by schedule and length, once grids are trained.
 
 A table a set of tasks and its rows by who answers: the range test's rates as they are, those that it tells for that
-training, a plain default, and the floor, which is what the oracle's own choice loses on the examples that score. Those
-are looked at by neither range tests nor the choice.
+training, other packages' rules on the scout, a plain default, and the floor, which is what the oracle's own choice
+loses on the examples that score. Those are looked at by neither range tests nor the choice.
 """
 
 import argparse
@@ -33,12 +33,15 @@ from benchmarks.quality.tasks import (
 )
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
+from clr.candidate import Candidate
+from clr.finders import list_candidates
 from clr.momentum import momentum_of
 from clr.optimizers import parse_optimizer
 from clr.probe import plan_probe
 from clr.sweep import Effort, Sweep
 
 EFFORTS: tuple[Effort, ...] = ("standard", "quick")
+RULES = ("minimum", "valley", "slide", "torch_lr_finder", "lightning")  # as clr/finders.py names them
 POLICIES = {"cosine": "sgdr"}  # as the product calls them; else alike
 DRAWS = 2000  # of the bootstrap over tasks
 
@@ -47,8 +50,8 @@ SETS = {
     "Measured after the constants of the turn were set": UNSEEN_SMALL_TASKS,
     "Those on which the constants of the bounds were chosen": TASKS,
     "Hard ones": HARD_TASKS,
-    "Hard ones, measured and left alone": UNSEEN_HARD_TASKS,
-    "Fresh ones, measured once": FRESH_TASKS,
+    "More hard ones": UNSEEN_HARD_TASKS,
+    "Fresh ones": FRESH_TASKS,
     "Kept aside, measured last": ASIDE_TASKS,
 }
 
@@ -83,6 +86,11 @@ class Tests:
             found = self._read(sweeps)
         return found if isinstance(found, Bounds) else None
 
+    def others(self, seed: int) -> list[Candidate]:
+        """What `RULES` read off the scout, which is a quick test."""
+        found = list_candidates(self._sweeps.range_test(seed, "quick"))
+        return [candidate for candidate in found if candidate.name in RULES]
+
     def _read(self, sweeps: Sequence[Sweep]) -> Any:
         return read_bounds(sweeps, steps_per_epoch=self._steps_per_epoch, momentum=self._momentum)
 
@@ -101,6 +109,9 @@ def losses(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], str, Lost]
         policy, length = shape
         yield shape, "floor", Lost(grid.floor)
         yield shape, "plain default", _lost(grid, FOLKLORE[task.optimizer])
+        for seed in SEEDS:
+            for other in tests.others(seed):
+                yield shape, other.name, Lost(None) if other.lr is None else _lost(grid, other.lr)
         for effort in EFFORTS:
             for seed in SEEDS:
                 bounds = tests.read(seed, effort, ours := POLICIES.get(policy, policy), length * BASE)

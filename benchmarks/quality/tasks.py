@@ -258,9 +258,9 @@ _HARD = sorted(
     key=lambda task: task.name,
 )
 HARD_TASKS = tuple(_HARD[::2])  # what breaks finders: every second by name, chosen before any was trained
-UNSEEN_HARD_TASKS = tuple(_HARD[1::2])  # the others: nothing is changed after they are measured
+UNSEEN_HARD_TASKS = tuple(_HARD[1::2])  # the others: nothing was changed after them until `bounds@8`
 
-FRESH_TASKS = (  # defined with `bounds@7`, and measured once, after it
+FRESH_TASKS = (  # defined with `bounds@7`, measured once after it, then seen
     Task(workload="digits-fifth-wrong", optimizer="adam"),
     Task(workload="flights-1000", optimizer="adam"),
     Task(workload="kjv-3000", optimizer="adamw"),
