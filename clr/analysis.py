@@ -25,10 +25,7 @@ from clr.sweep import Sweep, SweepPlan
 from clr.wrong_max_lr import measure_sensitivity
 
 UNRESOLVED_DIVISOR = 4.0  # base_lr = max_lr / 4
-BELOW, ABOVE = (
-    10**0.15,
-    10**0.25,
-)  # the ends of the interval: calibrated in docs/bounds.md, for quick tests too
+BELOW, ABOVE = 10**0.15, 10**0.25  # the interval's ends: calibrated in docs/bounds.md, for quick tests too
 APART = 10**0.2  # times the lower of what ranges and scout say, and at most
 DIGITS = 4
 BASIN = "the middle of the rates at which the training loss lies low, less the delay of momentum"
@@ -57,8 +54,9 @@ def read_bounds(
     optimizer: its class's name. momentum: its momentum or first beta, >= 0. warnings: the caller's own, told first.
     """
     warnings = (*warnings, *_unread_looks(sweeps))
-    probes = [Reading(sweep) for sweep in sweeps if sweep.plan.phase == "probe"]
     readings = read_all([sweep for sweep in sweeps if sweep.plan.phase != "probe"])
+    by_loss = any(reading.by_loss for reading in readings)
+    probes = [Reading(sweep, by_loss=by_loss) for sweep in sweeps if sweep.plan.phase == "probe"]
     tests = [reading for reading in readings if reading.plan.phase == "test"]
     best_range = choose_range(tests) if tests else readings
     candidates = list_candidates(sweeps)
@@ -212,7 +210,7 @@ def _explain_max(
     between = f"the geometric mean of {first:.3g} and {second:.3g}"
     if _mean([first, second]) > min(first, second) * APART:
         between = f"near the lower of {first:.3g} and {second:.3g}, which are far apart"
-    return rule, (f"{between}. The first: {reason}. The second, from the scout: {BASIN}")
+    return rule, f"{between}. The first: {reason}. The second, from the scout: {BASIN}"
 
 
 def _explain_ranges(plan: SweepPlan, plateaus: Sequence[Plateau], ranges: Sequence[Range]) -> tuple[str, str]:

@@ -31,8 +31,8 @@ def _read(probe: Reading, steps_per_epoch: float | None) -> Collapse | None:
         return None
     best = int(score.smooth.argmax())
     fallen, rise = score.smooth[best] - score.smooth[best:], score.rise
-    lost = fallen[-1] > LOST * rise and not overfits(probe, steps_per_epoch=steps_per_epoch)
-    if not lost and not probe.sweep.broke_off:
+    lost = fallen[-1] > max(LOST * rise, probe.luck)
+    if not probe.sweep.broke_off and (not lost or overfits(probe, steps_per_epoch=steps_per_epoch)):
         return None
     below = np.flatnonzero(fallen > BORNE * rise)
     last = best + int(below[0]) - 1 if below.size else -1

@@ -26,9 +26,7 @@ LONGEST_EPOCH = 0.25  # of the sweep, over which its training loss is averaged
 TRAINED_ON = 0.05  # of the training loss at the turn, by which it falls further
 BY_HEART = 0.25  # of the training loss's fall up to the peak of accuracy, by which it falls further
 FORGOTTEN = 0.05  # of the rise of accuracy, that is gone where the training loss lies lowest
-NEAR_PEAK = (
-    0.01  # of the rise, that a turn may lie below the peak: too late a turn costs more than one too early
-)
+NEAR_PEAK = 0.01  # of the rise, that a turn may lie below the peak: too late costs more than too early
 FURTHER = 2.0  # times the sum of a turn: a sweep that went so far, and as low, without one refutes it
 
 

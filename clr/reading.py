@@ -120,6 +120,11 @@ class Reading:
         """Whether the rise stands out; False where too little was measured."""
         return self.plateau is not None and self.plateau.learns
 
+    @property
+    def luck(self) -> float:
+        """A difference of scores that nothing but luck may make; 0 where there is no score."""
+        return 0.0 if self.score is None else _luck(self.score, by_loss=self.by_loss)
+
     @cached_property
     def depth(self) -> float:
         """How far the loss fell below its first value at the best, >= 0: held-out where it was measured.

@@ -19,14 +19,18 @@ DIES_AT = 0.6  # the rate from which on units die
 
 
 def probe_that(
-    accuracy: Callable[[float], float], loss: Callable[[float, int], float], *, stop: int = LAST
+    accuracy: Callable[[float], float],
+    loss: Callable[[float, int], float],
+    *,
+    stop: int = LAST,
+    learned_before: bool = False,
 ) -> Reading:
-    """From a quarter up to 1; loss: of the accuracy and the step."""
+    """From a quarter up to 1; loss: of the accuracy and the step. learned_before: it begins as good as it gets."""
     planned = plan(phase="probe", start_lr=0.25, num_steps=LAST, eval_every=39)
     sweep = Sweep(planned)
     for step in range(stop):
         lr = planned.lr(step)
-        learned = accuracy(lr) * (1 - math.exp(-step / 60))
+        learned = accuracy(lr) * (1.0 if learned_before else 1 - math.exp(-step / 60))
         sweep.add(Point(step, lr, loss(learned, step)))
         if planned.looks_after(step):
             sweep.add(HeldOut(step, lr, 1 - learned, learned))
@@ -61,6 +65,12 @@ def test_a_probe_that_keeps_what_it_learned_has_none() -> None:
 
 def test_a_little_that_is_lost_at_high_rates_comes_back_as_they_fall() -> None:
     assert collapse_of(probe_that(lambda lr: 0.9 if lr < DIES_AT else 0.8, mirrored)) is None
+
+
+def test_what_luck_may_lose_is_nothing_lost() -> None:
+    wandering = probe_that(lambda lr: 0.97 if lr < DIES_AT else 0.955, mirrored, learned_before=True)
+
+    assert collapse_of(wandering) is None
 
 
 def test_what_is_lost_to_learning_by_heart_is_no_collapse() -> None:
