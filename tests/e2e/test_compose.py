@@ -21,7 +21,6 @@ from tests.e2e.compose import (
     Containers,
     command_of,
     compose,
-    install_distributions,
     postgres_of,
     read_compose_file,
     redis_of,
@@ -49,8 +48,10 @@ def services(config: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def containers(config: dict[str, Any], postgres_url: str, tmp_path: Path) -> Iterator[Containers]:
-    installed, folder = install_distributions(tmp_path), tmp_path / "run"
+def containers(
+    config: dict[str, Any], installed: Path, postgres_url: str, tmp_path: Path
+) -> Iterator[Containers]:
+    folder = tmp_path / "run"
     folder.mkdir()
     services = config["services"]
     with (

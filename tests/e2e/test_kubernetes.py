@@ -19,7 +19,6 @@ from tests.e2e.compose import (
     ROOT,
     Containers,
     command_of,
-    install_distributions,
     postgres_of,
     redis_of,
     wait_until_ready,
@@ -69,9 +68,11 @@ def environment_of(name: str, secrets: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def containers(postgres_url: str, s3_access: dict[str, str], tmp_path: Path) -> Iterator[Containers]:
+def containers(
+    installed: Path, postgres_url: str, s3_access: dict[str, str], tmp_path: Path
+) -> Iterator[Containers]:
     """Every program of ours, ready to run; what they call by the cluster's names is on this machine."""
-    installed, folder = install_distributions(tmp_path), tmp_path / "run"
+    folder = tmp_path / "run"
     folder.mkdir()
     secrets = SECRETS | {name: value for name, value in s3_access.items() if name in SECRETS}
     services = {

@@ -26,7 +26,6 @@ from tests.e2e.compose import (
     ROOT,
     Containers,
     compose,
-    install_distributions,
     postgres_of,
     read_compose_file,
     redis_of,
@@ -55,7 +54,9 @@ def test_every_command_of_the_page_is_run_or_read_here() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_path: Path) -> None:
+def test_five_lines_move_up_from_the_embedded_service(
+    installed: Path, postgres_url: str, tmp_path: Path
+) -> None:
     exported = dict(re.findall(r"^export (\w+)=(\S+)$", SHELL[0], re.MULTILINE))
     commands = [shlex.split(line, comments=True) for line in BARE if line.startswith(".venv/bin/clr-tuner")]
     shared = {"environment": exported, "stop_grace_period": "1m"}
@@ -70,7 +71,7 @@ def test_five_lines_move_up_from_the_embedded_service(postgres_url: str, tmp_pat
         postgres_of({"environment": postgres}, postgres_url) as database,
     ):
         addresses = {"postgres:5432": database, "redis:6379": broker}
-        hosts = Containers(config, folder, addresses=addresses, installed=install_distributions(tmp_path))
+        hosts = Containers(config, folder, addresses=addresses, installed=installed)
         try:
             assert hosts.run("migrate").returncode == 0
             for program in ("api", "worker"):
