@@ -23,6 +23,7 @@ from benchmarks.quality.tasks import (
     FOLKLORE,
     FRESH_TASKS,
     HARD_TASKS,
+    MUON_TASKS,
     OPTIMIZERS,
     SMALL_TASKS,
     TASKS,
@@ -53,6 +54,7 @@ SETS = {
     "More hard ones": UNSEEN_HARD_TASKS,
     "Fresh ones": FRESH_TASKS,
     "Kept aside, measured last": ASIDE_TASKS,
+    "With Muon, after them": MUON_TASKS,
 }
 
 

@@ -47,6 +47,7 @@ LOWEST = {
     "rmsprop": 1e-5,
     "adagrad": 1e-3,
     "adadelta": 1e-2,
+    "muon": 3e-5,
 }
 RATES, AROUND = 9, (-1 / 3, -1 / 6, 1 / 6, 1 / 3)  # decades
 SEEDS = (0, 1, 2)

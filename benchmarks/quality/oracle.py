@@ -31,6 +31,7 @@ LOWEST = {
     "rmsprop": 1e-6,
     "adagrad": 1e-4,
     "adadelta": 1e-3,
+    "muon": 1e-5,
 }
 SEEDS = (0, 1, 2)
 DIVISOR, CYCLES = 4, 2

@@ -31,6 +31,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "rmsprop": {"name": "RMSprop"},
     "adagrad": {"name": "Adagrad"},
     "adadelta": {"name": "Adadelta"},
+    "muon": {"name": "Muon"},
 }
 FOLKLORE = {
     "sgd": 0.1,
@@ -43,6 +44,7 @@ FOLKLORE = {
     "rmsprop": 1e-3,
     "adagrad": 0.01,
     "adadelta": 1.0,
+    "muon": 1e-3,
 }
 
 
@@ -280,4 +282,10 @@ ASIDE_TASKS = (  # kept aside while the rule after `bounds@7` was made, and meas
     Task(workload="mnist-patches", optimizer="adam", batch_size=16),
     Task(workload="mnist-pooled-cnn", optimizer="nesterov"),
     Task(workload="mnist-quarter-wrong", optimizer="adamw", batch_size=16),
+)
+
+MUON_TASKS = (  # measured after them
+    Task(workload="kjv-mlp", optimizer="muon"),
+    Task(workload="mnist-autoencoder", optimizer="muon"),
+    Task(workload="spoken-mlp", optimizer="muon"),
 )

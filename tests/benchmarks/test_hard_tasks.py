@@ -22,6 +22,7 @@ from benchmarks.quality.tasks import (
     FRESH_TASKS,
     HARD_TASKS,
     MORE_TASKS,
+    MUON_TASKS,
     OPTIMIZERS,
     SMALL_TASKS,
     TASKS,
@@ -37,7 +38,7 @@ HARD = HARD_TASKS + UNSEEN_HARD_TASKS
 OTHERS = TASKS + MORE_TASKS + UNSEEN_TASKS + SMALL_TASKS + UNSEEN_SMALL_TASKS + FRESH_TASKS
 
 
-@pytest.mark.parametrize("task", HARD + FRESH_TASKS + ASIDE_TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", HARD + FRESH_TASKS + ASIDE_TASKS + MUON_TASKS, ids=lambda task: task.name)
 def test_a_hard_task_trains_and_is_scored(task: Task) -> None:
     problem = task.problem(0)
     trainer = task.trainer(problem)
