@@ -16,12 +16,20 @@ class Kept:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Every whole record; the last line of a killed process is none."""
+        return self._read("")
+
+    def of(self, task: str) -> Iterator[dict[str, Any]]:
+        """Every whole record of this task; the others are not parsed."""
+        return self._read(_write({"task": task})[1:-1])
+
+    def _read(self, marked: str) -> Iterator[dict[str, Any]]:
         if not self._file.exists():
             return
         with self._file.open(encoding="utf-8") as lines:
             for line in lines:
                 try:
-                    yield json.loads(line)
+                    if marked in line:
+                        yield json.loads(line)
                 except json.JSONDecodeError:
                     continue
 
@@ -29,7 +37,11 @@ class Kept:
         """Append it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, separators=(",", ":")) + "\n")
+            file.write(_write(record) + "\n")
+
+
+def _write(record: dict[str, Any]) -> str:
+    return json.dumps(record, separators=(",", ":"))
 
 
 class Committed:

@@ -32,7 +32,7 @@ class Sweeps:
 
     def __init__(self, task: Task) -> None:
         self._task, self._kept = task, Kept("sweeps")
-        self._known = {_key(row["plan"]): row for row in self._kept if row["task"] == task.name}
+        self._known = {_key(row["plan"]): row for row in self._kept.of(task.name)}
 
     def range_test(self, seed: int, effort: Effort, num_steps: int | None = None) -> list[Sweep]:
         """Every sweep of one range test with this first seed; num_steps: of each sweep, None for the default."""
