@@ -54,8 +54,9 @@ def _next_end(bounds: Bounds, probes: list[SweepPlan]) -> float | None:
     if not probes:
         return bounds.max_lr
     collapse = bounds.collapse
-    told = len(probes) == MOST_PROBES or collapse is None or collapse.lr >= probes[-1].end_lr
-    return None if told or collapse is None else collapse.lr
+    if collapse is None or collapse.lr >= probes[-1].end_lr or len(probes) == MOST_PROBES:
+        return None
+    return collapse.lr
 
 
 def plan_probe_for(bounds: Bounds, training: Mapping[str, Any] | None) -> SweepPlan | None:

@@ -104,33 +104,20 @@ def find_share(
     accuracy decides and did not turn (turn: None) only if the scout lost all near max_lr. And down to what the probe
     bore, where it lost what it had learned.
     """
-    share = _share_of_length(
-        rate_sum, num_steps, max_lr=max_lr, steps_per_epoch=steps_per_epoch, breaks_at=breaks_at, turn=turn
-    )
-    return share if collapse is None else min(share, _share_borne(num_steps, max_lr, collapse))
+    times = min(_count_times(num_steps, steps_per_epoch), MOST_TIMES)
+    if turn is not None and turn.rate_sum is not None:
+        share = min(1.0, turn.rate_sum / rate_sum)
+    elif turn is not None:
+        share = max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum))
+    else:
+        near = breaks_at is not None and breaks_at < NEAR * max_lr
+        share = times**-POWER if near else 1.0
+    return float(share if collapse is None else min(share, _share_borne(num_steps, max_lr, collapse)))
 
 
 def _share_borne(num_steps: int, max_lr: float, collapse: Collapse) -> float:
     """The factor that comes down to the rate of the collapse, and lower for a training longer than that sweep."""
     return float(collapse.lr / max_lr * (num_steps / collapse.num_steps) ** -POWER)
-
-
-def _share_of_length(
-    rate_sum: float,
-    num_steps: int,
-    *,
-    max_lr: float,
-    steps_per_epoch: float | None,
-    breaks_at: float | None,
-    turn: Turn | None,
-) -> float:
-    if turn is not None and turn.rate_sum is not None:
-        return min(1.0, turn.rate_sum / rate_sum)
-    times = min(_count_times(num_steps, steps_per_epoch), MOST_TIMES)
-    if turn is not None:
-        return float(max(times**-POWER_OF_LOSS, min(1.0, turn.seen / rate_sum)))
-    near = breaks_at is not None and breaks_at < NEAR * max_lr
-    return float(times**-POWER) if near else 1.0
 
 
 def _count_times(num_steps: int, steps_per_epoch: float | None) -> float:

@@ -107,13 +107,13 @@ def losses(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], str, Lost]
     if not all(grid.complete for grid in grids.values()):
         return
     tests = Tests(task)
+    others = [other for seed in SEEDS for other in tests.others(seed)]
     for shape, grid in grids.items():
         policy, length = shape
         yield shape, "floor", Lost(grid.floor)
         yield shape, "plain default", _lost(grid, FOLKLORE[task.optimizer])
-        for seed in SEEDS:
-            for other in tests.others(seed):
-                yield shape, other.name, Lost(None) if other.lr is None else _lost(grid, other.lr)
+        for other in others:
+            yield shape, other.name, Lost(None) if other.lr is None else _lost(grid, other.lr)
         for effort in EFFORTS:
             for seed in SEEDS:
                 bounds = tests.read(seed, effort, ours := POLICIES.get(policy, policy), length * BASE)
