@@ -24,7 +24,7 @@ DISTANCE = 1  # columns of the flights
 WEEKDAY, CARRIER, ORIGIN = NUMBERS + 1, NUMBERS + 2, NUMBERS + 3
 
 
-def _drawn(inputs: Tensor, targets: Tensor, count: int) -> Split:
+def drawn(inputs: Tensor, targets: Tensor, count: int) -> Split:
     """`count` training examples by chance, and 4,000 others held out."""
     order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(examples.SEED))
     return Split(
@@ -38,7 +38,7 @@ def _drawn(inputs: Tensor, targets: Tensor, count: int) -> Split:
 @cache
 def _images() -> Split:
     """1,000 training images of handwritten digits, (n, 1, 28, 28)."""
-    return _drawn(*examples.whole(mnist5k()), 1000)
+    return drawn(*examples.whole(mnist5k()), 1000)
 
 
 @cache
@@ -61,25 +61,25 @@ def _wrong_images() -> Split:
 
 
 @cache
-def _letters(before: int) -> Split:
+def letters(before: int) -> Split:
     """20,000 training characters after so many before, (n, before), each from a stretch of 64 of its own."""
     inputs, targets = examples.whole(kjv()[0])
-    return _drawn(inputs[:, -before:], targets[:, -1], 20_000)
+    return drawn(inputs[:, -before:], targets[:, -1], 20_000)
 
 
-def _embedding(width: int) -> nn.Embedding:
+def embedding(width: int) -> nn.Embedding:
     return nn.Embedding(kjv()[1], width)
 
 
 @cache
-def _table() -> Tensor:
+def table() -> Tensor:
     """Every flight: six standardised numbers, then month, weekday, carrier, origin, destination as counted from 0."""
     return examples.whole(flights()[0])[0]
 
 
-def _columns(numbers: Sequence[int], categories: Sequence[int]) -> Tensor:
+def columns(numbers: Sequence[int], categories: Sequence[int]) -> Tensor:
     """These numbers as they are, a column for each value of these categories."""
-    flown = _table()
+    flown = table()
     encoded = [nn.functional.one_hot(flown[:, column].long()) for column in categories]
     return torch.cat([flown[:, numbers], *encoded], dim=1)
 
@@ -87,21 +87,21 @@ def _columns(numbers: Sequence[int], categories: Sequence[int]) -> Tensor:
 @cache
 def _carriers() -> Split:
     """30,000 training flights; whose of 16 carriers each is, the commonest 2,000 times as frequent as the rarest."""
-    return _drawn(_columns(range(NUMBERS), [WEEKDAY, ORIGIN]), _table()[:, CARRIER].long(), 30_000)
+    return drawn(columns(range(NUMBERS), [WEEKDAY, ORIGIN]), table()[:, CARRIER].long(), 30_000)
 
 
 @cache
 def _distances() -> Split:
     """5,000 training flights; how far each goes, standardised, (n, 1)."""
     numbers = [column for column in range(NUMBERS) if column != DISTANCE]
-    return _drawn(_columns(numbers, [CARRIER, ORIGIN]), _table()[:, [DISTANCE]], 5000)
+    return drawn(columns(numbers, [CARRIER, ORIGIN]), table()[:, [DISTANCE]], 5000)
 
 
 @cache
 def _codes() -> Split:
     """10,000 training flights by all other columns, categories as counted, up to 104; from which of 3 airports."""
-    others = [column for column in range(_table().shape[1]) if column != ORIGIN]
-    return _drawn(_table()[:, others], _table()[:, ORIGIN].long(), 10_000)
+    others = [column for column in range(table().shape[1]) if column != ORIGIN]
+    return drawn(table()[:, others], table()[:, ORIGIN].long(), 10_000)
 
 
 def _pooled_cnn() -> nn.Sequential:
@@ -136,10 +136,10 @@ ASIDE: dict[str, Unseen] = {
     "flights-codes": Unseen(lambda: perceptron(10, 64, 3), _codes),
     "flights-distance": Unseen(lambda: perceptron(24, 64, 1), _distances, nn.HuberLoss, classifies=False),
     "kjv-selu-9": Unseen(
-        lambda: nn.Sequential(_embedding(8), plain((128, *[48] * 9, kjv()[1]), nn.SELU)),
-        lambda: _letters(16),
+        lambda: nn.Sequential(embedding(8), plain((128, *[48] * 9, kjv()[1]), nn.SELU)),
+        lambda: letters(16),
     ),
-    "kjv-short-gru": Unseen(lambda: Recurrent(nn.GRU, _embedding(16), 16, kjv()[1]), lambda: _letters(8)),
+    "kjv-short-gru": Unseen(lambda: Recurrent(nn.GRU, embedding(16), 16, kjv()[1]), lambda: letters(8)),
     "mnist-autoencoder": Unseen(
         lambda: perceptron(196, 48, 10, 48, 196), _images_themselves, nn.MSELoss, classifies=False
     ),

@@ -25,6 +25,7 @@ from benchmarks.quality.tasks import (
     HARD_TASKS,
     MUON_TASKS,
     OPTIMIZERS,
+    RESERVE_TASKS,
     SMALL_TASKS,
     TASKS,
     UNSEEN_HARD_TASKS,
@@ -54,6 +55,7 @@ SETS = {
     "More hard ones": UNSEEN_HARD_TASKS,
     "Fresh ones": FRESH_TASKS,
     "Kept aside, measured last": ASIDE_TASKS,
+    "Reserved, measured after the confirmation": RESERVE_TASKS,
     "With Muon, after them": MUON_TASKS,
 }
 

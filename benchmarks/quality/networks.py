@@ -71,13 +71,20 @@ class Recurrent(nn.Module):
 
 
 class Attentive(nn.Module):
-    """A transformer of two layers over `length` tokens, read from a token of its own before them or their mean.
+    """A transformer over `length` tokens, read from a token of its own before them or their mean.
 
     norm_first: before attention and linear layers, not after.
     """
 
     def __init__(
-        self, tokens: nn.Module, length: int, outputs: int, *, norm_first: bool, own_token: bool
+        self,
+        tokens: nn.Module,
+        length: int,
+        outputs: int,
+        *,
+        norm_first: bool,
+        own_token: bool,
+        layers: int = 2,
     ) -> None:
         super().__init__()
         self.tokens, self.positions = tokens, nn.Parameter(0.02 * torch.randn(length, 16))
@@ -85,7 +92,7 @@ class Attentive(nn.Module):
         self.layers = nn.Sequential(
             *(
                 nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True, norm_first=norm_first)
-                for _ in range(2)
+                for _ in range(layers)
             )
         )
         self.head = nn.Linear(16, outputs)

@@ -16,6 +16,7 @@ from benchmarks.quality.losses import (
     Unaligned,
 )
 from benchmarks.quality.oracle import LOWEST
+from benchmarks.quality.reserve import Focal, SeveralLabels
 from benchmarks.quality.tasks import (
     ASIDE_TASKS,
     FOLKLORE,
@@ -24,6 +25,7 @@ from benchmarks.quality.tasks import (
     MORE_TASKS,
     MUON_TASKS,
     OPTIMIZERS,
+    RESERVE_TASKS,
     SMALL_TASKS,
     TASKS,
     UNSEEN_HARD_TASKS,
@@ -38,7 +40,9 @@ HARD = HARD_TASKS + UNSEEN_HARD_TASKS
 OTHERS = TASKS + MORE_TASKS + UNSEEN_TASKS + SMALL_TASKS + UNSEEN_SMALL_TASKS + FRESH_TASKS
 
 
-@pytest.mark.parametrize("task", HARD + FRESH_TASKS + ASIDE_TASKS + MUON_TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize(
+    "task", HARD + FRESH_TASKS + ASIDE_TASKS + RESERVE_TASKS + MUON_TASKS, ids=lambda task: task.name
+)
 def test_a_hard_task_trains_and_is_scored(task: Task) -> None:
     problem = task.problem(0)
     trainer = task.trainer(problem)
@@ -69,6 +73,20 @@ def test_ten_tasks_are_kept_aside_and_in_no_other_set() -> None:
 @pytest.mark.parametrize("task", ASIDE_TASKS, ids=lambda task: task.name)
 def test_two_thousand_examples_score_a_task_kept_aside(task: Task) -> None:
     assert len(scores(task.problem(0)).held_out[1]) == 2000
+
+
+def test_ten_tasks_are_reserved_and_in_no_other_set() -> None:
+    workloads = {task.workload for task in RESERVE_TASKS}
+
+    assert len(workloads) == 10
+    assert not workloads & {task.workload for task in HARD + OTHERS + ASIDE_TASKS + MUON_TASKS}
+
+
+@pytest.mark.parametrize("task", RESERVE_TASKS, ids=lambda task: task.name)
+def test_two_thousand_examples_score_a_reserved_task_or_a_third_of_the_recordings(task: Task) -> None:
+    few = task.workload.startswith("spoken")
+
+    assert len(scores(task.problem(0)).held_out[1]) == (1000 if few else 2000)
 
 
 def test_every_optimizer_has_its_plain_default_and_its_lowest_rate() -> None:
@@ -127,6 +145,19 @@ def test_contrasted_classes_of_a_direction_each_are_told_from_each_other() -> No
 
     like, unlike = GROUP // 4 - 1, 3 * GROUP // 4
     assert float(loss) == pytest.approx(math.log(like + unlike * math.exp(-1 / TEMPERATURE)), abs=1e-5)
+
+
+def test_focal_loss_is_cross_entropy_less_what_is_known() -> None:
+    outputs, classes = torch.tensor([[0.0, 0.0], [0.0, 20.0]]), torch.tensor([0, 1])
+
+    assert float(Focal()(outputs, classes)) == pytest.approx(0.25 * math.log(2) / 2, abs=1e-6)
+
+
+def test_the_trivial_loss_of_several_labels_is_that_of_their_frequencies() -> None:
+    targets = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0], [1.0, 0.0]])
+
+    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert float(SeveralLabels().trivial(targets)) == pytest.approx(entropy, abs=1e-6)
 
 
 def test_the_trivial_loss_of_sequences_is_that_of_the_best_constant() -> None:
