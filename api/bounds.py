@@ -48,15 +48,14 @@ class ForBudget(BaseModel):
     num_cycles: int
     policy: str
     base_lr: float
-    max_lr: float = Field(
-        description="lower than that of the range test where so long a training does better so"
-    )
+    max_lr: float = Field(description="not that of the range test where so long a training does better so")
     max_lr_interval: tuple[float, float]
     constant_lr: float = Field(description="what fixed trains at: their geometric mean")
     basis: Basis = Field(
         description="edge: such a training bears the range test's rates; turn: lowered, as it would overfit; "
-        "collapse: lowered, as it would lose what it had learned; length: "
-        "lowered, as was measured for such lengths; unknown: perhaps lowered, and nobody saw a training go so far"
+        "collapse: lowered, as it would lose what it had learned; length: lowered, as was measured for such lengths; "
+        "training: those with which such trainings ended best, with effort thorough; unknown: perhaps lowered, and "
+        "nobody saw a training go so far"
     )
     reason: str
 

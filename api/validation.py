@@ -8,8 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from api.requests.training_job import find_num_steps
-from clr.probe import MOST_STEPS as PROBE_STEPS
-from clr.range_test import RangeTestConfig, most_steps
+from api.submissions.range_test import count_most_steps
 from store.jobs import NewJob
 from store.status import Kind
 
@@ -50,4 +49,4 @@ def answer_validated(config: dict[str, Any], news: Sequence[NewJob]) -> JSONResp
 def _count_most_steps(new: NewJob) -> int | None:
     if new.kind == Kind.TRAINING_JOB:
         return find_num_steps(new.config)
-    return most_steps(RangeTestConfig.from_dict(new.config)) + (PROBE_STEPS if new.config["for"] else 0)
+    return count_most_steps(new.config)

@@ -175,6 +175,7 @@ class Bounds:
             breaks_at=self.breaks_at,
             turn=self.turn,
             collapse=self.collapse,
+            confirmation=self.confirmation,
         )
 
     def fit_budget(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from clr.confirmation_budget import NUM_STEPS
 from clr.metric import Metric
 from clr.records import pick_fields
 
@@ -31,7 +32,7 @@ class Tried:
     """A contender as it was trained.
 
     finals: of each seed after the last step, None where the run diverged or learned next to nothing; mean: of the
-    others. dropped_after: so many seeds; None where it stayed to the end.
+    others.
     """
 
     label: str
@@ -39,7 +40,6 @@ class Tried:
     seeds: tuple[int, ...]
     finals: tuple[float | None, ...]
     mean: float | None
-    dropped_after: int | None
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -50,11 +50,13 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """The last word of effort thorough: what was trained around the bounds, and what it says of them.
+    """The last word of effort thorough: what was trained around the rates, and what it says of them.
 
-    outcome: as of `Verdict`; `not_possible` where ours diverged and nothing stayed to move to. metric: held out; loss
-    where there are no classes. margin: by how much the best cycle was better than the bounds of the range test, in the
-    metric; 0 when they were the best, None when they diverged. steps: of all runs.
+    outcome: `adjusted` when training was best elsewhere; `not_possible` where all diverged; else `confirmed`. metric:
+    held out; loss where there are no classes. margin: by how much the best was better than ours, in the metric; 0 when
+    ours was the best, None when it diverged. steps: of all trainings. num_steps: of each. factor: what is best, of
+    what the range test said. policy: of the training that was told, whose rates it moves; None where it moved the
+    bounds. Of old, up to five contenders with up to four seeds, and `undecided` where they were too few to tell.
     """
 
     outcome: Outcome
@@ -63,6 +65,13 @@ class Confirmation:
     message: str
     tried: tuple[Tried, ...]
     steps: int
+    policy: str | None = None
+    num_steps: int = NUM_STEPS
+    factor: float = 1.0
+
+    def settles(self, policy: str) -> bool:
+        """Whether it tells the rates for a training of this policy."""
+        return self.policy == policy and self.outcome != "not_possible"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

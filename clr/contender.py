@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from clr.bounds import Bounds
 from clr.comparison import Run
-from clr.confirmation_budget import NUM_STEPS, STEP_SIZE
+from clr.confirmation_budget import NUM_STEPS
 from clr.metric import Metric
 from clr.policies import parse_schedule
 from clr.sweep import HeldOut, Measured, read_columns
@@ -15,7 +15,16 @@ from clr.training_job import TrainingPlan
 
 FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
 OURS = "max_lr"
+DOUBLINGS = 5  # of max_lr, either way, that may be tried
 LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
+
+
+def label_of(power: int) -> str:
+    """max_lr times two to this power, as runs are called."""
+    return OURS + (f" x {2**power}" if power > 0 else f" / {2**-power}" if power else "")
+
+
+POWERS = {label_of(power): power for power in range(-DOUBLINGS, DOUBLINGS + 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +36,7 @@ class Contender:
 
 
 def list_contenders(bounds: Bounds) -> list[Contender]:
-    """Cycles within half, the whole and double the bounds, the constant rate, one cycle."""
+    """Of `POST /confirmations`: cycles within half, the whole and double the bounds, the constant rate, one cycle."""
     base_lr, max_lr = bounds.base_lr, bounds.max_lr
     cycles = [
         Contender(label, {"policy": "triangular", "base_lr": factor * base_lr, "max_lr": factor * max_lr})
@@ -56,10 +65,10 @@ class RunPlan:
     phase: Literal["confirm"] = "confirm"
 
     def training(self, *, steps_per_epoch: int | None) -> TrainingPlan:
-        """The plan that the run follows; it looks at the held-out set where cycles end."""
+        """The plan that the run follows; it looks at the held-out set where cycles end, and at its end."""
         return TrainingPlan(
             schedule=parse_schedule(self.schedule),
-            step_size=STEP_SIZE,
+            step_size=self.num_steps,
             num_steps=self.num_steps,
             steps_per_epoch=steps_per_epoch,
             eval_every=self.num_steps,

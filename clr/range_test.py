@@ -11,7 +11,7 @@ from typing import Any, Self, get_args
 
 import numpy as np
 
-from clr.confirmation_budget import MOST_STEPS as CONFIRMATION_STEPS
+from clr.confirmation_budget import MOST_RUNS, NUM_STEPS, USUAL_RUNS
 from clr.ranges import WORTH, choose_range
 from clr.reading import Reading, list_plateaus, most_reach_end, read_all, smooth
 from clr.records import pick_fields
@@ -34,7 +34,7 @@ class RangeTestConfig:
 
     start_lr, end_lr: ends of the test sweeps (> 0); both given: one range, no scout. num_steps: of each test
     sweep. effort: "quick" is one exponential sweep of one seed, whatever num_seeds says; "standard" the whole test;
-    "thorough" the same and then a confirmation by training (clr/halving.py), which is not planned here.
+    "thorough" the same and then a confirmation by training (clr/climb.py), which is not planned here.
     """
 
     seed: int = 0
@@ -117,8 +117,9 @@ def _other_seeds(config: RangeTestConfig, plan: SweepPlan) -> list[SweepPlan]:
     return [replace(plan, seed=seed) for seed in range(plan.seed + 1, config.seed + config.num_seeds)]
 
 
-def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
-    """How many steps the whole test is expected to take while a sweep is still to come; of a confirmation the most."""
+def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep], *, run_steps: int = NUM_STEPS) -> int:
+    """How many steps the whole test is expected to take while a sweep is still to come. run_steps: of each training of
+    a confirmation."""
     if config.effort == "quick":
         return config.num_steps or SCOUT_STEPS
     readings = read_all(finished)
@@ -129,21 +130,23 @@ def planned_steps(config: RangeTestConfig, finished: Sequence[Sweep]) -> int:
     scout = 0 if fixed or finished else SCOUT_STEPS
     done = sum(len(sweep.points) for sweep in finished)
     num_steps = _test_steps(config, readings) if fixed or finished else config.num_steps or TEST_STEPS
-    return done + scout + left * num_steps + _confirmation_steps(config)
+    return done + scout + left * num_steps + _confirmation_steps(config, USUAL_RUNS * run_steps)
 
 
-def most_steps(config: RangeTestConfig) -> int:
-    """How many steps the test may take at the very most."""
+def most_steps(config: RangeTestConfig, *, run_steps: int = NUM_STEPS) -> int:
+    """How many steps the test may take at the very most. run_steps: as `planned_steps` has it."""
     if config.effort == "quick":
         return config.num_steps or SCOUT_STEPS
     fixed = config.start_lr is not None and config.end_lr is not None
     sweeps = config.num_seeds if fixed else MAX_RANGES + 2 * (config.num_seeds - 1)
     scout = 0 if fixed else SCOUT_STEPS
-    return sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation_steps(config)
+    return (
+        sweeps * (config.num_steps or LATE_STEPS) + scout + _confirmation_steps(config, MOST_RUNS * run_steps)
+    )
 
 
-def _confirmation_steps(config: RangeTestConfig) -> int:
-    return CONFIRMATION_STEPS if config.effort == "thorough" else 0
+def _confirmation_steps(config: RangeTestConfig, steps: int) -> int:
+    return steps if config.effort == "thorough" else 0
 
 
 def _tests_of(readings: Sequence[Reading]) -> list[Reading]:

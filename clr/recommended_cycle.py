@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from clr.collapse import Collapse
+from clr.confirmation import Confirmation
 from clr.cycles import half_cycle
 from clr.policies import Schedule
 from clr.records import pick_fields
@@ -16,7 +17,7 @@ from clr.turn import Turn
 class RecommendedCycle:
     """What a range test recommends, for what a schedule lacks. step_size holds for these steps_per_epoch.
 
-    turn, breaks_at, collapse: as `Bounds` has them.
+    turn to confirmation: as `Bounds` has them.
     """
 
     base_lr: float
@@ -26,16 +27,17 @@ class RecommendedCycle:
     turn: Turn | None = None
     breaks_at: float | None = None
     collapse: Collapse | None = None
+    confirmation: Confirmation | None = None
 
     @classmethod
     def from_dict(cls, result: Mapping[str, Any]) -> Self:
         """Read the stored result of a range test that found bounds."""
-        turn, collapse = result.get("turn"), result.get("collapse")
-        read = {"turn": turn and Turn.from_dict(turn), "collapse": collapse and Collapse.from_dict(collapse)}
+        kinds: dict[str, Any] = {"turn": Turn, "collapse": Collapse, "confirmation": Confirmation}
+        read = {name: kind.from_dict(result[name]) for name, kind in kinds.items() if result.get(name)}
         return cls(**pick_fields(cls, {**result, **read}))
 
-    def lower(self, schedule: Schedule, num_steps: int) -> Self:
-        """With the rates for a schedule of that length, which may be lower."""
+    def suit(self, schedule: Schedule, num_steps: int) -> Self:
+        """With the rates for a schedule of that length."""
         share = find_share(
             sum_rates(schedule, num_steps),
             num_steps,
@@ -45,6 +47,8 @@ class RecommendedCycle:
             turn=self.turn,
             collapse=self.collapse,
         )
+        if self.confirmation is not None and self.confirmation.settles(schedule.policy):
+            share *= self.confirmation.factor
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 
     def own_step_size(self, steps_per_epoch: int | None) -> int | None:

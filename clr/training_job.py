@@ -153,12 +153,13 @@ def plan_training(
         warnings.append(f"{said}: rounded to whole cycles, {num_steps} steps")
     schedule = _fitting(config.schedule, rates, step_size, num_steps)
     if recommended is not None and not has_own_rates(config.schedule):
-        lowered = recommended.lower(schedule, num_steps)
-        if lowered != recommended:
-            rates = {name: getattr(lowered, name) for name in rates}
+        suited = recommended.suit(schedule, num_steps)
+        if suited != recommended:
+            rates = {name: getattr(suited, name) for name in rates}
             schedule = _fitting(config.schedule, rates, step_size, num_steps)
+            moved = "lowered" if suited.max_lr < recommended.max_lr else "raised"
             warnings.append(
-                f"max_lr lowered from {recommended.max_lr:.4g} to {lowered.max_lr:.4g}, for {num_steps} steps of "
+                f"max_lr {moved} from {recommended.max_lr:.4g} to {suited.max_lr:.4g}, for {num_steps} steps of "
                 f"{schedule.policy}: the range test's bounds for so long a training say why"
             )
     return TrainingPlan(

@@ -2,17 +2,18 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from clr.collapse import Collapse
+from clr.confirmation import Confirmation
 from clr.metric import SweepMetric
 from clr.turn import Turn
 
 if TYPE_CHECKING:
     from clr.policies import Schedule
 
-Basis = Literal["edge", "turn", "collapse", "length", "unknown"]
+Basis = Literal["edge", "turn", "collapse", "length", "training", "unknown"]
 
 SHORT = 320  # steps, or an epoch where that is longer: up to there a range test's rates are best as they are
 MOST_TIMES = 16  # as long, as far as docs/bounds.md measured: longer trainings have the rates of that
@@ -31,7 +32,8 @@ class TrainingRates:
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
     those; "collapse", lower ones, as a probe lost with those what it had learned; "length", lower ones, as so long a
-    training does better with them; "unknown", perhaps lower ones, and nobody saw a training go so far.
+    training does better with them; "training", those with which such trainings ended best; "unknown", perhaps lower
+    ones, and nobody saw a training go so far.
     """
 
     policy: str
@@ -56,8 +58,9 @@ def find_training_rates(
     breaks_at: float | None,
     turn: Turn | None,
     collapse: Collapse | None,
+    confirmation: Confirmation | None,
 ) -> TrainingRates:
-    """make: the schedule with these bounds, times a factor. breaks_at, turn, collapse: as `Bounds` has them.
+    """make: the schedule with these bounds, times a factor. breaks_at to confirmation: as `Bounds` has them.
 
     Raises what `make` raises.
     """
@@ -76,7 +79,7 @@ def find_training_rates(
         basis, reason = _explain_collapse(collapse, factor)
     else:
         basis, reason = _explain(rate_sum, times, factor, metric, turn)
-    return TrainingRates(
+    rates = TrainingRates(
         policy=schedule.policy,
         num_steps=num_steps,
         base_lr=factor * base_lr,
@@ -85,6 +88,23 @@ def find_training_rates(
         constant_lr=factor * math.sqrt(base_lr * max_lr),
         basis=basis,
         reason=reason,
+    )
+    return rates if confirmation is None else _confirm(rates, confirmation)
+
+
+def _confirm(rates: TrainingRates, confirmation: Confirmation) -> TrainingRates:
+    """Moved to where such trainings ended best."""
+    if not confirmation.settles(rates.policy):
+        return rates
+    factor, (low, high) = confirmation.factor, rates.max_lr_interval
+    return replace(
+        rates,
+        base_lr=factor * rates.base_lr,
+        max_lr=factor * rates.max_lr,
+        max_lr_interval=(factor * low, factor * high),
+        constant_lr=factor * rates.constant_lr,
+        basis="training",
+        reason=f"{confirmation.message}; before these: {rates.reason}",
     )
 
 

@@ -10,6 +10,7 @@ from api.examples.range_tests import RANGE_TEST_REQUESTS
 from api.requests.body import Text, refuse_unknown
 from api.requests.client import ClientRequest
 from api.requests.workload import Seed, Timeout, WorkloadRequest
+from clr.confirmation_budget import LONGEST
 from clr.partial_schedules import STAND_INS, complete
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import (
@@ -67,8 +68,8 @@ class RangeTestOptions(BaseModel):
     )
     effort: Effort = Field(
         default="standard",
-        description="quick: one exponential sweep of one seed; thorough: then also short trainings around the bounds, "
-        "which confirm or move them",
+        description="quick: one exponential sweep of one seed; thorough: then also trainings around the rates, two "
+        f"cycles or what `for` tells up to {LONGEST:,} steps, which confirm or move them",
     )
     for_: TrainingAhead | None = Field(
         default=None,

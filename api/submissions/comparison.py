@@ -15,7 +15,7 @@ from api.resources import Resources
 from api.submissions.range_test import plan_range_test_for
 from api.submissions.training_job import plan_training_job
 from clr.bounds import Bounds
-from clr.confirmation_budget import NUM_CYCLES, NUM_SEEDS
+from clr.confirmation_budget import NUM_CYCLES
 from clr.contender import list_contenders
 from clr.partial_schedules import lacks_rates
 from store import chores, comparisons
@@ -151,6 +151,6 @@ def _describe(body: ComparisonRequest) -> dict[str, Any]:
 
 def _find_unused_seed(config: dict[str, Any], num_seeds: int) -> int:
     """The first of so many that the range test did not use: above its own, or from 0 where no seed is left there."""
-    confirming = NUM_SEEDS if config["effort"] == "thorough" else 0
+    confirming = config["effort"] == "thorough"  # trains with the next one
     first_seed = int(config["seed"] + config["num_seeds"] + confirming)
     return first_seed if first_seed + num_seeds - 1 <= LAST_SEED else 0

@@ -1,5 +1,6 @@
 """A range test, asked for itself or for a training job: whoever needs it, one check holds it to the limit on steps."""
 
+from collections.abc import Mapping
 from typing import Any, Unpack
 
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from api.requests.workload import SETUP, WorkloadRequest
 from api.resources import Resources
 from api.submissions.client_job import begin_client_job, plan_client_job
 from clr import adafactor
+from clr.confirmation_budget import run_steps
 from clr.optimizers import parse_optimizer
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps
@@ -22,7 +24,8 @@ from store.jobs import NewJob
 from store.models import Job, Workload
 from store.status import Driver, Kind, Priority
 
-TOO_LONG = "the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds"
+TOO_LONG = """the service allows {allowed} steps a job, this may take {most}: ask for fewer steps or seeds, or less \
+effort"""
 NO_RATES = """the range test that would find its rates may take {most} steps, and the service allows {allowed} a job: \
 give schedules with rates of their own"""
 
@@ -80,9 +83,16 @@ def plan_range_test(
 def _check_steps(
     body: RangeTestOptions, *, max_steps: int, pointer: str = "/num_steps", refusal: str = TOO_LONG
 ) -> None:
-    most = most_steps(RangeTestConfig.from_dict(body.model_dump())) + (PROBE_STEPS if body.for_ else 0)
+    most = count_most_steps(body.model_dump(by_alias=True))
     if most > max_steps:
         raise invalid(pointer, refusal.format(allowed=max_steps, most=most))
+
+
+def count_most_steps(config: Mapping[str, Any]) -> int:
+    """That a range test of this config may take, probes and trainings included."""
+    training = config["for"]
+    test = RangeTestConfig.from_dict(config)
+    return most_steps(test, run_steps=run_steps(training)) + (PROBE_STEPS if training else 0)
 
 
 def _check_optimizer(config: dict[str, Any], *, multiplies: bool) -> float | None:

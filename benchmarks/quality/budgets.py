@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.quality.confirming import Trainings
 from benchmarks.quality.grids import BASE, SEEDS, SHAPES, Grid, fill
 from benchmarks.quality.halves import Halved, scores
 from benchmarks.quality.kept import Kept
@@ -75,7 +76,7 @@ class Tests:
     """The range tests of one task, read for a training; they look at the half of the held-out examples that chooses."""
 
     def __init__(self, task: Task) -> None:
-        self._sweeps = Sweeps(Halved.of(task))
+        self._sweeps, self._trainings = Sweeps(Halved.of(task)), Trainings(Halved.of(task))
         self._momentum = momentum_of(parse_optimizer(OPTIMIZERS[task.optimizer]).model_dump())
         self._steps_per_epoch = task.steps_per_epoch(task.problem(0))
 
@@ -89,6 +90,10 @@ class Tests:
             sweeps = [*sweeps, self._sweeps.measure(plan)]
             found = self._read(sweeps)
         return found if isinstance(found, Bounds) else None
+
+    def confirm(self, bounds: Bounds, seed: int, policy: str, num_steps: int) -> Bounds:
+        """The same after the trainings that a thorough test adds."""
+        return self._trainings.confirm(bounds, {"policy": policy, "num_steps": num_steps}, seed=seed)
 
     def others(self, seed: int) -> list[Candidate]:
         """What `RULES` read off the scout, which is a quick test."""
@@ -123,16 +128,22 @@ def losses(task: Task, kept: Kept) -> Iterator[tuple[tuple[str, int], str, Lost]
                     yield shape, f"{effort}, for that training", Lost(None)
                     continue
                 as_found = bounds.constant_lr if policy == "fixed" else bounds.max_lr
-                rates = bounds.for_training(ours, num_steps=length * BASE)
-                share = rates.max_lr / bounds.max_lr
-                steps = sum(len(sweep.points) for sweep in bounds.sweeps)
                 yield shape, f"{effort}, as it is", _lost(grid, as_found)
-                held = None if policy == "fixed" else _holds(grid, rates.max_lr_interval)
-                yield (
-                    shape,
-                    f"{effort}, for that training",
-                    _lost(grid, share * as_found, held=held, steps=steps),
-                )
+                yield shape, f"{effort}, for that training", _lost_by(grid, bounds, ours)
+                if effort == "standard":
+                    confirmed = tests.confirm(bounds, seed, ours, length * BASE)
+                    yield shape, "thorough, for that training", _lost_by(grid, confirmed, ours)
+
+
+def _lost_by(grid: Grid, bounds: Bounds, policy: str) -> Lost:
+    """By the rates that these bounds tell for the training of the grid."""
+    rates = bounds.for_training(policy, num_steps=grid.num_steps)
+    lr = rates.constant_lr if policy == "fixed" else rates.max_lr
+    steps = sum(len(sweep.points) for sweep in bounds.sweeps)
+    if bounds.confirmation is not None:
+        steps += bounds.confirmation.num_steps * len(bounds.confirmation.tried)
+    held = None if policy == "fixed" else _holds(grid, rates.max_lr_interval)
+    return _lost(grid, lr, held=held, steps=steps)
 
 
 def _lost(grid: Grid, lr: float, *, held: bool | None = None, steps: int = 0) -> Lost:

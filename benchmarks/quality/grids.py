@@ -108,6 +108,11 @@ class Grid:
         return f"{self._task.name}, {self._policy} x {self._length}"
 
     @property
+    def num_steps(self) -> int:
+        """Of each training."""
+        return self._length * BASE
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is missing."""
         return len(self._found) == RATES + len(AROUND) + (len(SEEDS) - 1) * (1 + len(AROUND))
@@ -148,7 +153,7 @@ class Grid:
         """The last score of the half that chooses."""
         lr = float(f"{lr:.4g}")
         if (lr, seed) not in self._found:
-            seen, score = train(self._task, rates(self._policy, lr, self._length * BASE), seed)
+            seen, score = train(self._task, rates(self._policy, lr, self.num_steps), seed)
             row = {"task": self._task.name, "policy": self._policy, "length": self._length}
             row |= {"lr": lr, "seed": seed, "seen": seen, "score": score}
             self._kept.add(row)

@@ -38,12 +38,12 @@ function showSensitivity({ metric, by_factor: factors }) {
   return [h("h2", {}, "How much a wrong max_lr costs"), table(`${SCORES[metric]} lost where max_lr is off by a factor`, ["max_lr times", "lost"], factors.map(({ factor, lost: value }) => [String(factor), lost(value)]))];
 }
 
-/** The short trainings of a thorough test. */
-function showTried({ outcome, metric, message, tried, steps }) {
+/** The trainings of a thorough test. */
+function showTried({ outcome, metric, message, tried, steps, policy }) {
   const write = writer(metric);
-  const rows = tried.map(({ label, schedule, finals, mean, dropped_after: dropped }) => [
-    label, schedule.base_lr === undefined ? rate(schedule.lr) : `${rate(schedule.base_lr)} to ${rate(schedule.max_lr)}`, write(mean),
-    finals.map((value) => (value === null ? "diverged" : write(value))).join(", "), dropped === null ? "" : `dropped after ${dropped} seed${dropped === 1 ? "" : "s"}`]);
-  return [h("h2", {}, "What short trainings said"), h("p", {}, h("strong", {}, `${words(outcome)}: `.replace(/^./, (letter) => letter.toUpperCase())), message, ` (${steps.toLocaleString("en")} steps)`),
-    table(`Held-out ${metric} at the end of each training`, ["Training", "Rates", "Mean", "Seeds", ""], rows)];
+  const rows = tried.map(({ label, schedule, finals }) => [
+    label, schedule.base_lr === undefined ? rate(schedule.lr) : `${rate(schedule.base_lr)} to ${rate(schedule.max_lr)}`,
+    finals.map((value) => (value === null ? "diverged" : write(value))).join(", ")]);
+  return [h("h2", {}, "What trainings said"), h("p", {}, h("strong", {}, `${words(outcome)}: `.replace(/^./, (letter) => letter.toUpperCase())), message, ` (${steps.toLocaleString("en")} steps${policy ? ` of ${policy}` : ""} in all)`),
+    table(`Held-out ${metric} at the end of each training`, ["Training", "Rates", `Held-out ${metric}`], rows)];
 }

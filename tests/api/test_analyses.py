@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from api.examples.bounds import CURVE_TO_READ
 from clr.bounds import ANALYZER, Bounds
-from clr.halving import next_run
+from clr.climb import next_runs
 from store import runs
 from store.database import Database
 from tests.api.early import SETTLED_EARLY
@@ -43,8 +43,7 @@ def measured(
 
 def trained(database: Database, job_id: str) -> None:
     """Store a run of a confirmation."""
-    plan = next_run(Bounds.from_dict(BOUNDS), [], seed=3, sweep=2)
-    assert plan is not None
+    [plan, *_] = next_runs(Bounds.from_dict(BOUNDS), [], seed=3, sweep=2)
     at = {"sweep": plan.sweep, "seed": plan.seed}
     with database.write() as session:
         runs.begin_run(session, job_id, **at, plan=asdict(plan))
@@ -78,7 +77,7 @@ def test_the_trainings_of_a_confirmation_are_shown_but_not_read_as_sweeps(
     assert analyse(api, job_id).json()["result"] == alone["result"]
     assert api.get(f"/range-tests/{job_id}/plot.svg").content == picture
     run = api.get(f"/range-tests/{job_id}/curve").json()["runs"][-1]
-    assert (run["phase"], run["shape"], run["label"]) == ("confirm", "triangular", "max_lr / 2")
+    assert (run["phase"], run["shape"], run["label"]) == ("confirm", "triangular", "max_lr")
     assert len(run["step"]) == 320
 
 

@@ -27,12 +27,16 @@ def small_api(api_settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
+LONG = {"policy": "one_cycle", "num_epochs": 100}
+
+
 @SETTLED_EARLY
 @pytest.mark.parametrize(
     ("path", "body", "pointer"),
     [
         ("/range-tests", {}, "/num_steps"),
         ("/range-tests", {"effort": "thorough", "num_seeds": 1}, "/num_steps"),
+        ("/range-tests", {"effort": "thorough", "num_steps": 20, "for": LONG}, "/num_steps"),
         ("/training-jobs", {}, "/schedule"),
         ("/training-jobs", {"schedule": {"policy": "fixed"}, "num_steps": 100}, "/schedule"),
         ("/training-jobs", {"schedule": RATES, "num_steps": 4_001}, "/num_steps"),

@@ -36,6 +36,26 @@ def test_a_range_test_is_foreseen_as_it_would_be_made(api: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("training", "run_steps"),
+    [
+        (None, 320),
+        ({"policy": "one_cycle", "num_steps": 500}, 500),
+    ],
+)
+def test_the_trainings_of_a_thorough_test_are_foreseen(
+    api: TestClient, training: dict[str, Any] | None, run_steps: int
+) -> None:
+    body = {"workload": "digits", "num_steps": 100, "for": training}
+
+    standard, thorough = (
+        validate(api, "/range-tests", body | {"effort": effort})["most_steps"]
+        for effort in ("standard", "thorough")
+    )
+
+    assert thorough - standard == 6 * run_steps
+
+
+@pytest.mark.parametrize(
     ("body", "num_jobs", "most_steps"),
     [
         ({"schedule": FIXED, "num_steps": 300}, 1, 300),

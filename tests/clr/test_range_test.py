@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from clr.confirmation_budget import MOST_STEPS
+from clr.confirmation_budget import MOST_RUNS, NUM_STEPS, USUAL_RUNS
 from clr.range_test import STEP_DOWN, RangeTestConfig, foresee_sweeps, most_steps, next_sweep, planned_steps
 from clr.ranges import choose_range
 from clr.reading import Reading
@@ -197,8 +197,9 @@ def test_a_thorough_test_measures_what_a_standard_one_does_and_leaves_room_for_t
     standard, thorough = RangeTestConfig(), RangeTestConfig(effort="thorough")
 
     assert run(thorough, accuracy_with_edges(0.01, 0.5)) == run(standard, accuracy_with_edges(0.01, 0.5))
-    assert most_steps(thorough) - most_steps(standard) == MOST_STEPS
-    assert planned_steps(thorough, []) - planned_steps(standard, []) == MOST_STEPS
+    assert most_steps(thorough) - most_steps(standard) == MOST_RUNS * NUM_STEPS
+    assert planned_steps(thorough, []) - planned_steps(standard, []) == USUAL_RUNS * NUM_STEPS
+    assert most_steps(thorough, run_steps=1000) - most_steps(standard, run_steps=1000) == MOST_RUNS * 1000
 
 
 def asked(plans: Iterable[SweepPlan]) -> set[SweepPlan]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from clr.confirmation import Confirmation
 from clr.policies import parse_schedule
 from clr.recommended_cycle import RecommendedCycle
 from clr.sweep import HeldOut, Point
@@ -300,6 +301,27 @@ def test_a_training_that_would_overfit_gets_lower_rates_and_says_so() -> None:
 
     assert sum(map(planned.schedule, range(planned.num_steps))) == pytest.approx(1.0)
     assert "max_lr lowered from 0.08 to" in planned.warnings[-1]
+
+
+def test_a_training_has_the_rates_with_which_such_ones_ended_best() -> None:
+    confirmation = Confirmation(
+        outcome="adjusted",
+        metric="accuracy",
+        margin=0.1,
+        message="training was best at about 2 times it",
+        tried=(),
+        steps=960,
+        policy="one_cycle",
+        factor=2.0,
+    )
+    recommended = replace(RECOMMENDED, confirmation=confirmation)
+
+    planned = plan({"policy": "one_cycle"}, num_steps=320, recommended=recommended)
+    another = plan({"policy": "triangular"}, num_steps=320, recommended=recommended)
+
+    assert max(map(planned.schedule, range(planned.num_steps))) == pytest.approx(0.16)
+    assert "max_lr raised from 0.08 to 0.16" in planned.warnings[-1]
+    assert max(map(another.schedule, range(another.num_steps))) == pytest.approx(0.08)
 
 
 def test_rates_of_ones_own_are_not_lowered() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hostile import Hostile
 
+from clr.bounds import Bounds
 from clr.range_test import RangeTestConfig
 from clr.sweep import HeldOut, Point
 from clr.training.setup import Setup
@@ -236,15 +237,36 @@ def test_a_thorough_test_ends_with_the_last_word_of_training(database: Database,
 
     assert job.result is not None
     assert job.progress is not None
-    confirmation = job.result.pop("confirmation")
+    confirmation = job.result["confirmation"]
     runs = trained(database, job.id)
     steps = sum(len(run.series["train"]["step"]) for run in runs)
-    assert (confirmation["outcome"], job.result) == ("confirmed", standard.result)
+    assert standard.result is not None
+    assert confirmation["outcome"] in ("confirmed", "adjusted")
+    assert job.result["max_lr"] == confirmation["factor"] * standard.result["max_lr"]
     assert {one["seeds"][0] for one in confirmation["tried"]} == {2}
     assert sum(len(one["finals"]) for one in confirmation["tried"]) == len(runs)
     assert confirmation["steps"] == steps
     assert standard.progress is not None
     assert job.progress["completed"] == standard.progress["completed"] + steps
+
+
+def test_a_thorough_test_for_a_training_trains_such_ones_and_tells_their_rates(
+    database: Database, settings: Settings
+) -> None:
+    training = {"policy": "one_cycle", "num_epochs": 3, "num_steps": None}
+
+    standard, job = (
+        run(database, settings, effort=effort, **{"for": training}) for effort in ("standard", "thorough")
+    )
+
+    asked = {"policy": "one_cycle", "num_epochs": 3}
+    before, after = (Bounds.from_dict(one.result or {}).for_training(**asked) for one in (standard, job))
+    runs = trained(database, job.id)
+    assert {(run.plan["shape"], run.plan["num_steps"]) for run in runs} == {("one_cycle", after.num_steps)}
+    assert len(runs[0].series["train"]["step"]) == after.num_steps
+    assert (job.result or {})["max_lr"] == (standard.result or {})["max_lr"]
+    assert after.max_lr == (job.result or {})["confirmation"]["factor"] * before.max_lr
+    assert after.basis == "training"
 
 
 def test_without_bounds_there_is_nothing_to_train(database: Database, settings: Settings) -> None:
@@ -255,7 +277,7 @@ def test_without_bounds_there_is_nothing_to_train(database: Database, settings: 
 
 
 class InTheMiddle(Recorder):
-    """Comes to `happens` in the middle of the seventh run of a confirmation."""
+    """Comes to `happens` in the middle of the third run of a confirmation."""
 
     def __init__(self, database: Database, job_id: str, attempt: int, happens: Callable[[], object]) -> None:
         super().__init__(database, job_id, attempt)
@@ -267,7 +289,7 @@ class InTheMiddle(Recorder):
 
     def add(self, measured: Point | HeldOut) -> None:
         super().add(measured)
-        if self._runs == 7 and measured.step == 100:
+        if self._runs == 3 and measured.step == 100:
             self._flush()
             self._happens()
             self._flush()
@@ -299,7 +321,7 @@ def test_a_lost_confirmation_goes_on_after_its_last_finished_run(
     before = [run for run in trained(database, job_id) if run.finished]
     answer(database, settings)
 
-    assert len(before) == 6
+    assert len(before) == 2
     assert_same_curves(curve(database, job_id), curve(database, whole.id))
     with database.read() as session:
         again = jobs.get(session, job_id)
