@@ -9,7 +9,7 @@ from clr.bounds import Bounds
 from clr.comparison import Run
 from clr.confirmation_budget import NUM_STEPS
 from clr.metric import Metric
-from clr.policies import parse_schedule
+from clr.policies import Schedule, parse_schedule
 from clr.sweep import HeldOut, Measured, read_columns
 from clr.training_job import TrainingPlan
 
@@ -64,10 +64,18 @@ class RunPlan:
     num_steps: int = NUM_STEPS
     phase: Literal["confirm"] = "confirm"
 
+    def make_schedule(self) -> Schedule:
+        """What it trains under."""
+        return parse_schedule(self.schedule)
+
+    def looks_after(self, step: int) -> bool:
+        """Whether the held-out set is looked at after this step, where nobody draws the training: at its end."""
+        return step == self.num_steps - 1
+
     def training(self, *, steps_per_epoch: int | None) -> TrainingPlan:
         """The plan that the run follows; it looks at the held-out set where cycles end, and at its end."""
         return TrainingPlan(
-            schedule=parse_schedule(self.schedule),
+            schedule=self.make_schedule(),
             step_size=self.num_steps,
             num_steps=self.num_steps,
             steps_per_epoch=steps_per_epoch,

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from clr.confirmation_budget import NUM_STEPS, USUAL_RUNS
 from clr.probe import MOST_STEPS as PROBE_STEPS
 from clr.range_test import RangeTestConfig, most_steps, planned_steps
 from clr.sweep import Sweep, SweepPlan
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from clr.contender import RunPlan
 
 FIRST, TIMED = 3, 20  # steps that are left out, as they warm up, and those that tell the pace, looks included
 
@@ -22,17 +25,25 @@ class CostReport:
     """Says steps and memory when a test begins, its time after some steps, and shows a bar.
 
     shown: whether to; None: where stderr is a terminal. for_training: the length of a training was told, for which a
-    probe may come at the end.
+    probe may come at the end. run_steps: of each training of effort thorough.
     """
 
-    def __init__(self, config: RangeTestConfig, *, shown: bool | None, for_training: bool = False) -> None:
+    def __init__(
+        self,
+        config: RangeTestConfig,
+        *,
+        shown: bool | None,
+        for_training: bool = False,
+        run_steps: int = NUM_STEPS,
+    ) -> None:
         if shown is None:
             shown = sys.stderr is not None and sys.stderr.isatty()
-        self._config, self._planned = config, planned_steps(config, [])
-        self._most = most_steps(config) + (PROBE_STEPS if for_training else 0)
+        self._config, self._run_steps = config, run_steps
+        self._planned = planned_steps(config, [], run_steps=run_steps)
+        self._most = most_steps(config, run_steps=run_steps) + (PROBE_STEPS if for_training else 0)
         self._bar = _make_bar(self._planned) if shown else None
         self._taken, self._began_at, self._pace_s = 0, 0.0, 0.0
-        self._plan: SweepPlan | None = None
+        self._plan: SweepPlan | RunPlan | None = None
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -55,7 +66,7 @@ class CostReport:
         memory = f"{decimal(snapshot_bytes)} kept to restore from"
         self._say(f"range test: about {self._planned:,} steps{at_most}; {memory}")
 
-    def step(self, sweeps: Sequence[Sweep], plan: SweepPlan) -> None:
+    def step(self, sweeps: Sequence[Sweep], plan: SweepPlan | RunPlan) -> None:
         """Count a step; sweeps: those that are finished, from which the rest is planned anew. plan: of this one."""
         if self._bar is None:
             return
@@ -63,9 +74,9 @@ class CostReport:
         [task] = self._bar.task_ids
         self._bar.advance(task)
         if plan != self._plan:
-            self._plan, self._planned = plan, planned_steps(self._config, sweeps)
+            self._plan = plan
+            self._planned = self._plan_anew(sweeps, plan)
             if plan.phase == "probe":
-                self._planned = sum(len(sweep.points) for sweep in sweeps) + plan.num_steps
                 self._say(f"a probe for so long a training: {plan.num_steps:,} steps more, {self._left()}")
             self._bar.update(task, total=self._planned)
         if self._taken == FIRST:
@@ -75,6 +86,15 @@ class CostReport:
             self._say(
                 f"{self._left()} to go, at {1000 * self._pace_s:.3g} ms a step with its share of the looks"
             )
+
+    def _plan_anew(self, sweeps: Sequence[Sweep], plan: SweepPlan | RunPlan) -> int:
+        later = USUAL_RUNS * self._run_steps if self._config.effort == "thorough" else 0
+        done = sum(len(sweep.points) for sweep in sweeps)
+        if plan.phase == "confirm":
+            return max(done + later, self._taken + plan.num_steps)
+        if plan.phase == "probe":
+            return done + plan.num_steps + later
+        return planned_steps(self._config, sweeps, run_steps=self._run_steps)
 
     def _left(self) -> str:
         return f"about {self._pace_s * (self._planned - self._taken):.0f} s"

@@ -98,3 +98,8 @@ def check_training(
         complete({"policy": schedule or "triangular"}, **STAND_INS, num_steps=num_steps)
     except ValidationError as error:
         raise ValueError(in_words(error)) from None
+
+
+def training_ahead(schedule: str | None, num_epochs: float | None) -> dict[str, Any] | None:
+    """The training that the bounds are for, {"policy", "num_epochs"}; None where none is told."""
+    return None if num_epochs is None else {"policy": schedule or "triangular", "num_epochs": num_epochs}

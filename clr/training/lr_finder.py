@@ -6,7 +6,7 @@ The same plans and the same reading as the service's (clr/range_test.py, clr/ana
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import torch
 from torch import nn
@@ -18,7 +18,7 @@ from clr.probe import plan_probe
 from clr.range_test import FEWEST_STEPS, RangeTestConfig, next_sweep
 from clr.rates import Rates, with_inner
 from clr.reporting import RangeTestReport, describe_optimizer, name_optimizer
-from clr.sweep import Divergence, HeldOut, Point, Sweep, SweepPlan
+from clr.sweep import Divergence, HeldOut, Point, Sweep
 from clr.training.batches import endless
 from clr.training.bystanders import Bystanders
 from clr.training.leaks import FirstLosses, fingerprint
@@ -29,10 +29,15 @@ from clr.training.loop_checks import (
     count_batches,
     parse_config,
     read_loss,
+    training_ahead,
 )
 from clr.training.passes import Passes
 from clr.training.ranks import Ranks
 from clr.training.snapshot import Snapshot, find_generators, find_shufflers
+
+if TYPE_CHECKING:
+    from clr.contender import ContenderRun
+    from clr.training.trainings import Trainings
 
 Evaluate = Callable[[], tuple[float, float | None]]
 Item = TypeVar("Item")
@@ -54,8 +59,9 @@ class LRFinder:
 
     evaluate: answers (held-out loss, accuracy in [0, 1] or None), called now and then in eval mode without
     gradients; without it the training loss decides. scaler: a GradScaler that the loop uses. config: as a
-    request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps. A param group's `lr_scale`
-    (default 1) multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
+    request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps, `"thorough"` adds trainings of
+    what schedule and num_epochs tell, up to 5,120 steps each (clr/climb.py). A param group's `lr_scale` (default 1)
+    multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
     tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
     restored from, as "cpu" for a model that fills the GPU; None: beside the tensors. schedule, num_epochs: of the
@@ -66,7 +72,8 @@ class LRFinder:
     At each sweep's begin, and when the `with` block is left, also by an exception, all that is reached from model,
     optimizer, scaler and `also` is bit for bit as it was, and so are the schedulers of these optimizers and the random
     generators (docs/learning-rates.md has the list, and what is out of reach). `sweeps` holds what was measured,
-    `current` the sweep in progress. Raises ValueError for what cannot be tested, before anything is trained.
+    `current` the sweep or training in progress. Raises ValueError for what cannot be tested, before anything is
+    trained.
     """
 
     def __init__(
@@ -90,16 +97,20 @@ class LRFinder:
         self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
         self._evaluate, self._on_sweep = evaluate, on_sweep
         self._config = parse_config(config)
-        if self._config.effort == "thorough":
-            raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
+        if self._config.effort == "thorough" and (evaluate is None or report_to is not None):
+            raise ValueError(
+                "effort thorough compares trainings by a held-out set, and tells no service of them: give evaluate "
+                "(held_out) and no report_to, or use standard"
+            )
         if isinstance(optimizer, torch.optim.Adafactor):
             done = adafactor.count_updates(optimizer)
             self._config = adafactor.stay_below_cap(self._config, steps_before=done)
+        self._training = training_ahead(schedule, num_epochs)
         self._schedule, self._num_epochs = schedule, num_epochs
         self._report = report_to
         self._before: Snapshot | None = None
         self.sweeps: list[Sweep] = []
-        self.current: Sweep
+        self.current: Sweep | ContenderRun
         self._begun, self._over = False, True
 
     def __enter__(self) -> Self:
@@ -107,6 +118,7 @@ class LRFinder:
             raise RuntimeError("this finder is in use: leave its `with` block first, or make another one")
         self._epoch, self._taken, self._updates = 0, 0, 0  # batches: of the loader, and trained on
         self.sweeps, self._begun, self._over, self._whole = [], False, True, False
+        self._trainings = self._plan_trainings()
         self._reported_epoch: float | None = None
         self._first_losses, self._ranks = FirstLosses(), Ranks(self._model)
         beside = Bystanders(with_inner(self._optimizer), self._model)
@@ -165,14 +177,14 @@ class LRFinder:
             )
         inside = self._snapshot_made_inside()
         self._begin_report()
-        while (plan := next_sweep(self._config, self.sweeps) or self._next_probe()) is not None:
+        while (measured := self._next_sweep() or self._next_training()) is not None:
             before = self._require_block()
             before.restore()
             inside.restore()
-            before.seed(plan.seed)
+            before.seed(measured.plan.seed)
             if self._on_sweep is not None:
                 self._on_sweep()
-            yield from self._sweep(Sweep(plan), endless(Passes(loader, set_epochs, seed=plan.seed)))
+            yield from self._sweep(measured, endless(Passes(loader, set_epochs, seed=measured.plan.seed)))
             if self._reported and self._ranks.ask_first(
                 lambda: self._report is not None and self._report.cancelled
             ):
@@ -193,11 +205,8 @@ class LRFinder:
 
     def _open_report(self) -> tuple[list[Sweep], float | None]:
         assert self._report is not None
-        training = {"policy": self._schedule or "triangular", "num_epochs": self._num_epochs}
         finished = self._report.begin(
-            self._config,
-            optimizer=describe_optimizer(self._optimizer),
-            training=None if self._num_epochs is None else training,
+            self._config, optimizer=describe_optimizer(self._optimizer), training=self._training
         )
         return list(finished), self._report.steps_per_epoch
 
@@ -207,17 +216,32 @@ class LRFinder:
             self._epoch * self._updates / self._taken if self._epoch and self._taken else self._reported_epoch
         )
 
-    def _next_probe(self) -> SweepPlan | None:
-        """Where the training that the bounds are for may overfit, and no sweep tells."""
-        if self._num_epochs is None or not isinstance(bounds := self.bounds(), Bounds):
-            return None
-        return plan_probe(bounds, self._schedule or "triangular", num_epochs=self._num_epochs)
+    def _next_sweep(self) -> Sweep | None:
+        """Where the training that the bounds are for may overfit, and no sweep tells, a probe comes last."""
+        if (plan := next_sweep(self._config, self.sweeps)) is None and self._training is not None:
+            found = self._read()
+            plan = plan_probe(found, **self._training) if isinstance(found, Bounds) else None
+        return None if plan is None else Sweep(plan)
 
-    def _sweep(self, sweep: Sweep, batches: Iterator[Item]) -> Iterator[Item]:
+    def _plan_trainings(self) -> "Trainings | None":
+        if self._config.effort != "thorough":
+            return None
+        from clr.training.trainings import Trainings  # noqa: PLC0415 - the models of all policies, for those who train
+
+        return Trainings(self._training, seed=self._config.seed + self._config.num_seeds)
+
+    def _next_training(self) -> "ContenderRun | None":
+        """Of a thorough test that found bounds."""
+        if self._trainings is None or not isinstance(found := self._read(), Bounds):
+            return None
+        return self._trainings.next(found)
+
+    def _sweep(self, sweep: "Sweep | ContenderRun", batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
-        if self._report is not None:
+        if isinstance(sweep, Sweep) and self._report is not None:
             self._report.begin_sweep(sweep)
-        self._rates.set(sweep.plan.lr(0))
+        self._lr = sweep.plan.lr if isinstance(sweep, Sweep) else sweep.plan.make_schedule()
+        self._rates.set(self._lr(0))
         waiting = 0
         while not self._over:
             num_points = len(sweep.points)
@@ -240,7 +264,7 @@ class LRFinder:
         if self._over:
             raise RuntimeError("this sweep is over: step once per batch of `finder.batches(loader)`, at most")
         plan, step = self.current.plan, len(self.current.points)
-        lr, is_last = plan.lr(step), step == plan.num_steps - 1
+        lr, is_last = self._lr(step), step == plan.num_steps - 1
         value = read_loss(loss)
         self._rates.check()
         if step == 0:
@@ -253,18 +277,30 @@ class LRFinder:
             look = HeldOut.from_answer(step, lr, self._look(self._evaluate))
             self.current.add(self._ranks.average_look(look))
         self._over = diverged or is_last
-        if self._over:
+        if not self._over:
+            self._rates.set(self._lr(step + 1))
+        elif not isinstance(self.current, Sweep):
+            assert self._trainings is not None
+            self._trainings.finished.append(self.current)
+        else:
             self.sweeps.append(self.current)
             if self._report is not None:
                 self._report.end_sweep(steps_per_epoch=self._steps_per_epoch())
-        else:
-            self._rates.set(plan.lr(step + 1))
 
     def bounds(self) -> Bounds | Inconclusive:
         """The recommendation, or why there is none; of a loop that was left early what its sweeps up to there tell.
 
         Raises RuntimeError where no loop has begun.
         """
+        found = self._read()
+        if isinstance(found, Bounds) and self._trainings is not None:
+            found = self._trainings.confirm(found)
+        if self._training is None or not isinstance(found, Bounds):
+            return found
+        return found.fit_budget(**self._training)
+
+    def _read(self) -> Bounds | Inconclusive:
+        """What the sweeps say."""
         if not self._begun:
             raise RuntimeError(
                 "nothing was measured yet: first train over `finder.batches(loader)` in the `with` block"
@@ -280,16 +316,13 @@ class LRFinder:
                 candidates=(),
                 warnings=tuple(warnings),
             )
-        found = read_bounds(
+        return read_bounds(
             sweeps,
             steps_per_epoch=self._steps_per_epoch(),
             optimizer=name_optimizer(self._optimizer),
             momentum=self._rates.momentum,
             warnings=warnings,
         )
-        if self._num_epochs is None or not isinstance(found, Bounds):
-            return found
-        return found.fit_budget(self._schedule or "triangular", num_epochs=self._num_epochs)
 
     def _choose_readable(self) -> tuple[list[Sweep], list[str]]:
         """The sweeps to read, and a sentence where the loop was left early: then the first may be a shorter one."""
@@ -300,6 +333,7 @@ class LRFinder:
             return self.sweeps, [
                 f"the loop ended before the test did: {len(self.sweeps)} of its sweeps were read"
             ]
+        assert isinstance(self.current, Sweep)
         plan, num_steps = self.current.plan, len(self.current.points)
         if num_steps < FEWEST_STEPS:
             return [], []

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from clr.bounds import Bounds, Inconclusive
+from clr.confirmation_budget import run_steps
 from clr.range_test import RangeTestConfig
 from clr.reporting import RangeTestReport
 from clr.sweep import Effort
 from clr.training.batch_loss import Criterion, TrainingStep, find_device, make_step
 from clr.training.cost import CostReport
 from clr.training.held_out import is_map, make_evaluation, sample_looks
-from clr.training.loop_checks import check_training
+from clr.training.loop_checks import check_training, training_ahead
 from clr.training.lr_finder import LRFinder
 from clr.training.nested import moved
 
@@ -54,7 +55,9 @@ def find_bounds(
     Of a large one looks take a sample, which costs two fifths of the time of the steps; a callable decides for itself.
 
     accumulation_steps: batches whose mean gradient one update uses. clip_grad_norm: the gradient's largest 2-norm.
-    scaler: a GradScaler. effort: "quick" is one sweep of one seed. start_lr, end_lr, num_steps: of the test sweeps,
+    scaler: a GradScaler. effort: "quick" is one sweep of one seed; "thorough" trains at the end, at the
+    rates and by factors of two around them, what schedule and num_epochs tell, up to 5,120 steps each, or 320 steps
+    (held_out must be given): three to six times. start_lr, end_lr, num_steps: of the test sweeps,
     chosen where left out. schedule, num_epochs: of the training that you will run, a policy as "one_cycle" and its
     length: `for_budget` then tells the rates for it, as `Bounds.for_training` does, after a probe or two where it is
     long, of up to 2,000 steps each. Param groups with rates of their own keep their ratio: the bounds are those of the
@@ -75,10 +78,13 @@ def find_bounds(
     check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or make_step(model, criterion)
     looked_at = sample_looks(held_out, loader, accumulation_steps, config)
+    look, judge = (make_evaluation(model, criterion, step, some) for some in (looked_at, held_out))
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None if looked_at is None else make_evaluation(model, criterion, step, looked_at),
+        evaluate=None
+        if held_out is None
+        else lambda: judge() if finder.current.plan.phase == "confirm" else look(),
         scaler=scaler,
         config=config,
         also=also,
@@ -88,7 +94,14 @@ def find_bounds(
         num_epochs=num_epochs,
         report_to=report_to,
     )
-    cost = CostReport(config, shown=progress, for_training=num_epochs is not None)
+    training = training_ahead(schedule, num_epochs)
+    steps_per_epoch = None if training is None else len(loader) / accumulation_steps  # type: ignore[arg-type]
+    cost = CostReport(
+        config,
+        shown=progress,
+        for_training=training is not None,
+        run_steps=run_steps(training, steps_per_epoch),
+    )
     with scale_alike(optimizer), cost as report:
         with finder:
             report.begin(finder.snapshot_bytes)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import distributed, nn
 
 from clr.range_test import RangeTestConfig
-from clr.sweep import HeldOut
+from clr.sweep import Effort, HeldOut
 
 Answer = TypeVar("Answer")
 
@@ -41,7 +41,9 @@ class Ranks:
         if self._count == 1:
             return num_batches
         asked = (config.seed, config.num_seeds, config.start_lr, config.end_lr, config.num_steps, num_epochs)
-        numbers = [float(value or 0) for value in (num_batches, config.effort == "quick", *asked)]
+        numbers = [
+            float(value or 0) for value in (num_batches, get_args(Effort).index(config.effort), *asked)
+        ]
         rows = self._gather(numbers)
         if any(row[1:] != rows[0][1:] for row in rows):
             raise ValueError(

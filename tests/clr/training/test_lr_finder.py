@@ -435,7 +435,7 @@ def test_a_config_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
         RangeTestConfig(**wrong)
 
 
-def test_a_confirmation_by_training_is_refused_as_the_loop_is_not_ours() -> None:
+def test_a_confirmation_by_training_is_refused_where_nothing_is_held_out() -> None:
     model = nn.Linear(2, 2)
 
     with pytest.raises(ValueError, match="use standard"):

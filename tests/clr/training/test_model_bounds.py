@@ -326,6 +326,88 @@ def test_the_rates_for_a_long_training_keep_it_from_overfitting() -> None:
     assert lowered < 0.8 * as_found
 
 
+THOROUGH: dict[str, Any] = {"effort": "thorough", "num_seeds": 1, "schedule": "one_cycle", "num_epochs": 4}
+
+
+def test_a_thorough_test_trains_what_is_told_and_moves_its_rates(task: Task) -> None:
+    standard = task.find(**THOROUGH | {"effort": "standard"}, held_out=task.held_out)
+    found = task.find(**THOROUGH, held_out=task.held_out)
+
+    assert isinstance(standard, Bounds)
+    assert isinstance(found, Bounds)
+    assert found.confirmation is not None
+    assert (found.confirmation.policy, found.confirmation.num_steps) == ("one_cycle", 100)
+    assert (found.base_lr, found.max_lr) == (standard.base_lr, standard.max_lr)
+    before, after = standard.for_budget or {}, found.for_budget or {}
+    assert after["max_lr"] == found.confirmation.factor * before["max_lr"]
+    assert after["basis"] == "training"
+
+
+def test_its_trainings_are_those_of_a_loop_of_ones_own(task: Task) -> None:
+    found = task.find(**THOROUGH, held_out=task.held_out)
+
+    assert isinstance(found, Bounds)
+    assert found.confirmation is not None
+    ours = next(tried for tried in found.confirmation.tried if tried.label == "max_lr")
+    schedule, batches = parse_schedule(ours.schedule), []
+    with LRFinder(task.model, task.optimizer, config=RangeTestConfig(seed=1, **QUICK)) as finder:
+        for inputs, targets in finder.batches(task.loader):  # those of the same seed
+            batches.append((inputs, targets))
+            finder.step(1.0)
+    with seeded(1):
+        for step, (inputs, targets) in enumerate(batches):
+            task.optimizer.param_groups[0]["lr"] = schedule(step)
+            task.optimizer.zero_grad()
+            CRITERION(task.model(inputs), targets).backward()
+            task.optimizer.step()
+    inputs, targets = task.held_out
+    assert ours.finals == (pytest.approx((task.model(inputs).argmax(1) == targets).float().mean().item()),)
+
+
+def test_without_a_training_the_bounds_are_confirmed_or_moved(task: Task) -> None:
+    found = task.find(effort="thorough", num_seeds=1, held_out=task.held_out)
+
+    assert isinstance(found, Bounds)
+    assert found.confirmation is not None
+    assert (found.confirmation.policy, found.confirmation.num_steps) == (None, 320)
+    assert found.confirmation.outcome in ("confirmed", "adjusted")
+
+
+def test_after_a_thorough_test_everything_is_as_it_was(task: Task) -> None:
+    before = copy.deepcopy(task.model.state_dict())
+
+    task.find(**THOROUGH, held_out=task.held_out)
+
+    assert all(torch.equal(before[name], value) for name, value in task.model.state_dict().items())
+    assert task.optimizer.state_dict()["state"] == {}
+    assert task.optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_a_loop_that_is_left_before_its_trainings_ended_says_so(task: Task) -> None:
+    config = RangeTestConfig(effort="thorough", num_seeds=1, num_steps=100)
+    with LRFinder(task.model, task.optimizer, evaluate=lambda: evaluated(task), config=config) as finder:
+        for inputs, targets in finder.batches(task.loader):
+            if finder.current.plan.phase == "confirm" and len(finder.current.points) == 10:
+                break
+            task.optimizer.zero_grad()
+            loss = CRITERION(task.model(inputs), targets)
+            loss.backward()
+            task.optimizer.step()
+            finder.step(loss)
+
+    bounds = finder.bounds()
+
+    assert isinstance(bounds, Bounds)
+    assert bounds.confirmation is None
+    assert "the loop ended before its trainings did" in bounds.warnings[-1]
+
+
+def evaluated(task: Task) -> tuple[float, float]:
+    inputs, targets = task.held_out
+    outputs = task.model(inputs)
+    return CRITERION(outputs, targets).item(), (outputs.argmax(1) == targets).float().mean().item()
+
+
 def test_a_test_that_was_left_in_its_probe_goes_on_there() -> None:
     task = FewPatients()
     asked = {"criterion": nn.MSELoss(), "held_out": task.held_out, "num_steps": 40}
