@@ -164,7 +164,7 @@ def _judge(scores: Mapping[int, float], bounds: Bounds) -> tuple[Outcome, float,
     if abs(power) <= NEAR:
         return "confirmed", 1.0, "nothing around it was clearly better"
     factor = 2.0**power
-    return "adjusted", factor, f"training was best at about {factor:.2g} times it"
+    return "adjusted", factor, f"training ended best at about {factor:.2g} times max_lr"
 
 
 def _advise(scores: Mapping[int, float]) -> list[str]:

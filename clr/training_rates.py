@@ -104,7 +104,7 @@ def _confirm(rates: TrainingRates, confirmation: Confirmation) -> TrainingRates:
         max_lr_interval=(factor * low, factor * high),
         constant_lr=factor * rates.constant_lr,
         basis="training",
-        reason=f"{confirmation.message}; before these: {rates.reason}",
+        reason=f"{confirmation.message}; before them: {rates.reason}",
     )
 
 

@@ -308,7 +308,7 @@ def test_a_training_has_the_rates_with_which_such_ones_ended_best() -> None:
         outcome="adjusted",
         metric="accuracy",
         margin=0.1,
-        message="training was best at about 2 times it",
+        message="training ended best at about 2 times max_lr",
         tried=(),
         steps=960,
         policy="one_cycle",
