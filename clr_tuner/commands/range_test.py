@@ -38,7 +38,10 @@ def range_test(
     num_steps: options.SweepSteps = None,
     effort: Annotated[
         str | None,
-        typer.Option(help="quick (one seed, one sweep), standard, or thorough (then confirmed by training)."),
+        typer.Option(
+            help="quick (one seed, one sweep), standard, or thorough: then three to six trainings, of what --policy "
+            "and --num-epochs tell or of 320 steps, have the last word."
+        ),
     ] = None,
     policy: options.ForPolicy = None,
     num_epochs: options.NumEpochs = None,

@@ -33,3 +33,16 @@ def test_a_table_says_how_many_examples_score(capsys: pytest.CaptureFixture[str]
     budgets.print_table("Some", [TASK])
 
     assert f"{HELD_OUT // 2} examples score at the fewest" in capsys.readouterr().out
+
+
+def test_what_was_trained_to_confirm_is_kept_and_says_the_same_again() -> None:
+    bounds = budgets.Tests(TASK).read(0, "quick", "one_cycle", 100)
+    assert bounds is not None
+
+    confirmed, again = (budgets.Tests(TASK).confirm(bounds, 0, "one_cycle", 100) for _ in range(2))
+
+    assert confirmed.confirmation is not None
+    assert confirmed.confirmation == again.confirmation
+    kept_runs = list(kept.Kept("confirmations"))
+    assert len(kept_runs) == len(confirmed.confirmation.tried)
+    assert {row["task"] for row in kept_runs} == {Halved.of(TASK).name}
