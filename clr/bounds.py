@@ -153,7 +153,7 @@ class Bounds:
     ) -> TrainingRates:
         """base_lr and max_lr for a training of this budget under this policy, with what they rest on.
 
-        Lower than those of the range test where so long a training does better so. parameters: the policy's own but
+        Not those of the range test where so long a training does better with others. parameters: the policy's own but
         rates.
         Raises ValueError as `schedule` does, and without a budget.
         """

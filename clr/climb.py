@@ -101,6 +101,19 @@ def next_runs(
     return [centre.plan(power, seed=seed, sweep=sweep) for power in powers]
 
 
+def keep_asked(
+    bounds: Bounds, runs: Sequence[ContenderRun], *, training: Mapping[str, Any] | None, seed: int
+) -> list[ContenderRun]:
+    """Those that `next_runs` asks for; a job that was begun by an older version has others."""
+    centre = _Centre.of(bounds, training)
+    return [
+        run
+        for run in runs
+        if (power := POWERS.get(run.plan.label)) is not None
+        and replace(centre.plan(power, seed=seed, sweep=0), sweep=run.plan.sweep) == run.plan
+    ]
+
+
 def confirm_bounds(
     bounds: Bounds, finished: Sequence[ContenderRun], *, training: Mapping[str, Any] | None = None
 ) -> Bounds:
@@ -132,12 +145,17 @@ def confirm_bounds(
 
 def _score(bounds: Bounds, finished: Sequence[ContenderRun]) -> dict[int, float]:
     """By the power of two: higher is better, -inf where the run diverged or lacks most of what the sweeps learned."""
-    metric = pick_metric(bounds)
-    sign = 1 if metric == "accuracy" else -1
-    return {
-        POWERS[label]: -math.inf if runs[0].final is None else sign * runs[0].final
-        for label, runs in group_runs(bounds, finished).items()
-    }
+    sign = 1 if pick_metric(bounds) == "accuracy" else -1
+    finals = {POWERS[run.plan.label]: _final(bounds, run) for run in finished}
+    return {power: -math.inf if final is None else sign * final for power, final in finals.items()}
+
+
+def _final(bounds: Bounds, run: ContenderRun) -> float | None:
+    """In the metric; None where it diverged. A training shorter than a sweep may have learned next to nothing yet."""
+    if run.final is not None and run.plan.num_steps < NUM_STEPS:
+        return run.final.accuracy if pick_metric(bounds) == "accuracy" else run.final.loss
+    [[measured]] = group_runs(bounds, [run]).values()
+    return measured.final
 
 
 def _best(scores: Mapping[int, float]) -> int:
@@ -158,13 +176,21 @@ def _judge(scores: Mapping[int, float], bounds: Bounds) -> tuple[Outcome, float,
     best = max(scores.values())
     if best == -math.inf:
         return "not_possible", 1.0, "training diverged at all rates that were tried"
-    scale = max(WORTH * (best - bounds.floor), math.ulp(best))
+    scale = WORTH * (best - _find_floor(bounds, best)) or math.ulp(best)
     weights = {power: math.exp((score - best) / scale) for power, score in scores.items()}
     power = sum(power * weight for power, weight in weights.items()) / sum(weights.values())
     if abs(power) <= NEAR:
         return "confirmed", 1.0, "nothing around it was clearly better"
     factor = 2.0**power
     return "adjusted", factor, f"training ended best at about {factor:.2g} times max_lr"
+
+
+def _find_floor(bounds: Bounds, best: float) -> float:
+    """What was known before anything was learned; of a loss the first look, as a sweep that breaks off falls below."""
+    looks = [sweep.held_out[0] for sweep in bounds.sweeps if sweep.held_out]
+    if pick_metric(bounds) == "accuracy" or not looks or best <= -looks[0].loss:
+        return bounds.floor
+    return max(bounds.floor, -looks[0].loss)
 
 
 def _advise(scores: Mapping[int, float]) -> list[str]:
@@ -194,11 +220,6 @@ def _move(bounds: Bounds, factor: float, message: str) -> Bounds:
 
 
 def _describe(bounds: Bounds, run: ContenderRun) -> Tried:
-    [[measured]] = group_runs(bounds, [run]).values()
-    return Tried(
-        label=run.plan.label,
-        schedule=run.plan.schedule,
-        seeds=(run.plan.seed,),
-        finals=(measured.final,),
-        mean=measured.final,
-    )
+    final = _final(bounds, run)
+    plan = run.plan
+    return Tried(label=plan.label, schedule=plan.schedule, seeds=(plan.seed,), finals=(final,), mean=final)

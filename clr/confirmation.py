@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from clr.confirmation_budget import NUM_STEPS
+from clr.confirmation_budget import LONGEST, NUM_STEPS
 from clr.metric import Metric
 from clr.records import pick_fields
 
+ALIKE = 4  # times as long or as short: trainings that want the same factor
 Outcome = Literal["confirmed", "undecided", "adjusted", "not_possible"]
 
 
@@ -69,9 +70,13 @@ class Confirmation:
     num_steps: int = NUM_STEPS
     factor: float = 1.0
 
-    def settles(self, policy: str) -> bool:
-        """Whether it tells the rates for a training of this policy."""
-        return self.policy == policy and self.outcome != "not_possible"
+    def settles(self, policy: str, num_steps: int) -> bool:
+        """Whether it tells the rates for such a training: of a length within four times those it trained, or longer
+        where they were as long as any."""
+        if self.policy != policy or self.outcome == "not_possible":
+            return False
+        times = num_steps / self.num_steps
+        return times >= 1 / ALIKE and (times <= ALIKE or self.num_steps >= LONGEST)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from clr.bounds import Bounds
 from clr.comparison import Run
-from clr.confirmation_budget import NUM_STEPS
+from clr.confirmation_budget import MOST_RUNS, NUM_STEPS
 from clr.metric import Metric
 from clr.policies import Schedule, parse_schedule
 from clr.sweep import HeldOut, Measured, read_columns
@@ -15,7 +15,7 @@ from clr.training_job import TrainingPlan
 
 FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
 OURS = "max_lr"
-DOUBLINGS = 5  # of max_lr, either way, that may be tried
+DOUBLINGS = MOST_RUNS - 2  # of max_lr, either way, that may be tried
 LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
 
 

@@ -47,7 +47,7 @@ class RecommendedCycle:
             turn=self.turn,
             collapse=self.collapse,
         )
-        if self.confirmation is not None and self.confirmation.settles(schedule.policy):
+        if self.confirmation is not None and self.confirmation.settles(schedule.policy, num_steps):
             share *= self.confirmation.factor
         return replace(self, base_lr=share * self.base_lr, max_lr=share * self.max_lr)
 

@@ -1,4 +1,5 @@
-"""The rates for one schedule of one length: the range test's, or lower ones for a training much longer than a sweep."""
+"""The rates for one schedule of one length: the range test's, lower ones for a training much longer than a sweep, or
+those with which such trainings ended best."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +29,7 @@ GOLDEN = (5**0.5 - 1) / 2  # turns after which samples and cycles never keep ste
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRates:
     """base_lr and max_lr (> 0) for `num_steps` of a policy, and what they rest on. constant_lr: their geometric mean.
-    max_lr_interval: the range test's, lowered as max_lr is.
+    max_lr_interval: the range test's, times what max_lr is.
 
     basis: "edge", the range test's rates, which such a training bears; "turn", lower ones, as it would overfit with
     those; "collapse", lower ones, as a probe lost with those what it had learned; "length", lower ones, as so long a
@@ -94,7 +95,7 @@ def find_training_rates(
 
 def _confirm(rates: TrainingRates, confirmation: Confirmation) -> TrainingRates:
     """Moved to where such trainings ended best."""
-    if not confirmation.settles(rates.policy):
+    if not confirmation.settles(rates.policy, rates.num_steps):
         return rates
     factor, (low, high) = confirmation.factor, rates.max_lr_interval
     return replace(

@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 from clr.bounds import Bounds
-from clr.climb import confirm_bounds, next_runs
+from clr.climb import confirm_bounds, keep_asked, next_runs
 from clr.confirmation_budget import USUAL_RUNS, run_steps
-from clr.contender import POWERS, ContenderRun
+from clr.contender import ContenderRun
 from clr.problem import Problem
 from clr.range_test import RangeTestConfig, foresee_sweeps, next_sweep, planned_steps
 from clr.sweep import Sweep, SweepPlan, is_sweep, read_sweeps
@@ -32,14 +32,11 @@ def run_range_test(
     """
     stored = [run for run in recorder.stored_runs() if run.finished]
     finished = read_sweeps(stored)
-    runs = [
-        ContenderRun.from_columns(run.plan, run.series)
-        for run in stored
-        if not is_sweep(run.plan) and run.plan["label"] in POWERS  # of old there were others
-    ]
+    runs = [ContenderRun.from_columns(run.plan, run.series) for run in stored if not is_sweep(run.plan)]
     problem = _measure(test, finished, setup, recorder, ahead, training)
     answer = setup.read(finished, problem)
     if isinstance(answer, Bounds) and test.effort == "thorough":
+        runs = keep_asked(answer, runs, training=training, seed=test.seed + test.num_seeds)
         _confirm(test, answer, finished, runs, setup, recorder, ahead, training)
         answer = confirm_bounds(answer, runs, training=training)
     recorder.succeed(

@@ -3,6 +3,7 @@
 The same plans and the same reading as the service's (clr/range_test.py, clr/analysis.py); only the loop is yours.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -60,7 +61,8 @@ class LRFinder:
     evaluate: answers (held-out loss, accuracy in [0, 1] or None), called now and then in eval mode without
     gradients; without it the training loss decides. scaler: a GradScaler that the loop uses. config: as a
     request to the service, also as a dict; `effort="quick"` is one sweep of 200 steps, `"thorough"` adds trainings of
-    what schedule and num_epochs tell, up to 5,120 steps each (clr/climb.py). A param group's `lr_scale` (default 1)
+    what schedule and num_epochs tell, up to 5,120 steps each (clr/climb.py). judge: which they need, called as
+    evaluate is, at the end of each: of the whole held-out set. A param group's `lr_scale` (default 1)
     multiplies the rate. also: whatever else the loop changes (modules, optimizers, schedulers, generators,
     tensors in containers, anything with a `state_dict` or attributes). on_sweep: called without arguments as each sweep
     begins, to reset what lives in the loop's own variables. snapshot_device: where the copies lie that everything is
@@ -82,6 +84,7 @@ class LRFinder:
         optimizer: torch.optim.Optimizer,
         *,
         evaluate: Evaluate | None = None,
+        judge: Evaluate | None = None,
         scaler: Any = None,
         config: RangeTestConfig | Mapping[str, Any] | None = None,
         also: Sequence[Any] = (),
@@ -95,12 +98,12 @@ class LRFinder:
         self._snapshot_device = None if snapshot_device is None else torch.device(snapshot_device)
         self._model, self._optimizer = model, optimizer
         self._scaler, self._also = scaler, also if isinstance(also, list | tuple) else [also]
-        self._evaluate, self._on_sweep = evaluate, on_sweep
+        self._evaluate, self._judge, self._on_sweep = evaluate, judge, on_sweep
         self._config = parse_config(config)
-        if self._config.effort == "thorough" and (evaluate is None or report_to is not None):
+        if self._config.effort == "thorough" and (judge is None or report_to is not None):
             raise ValueError(
-                "effort thorough compares trainings by a held-out set, and tells no service of them: give evaluate "
-                "(held_out) and no report_to, or use standard"
+                "effort thorough compares trainings by a held-out set, and tells no service of them: give judge (to "
+                "find_bounds held_out) and no report_to, or use standard"
             )
         if isinstance(optimizer, torch.optim.Adafactor):
             done = adafactor.count_updates(optimizer)
@@ -272,9 +275,11 @@ class LRFinder:
         value = self._ranks.average(value)
         self.current.add(Point(step, lr, value))
         self._updates += 1
-        diverged = self._divergence.judge(value)
-        if self._evaluate is not None and plan.looks_after(step) and not diverged:
-            look = HeldOut.from_answer(step, lr, self._look(self._evaluate))
+        is_sweep = isinstance(self.current, Sweep)
+        diverged = self._divergence.judge(value) if is_sweep else not math.isfinite(value)
+        evaluate = self._evaluate if is_sweep else self._judge
+        if evaluate is not None and plan.looks_after(step) and not diverged:
+            look = HeldOut.from_answer(step, lr, self._look(evaluate))
             self.current.add(self._ranks.average_look(look))
         self._over = diverged or is_last
         if not self._over:

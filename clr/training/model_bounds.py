@@ -78,13 +78,11 @@ def find_bounds(
     check_training(schedule, num_epochs, loader, accumulation_steps)
     step = training_step or make_step(model, criterion)
     looked_at = sample_looks(held_out, loader, accumulation_steps, config)
-    look, judge = (make_evaluation(model, criterion, step, some) for some in (looked_at, held_out))
     finder = LRFinder(
         model,
         optimizer,
-        evaluate=None
-        if held_out is None
-        else lambda: judge() if finder.current.plan.phase == "confirm" else look(),
+        evaluate=None if held_out is None else make_evaluation(model, criterion, step, looked_at),
+        judge=None if held_out is None else make_evaluation(model, criterion, step, held_out),
         scaler=scaler,
         config=config,
         also=also,

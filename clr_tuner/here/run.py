@@ -25,7 +25,7 @@ def plan_test(optimizer: AnyOptimizer, **asked: Any) -> RangeTestConfig:
     if asked.get("effort") == "quick" and asked.setdefault("num_seeds", 1) != 1:
         raise ValueError("num_seeds must be 1, or left out, with effort quick")
     if asked.get("effort") == "thorough":
-        raise ValueError("effort thorough trains under schedules, which is a worker's: take standard")
+        raise ValueError("effort thorough is not to be had here: take standard")
     test = RangeTestConfig(**asked)
     return adafactor.stay_below_cap(test) if optimizer.name == adafactor.NAME else test
 

@@ -195,7 +195,7 @@ def _check(model: Any, x: Any, config: RangeTestConfig, fit_arguments: Mapping[s
             f"Keras runs on {keras.backend.backend()}: set KERAS_BACKEND=torch before it is imported"
         )
     if config.effort == "thorough":
-        raise ValueError("effort thorough trains under schedules, which is the service's: use standard")
+        raise ValueError("effort thorough is not to be had here: use standard")
     if not model.built:
         raise ValueError(
             "the model has no weights yet: give it a keras.Input, or call model.build(input_shape)"

@@ -9,7 +9,7 @@ import pytest
 
 from clr.analysis import read_bounds
 from clr.bounds import Bounds
-from clr.climb import DIVERGED, EDGE, confirm_bounds, next_runs
+from clr.climb import DIVERGED, EDGE, confirm_bounds, keep_asked, next_runs
 from clr.confirmation_budget import LONGEST, MOST_RUNS, NUM_STEPS
 from clr.contender import POWERS, ContenderRun, RunPlan
 from clr.sweep import HeldOut, Point
@@ -228,6 +228,48 @@ def test_trainings_of_one_that_is_told_move_its_rates_and_not_the_bounds() -> No
     assert rates.basis == "training"
     assert "5 trainings of 1,000 steps" in rates.reason
     assert bounds.schedule("one_cycle", num_steps=1000).model_dump()["max_lr"] == pytest.approx(rates.max_lr)
+
+
+@pytest.mark.parametrize(("num_steps", "settled"), [(249, False), (250, True), (4000, True), (4001, False)])
+def test_they_tell_the_rates_for_trainings_about_as_long(num_steps: int, settled: bool) -> None:
+    bounds = confirm_bounds(BOUNDS, play(peak_at(-2), training=ONE_CYCLE), training=ONE_CYCLE)
+
+    rates = bounds.for_training("one_cycle", num_steps=num_steps)
+
+    assert (rates.basis == "training") == settled
+    assert (rates != BOUNDS.for_training("one_cycle", num_steps=num_steps)) == settled
+
+
+def test_the_longest_that_are_trained_tell_those_for_all_longer_ones() -> None:
+    training = ONE_CYCLE | {"num_steps": 10**6}
+    bounds = confirm_bounds(BOUNDS, play(peak_at(-2), training=training), training=training)
+
+    assert bounds.for_training("one_cycle", num_steps=10**7).basis == "training"
+
+
+def test_trainings_too_short_to_learn_much_have_not_diverged() -> None:
+    training = ONE_CYCLE | {"num_steps": 10}
+
+    result = says(among({-1: 0.1, 0: 0.11, 1: 0.13, 2: 0.11}), training=training)
+
+    assert (result["confirmation"]["outcome"], result["confirmation"]["margin"]) == (
+        "adjusted",
+        pytest.approx(0.02),
+    )
+
+
+def test_what_an_older_version_trained_is_not_kept() -> None:
+    ours = play(peak_at(0), training=ONE_CYCLE)
+    of_old = [
+        replace(run, plan=replace(run.plan, **changed))
+        for run, changed in zip(
+            ours, [{"label": "constant_lr"}, {"num_steps": 320}, {"seed": 4}], strict=True
+        )
+    ]
+
+    kept = keep_asked(BOUNDS, [*of_old, *ours], training=ONE_CYCLE, seed=3)
+
+    assert kept == ours
 
 
 def test_they_say_nothing_of_another_policy() -> None:

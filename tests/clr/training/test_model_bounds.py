@@ -385,7 +385,7 @@ def test_after_a_thorough_test_everything_is_as_it_was(task: Task) -> None:
 
 def test_a_loop_that_is_left_before_its_trainings_ended_says_so(task: Task) -> None:
     config = RangeTestConfig(effort="thorough", num_seeds=1, num_steps=100)
-    with LRFinder(task.model, task.optimizer, evaluate=lambda: evaluated(task), config=config) as finder:
+    with LRFinder(task.model, task.optimizer, judge=lambda: evaluated(task), config=config) as finder:
         for inputs, targets in finder.batches(task.loader):
             if finder.current.plan.phase == "confirm" and len(finder.current.points) == 10:
                 break
@@ -400,6 +400,25 @@ def test_a_loop_that_is_left_before_its_trainings_ended_says_so(task: Task) -> N
     assert isinstance(bounds, Bounds)
     assert bounds.confirmation is None
     assert "the loop ended before its trainings did" in bounds.warnings[-1]
+
+
+def test_a_training_whose_loss_rises_for_a_while_goes_on_to_its_end(task: Task) -> None:
+    config = RangeTestConfig(effort="thorough", num_seeds=1, num_steps=100)
+    with LRFinder(task.model, task.optimizer, judge=lambda: (0.5, 0.9), config=config) as finder:
+        for inputs, targets in finder.batches(task.loader):
+            task.optimizer.zero_grad()
+            loss = CRITERION(task.model(inputs), targets)
+            loss.backward()
+            task.optimizer.step()
+            trains = finder.current.plan.phase == "confirm"
+            finder.step(5.0 if trains and 20 < len(finder.current.points) < 200 else loss)
+
+    bounds = finder.bounds()
+
+    assert isinstance(bounds, Bounds)
+    assert bounds.confirmation is not None
+    assert bounds.confirmation.outcome == "confirmed"
+    assert bounds.confirmation.steps == 3 * 320
 
 
 def evaluated(task: Task) -> tuple[float, float]:

@@ -195,7 +195,7 @@ class Plain:
         (["its_own:Absent", "--optimizer", "SGD", "--optimizer-param", "momentum=2"], 2, "momentum: "),
         (["its_own:Absent", "--optimizer", "Sofia"], 1, "no optimizer Sofia is installed"),
         (["its_own:Absent", "--device", "abacus"], 2, "device must be one that torch has here"),
-        (["its_own:Absent", "--effort", "thorough"], 2, "effort thorough trains under schedules"),
+        (["its_own:Absent", "--effort", "thorough"], 2, "effort thorough is not to be had here"),
         (["its_own:Absent", "--effort", "quick", "--num-seeds", "2"], 2, "num_seeds must be 1"),
         (["its_own:Absent", "--policy", "one_cycle"], 2, "--policy needs --num-epochs"),
     ],
