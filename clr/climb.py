@@ -176,7 +176,7 @@ def _judge(scores: Mapping[int, float], bounds: Bounds) -> tuple[Outcome, float,
     best = max(scores.values())
     if best == -math.inf:
         return "not_possible", 1.0, "training diverged at all rates that were tried"
-    scale = WORTH * (best - _find_floor(bounds, best)) or math.ulp(best)
+    scale = max(WORTH * (best - _find_floor(bounds, best)), math.ulp(best))
     weights = {power: math.exp((score - best) / scale) for power, score in scores.items()}
     power = sum(power * weight for power, weight in weights.items()) / sum(weights.values())
     if abs(power) <= NEAR:

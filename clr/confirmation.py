@@ -1,4 +1,5 @@
-"""What training says of recommended bounds, as they hold it and the service answers it; clr/verdict.py judges."""
+"""What training says of recommended bounds, as they hold it and the service answers it; clr/climb.py and
+clr/verdict.py judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

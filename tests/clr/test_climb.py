@@ -258,6 +258,14 @@ def test_trainings_too_short_to_learn_much_have_not_diverged() -> None:
     )
 
 
+def test_of_trainings_that_know_less_than_nothing_the_best_is_taken() -> None:
+    training = ONE_CYCLE | {"num_steps": 10}
+
+    confirmation = says(among({-2: None, -1: 0.05, 0: 0.04, 1: None}), training=training)["confirmation"]
+
+    assert confirmation["factor"] == pytest.approx(0.5)
+
+
 def test_what_an_older_version_trained_is_not_kept() -> None:
     ours = play(peak_at(0), training=ONE_CYCLE)
     of_old = [
