@@ -1,4 +1,4 @@
-"""Workloads defined and trained before a climb confirmed the rates, and measured once after it: half of them ordinary.
+"""Workloads defined before a climb confirmed the rates, and measured once after it: half of them ordinary.
 
 4,000 examples of each are held out, so that 2,000 score; of the recordings, which are too few, half as many.
 """
