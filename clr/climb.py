@@ -14,11 +14,12 @@ from typing import Any
 from clr.bounds import Bounds
 from clr.confirmation import Confirmation, Outcome, Tried
 from clr.confirmation_budget import LONGEST, MOST_RUNS, NUM_STEPS, STEP_SIZE
-from clr.contender import POWERS, ContenderRun, RunPlan, group_runs, label_of, pick_metric
+from clr.contender import POWERS, ContenderRun, RunPlan, label_of, pick_metric
 from clr.cycles import cycles_for
 from clr.partial_schedules import complete
 
 WORTH = 0.02  # of what was learned: a shortfall that takes a factor e from a rate's weight
+LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
 NEAR = 1 / 3  # of a doubling: rates that are best so near to ours are ours
 EDGE = "the best rate lies at the edge of what was tried: a confirmation of it tells whether further is better still"
 DIVERGED = "training diverged at these bounds, and at all that was tried around them"
@@ -152,10 +153,14 @@ def _score(bounds: Bounds, finished: Sequence[ContenderRun]) -> dict[int, float]
 
 def _final(bounds: Bounds, run: ContenderRun) -> float | None:
     """In the metric; None where it diverged. A training shorter than a sweep may have learned next to nothing yet."""
-    if run.final is not None and run.plan.num_steps < NUM_STEPS:
-        return run.final.accuracy if pick_metric(bounds) == "accuracy" else run.final.loss
-    [[measured]] = group_runs(bounds, [run]).values()
-    return measured.final
+    accurate = pick_metric(bounds) == "accuracy"
+    look = run.final
+    final = None if look is None else look.accuracy if accurate else look.loss
+    if final is None:
+        return None
+    least = bounds.floor + (1 - LOST) * (bounds.peak - bounds.floor)
+    lost = run.plan.num_steps >= NUM_STEPS and (final if accurate else -final) < least
+    return None if lost else final
 
 
 def _best(scores: Mapping[int, float]) -> int:

@@ -1,12 +1,11 @@
 """Who trains in a confirmation, cycles around the recommended bounds and what stands beside them, and how it ran."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from clr.bounds import Bounds
-from clr.comparison import Run
 from clr.confirmation_budget import MOST_RUNS, NUM_STEPS
 from clr.metric import Metric
 from clr.policies import Schedule, parse_schedule
@@ -16,7 +15,6 @@ from clr.training_job import TrainingPlan
 FACTORS = {"max_lr / 2": 0.5, "max_lr": 1.0, "max_lr x 2": 2.0}  # of both bounds
 OURS = "max_lr"
 DOUBLINGS = MOST_RUNS - 2  # of max_lr, either way, that may be tried
-LOST = 0.9  # of what the sweeps had learned: a run that lacks so much of it has diverged too, as in `make quality`
 
 
 def label_of(power: int) -> str:
@@ -103,19 +101,3 @@ class ContenderRun(Measured[RunPlan]):
 def pick_metric(bounds: Bounds) -> Metric:
     """What runs are compared by, as the sweeps were: held-out accuracy, or the loss where there are no classes."""
     return "accuracy" if bounds.metric == "accuracy" else "loss"
-
-
-def group_runs(bounds: Bounds, measured: Sequence[ContenderRun]) -> dict[str, list[Run]]:
-    """The runs of each label, in the order of their seeds; who learned next to nothing has diverged."""
-    metric = pick_metric(bounds)
-    least = bounds.floor + (1 - LOST) * (bounds.peak - bounds.floor)
-    runs: dict[str, list[Run]] = {}
-    for run in measured:
-        final = None if run.final is None else asdict(run.final)[metric]
-        if final is not None and (final if metric == "accuracy" else -final) < least:
-            final = None
-        looks = {name: [asdict(look)[name] for look in run.held_out] for name in ("step", metric)}
-        runs.setdefault(run.plan.label, []).append(
-            Run(seed=run.plan.seed, num_steps=len(run.points), final=final, best=final, looks=looks)
-        )
-    return runs

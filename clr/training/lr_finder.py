@@ -180,7 +180,7 @@ class LRFinder:
             )
         inside = self._snapshot_made_inside()
         self._begin_report()
-        while (measured := self._next_sweep() or self._next_training()) is not None:
+        while (measured := self._next()) is not None:
             before = self._require_block()
             before.restore()
             inside.restore()
@@ -219,12 +219,18 @@ class LRFinder:
             self._epoch * self._updates / self._taken if self._epoch and self._taken else self._reported_epoch
         )
 
-    def _next_sweep(self) -> Sweep | None:
-        """Where the training that the bounds are for may overfit, and no sweep tells, a probe comes last."""
-        if (plan := next_sweep(self._config, self.sweeps)) is None and self._training is not None:
-            found = self._read()
-            plan = plan_probe(found, **self._training) if isinstance(found, Bounds) else None
-        return None if plan is None else Sweep(plan)
+    def _next(self) -> "Sweep | ContenderRun | None":
+        """What to measure now: a sweep; then, where the training that the bounds are for may overfit and no sweep
+        tells, a probe; then the trainings of a thorough test. None at the end."""
+        if (plan := next_sweep(self._config, self.sweeps)) is not None:
+            return Sweep(plan)
+        if (self._training is None and self._trainings is None) or not isinstance(
+            found := self._read(), Bounds
+        ):
+            return None
+        if self._training is not None and (plan := plan_probe(found, **self._training)) is not None:
+            return Sweep(plan)
+        return None if self._trainings is None else self._trainings.next(found)
 
     def _plan_trainings(self) -> "Trainings | None":
         if self._config.effort != "thorough":
@@ -232,12 +238,6 @@ class LRFinder:
         from clr.training.trainings import Trainings  # noqa: PLC0415 - the models of all policies, for those who train
 
         return Trainings(self._training, seed=self._config.seed + self._config.num_seeds)
-
-    def _next_training(self) -> "ContenderRun | None":
-        """Of a thorough test that found bounds."""
-        if self._trainings is None or not isinstance(found := self._read(), Bounds):
-            return None
-        return self._trainings.next(found)
 
     def _sweep(self, sweep: "Sweep | ContenderRun", batches: Iterator[Item]) -> Iterator[Item]:
         self.current, self._divergence, self._over, self._begun = sweep, Divergence(), False, True
